@@ -1,0 +1,78 @@
+"""Values that cross module boundaries: frozen, checked where they are made, units in their names."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Sound in memory.
+
+    Attributes:
+        samples: float32, shape (channels, frames); full scale is -1 to 1. Finite, at least one frame.
+        rate_hz: Frames per second.
+
+    >>> Clip(np.zeros((1, 8000), np.float32), 16_000).duration_s
+    0.5
+    """
+
+    samples: Floats
+    rate_hz: int
+
+    def __post_init__(self) -> None:
+        if self.samples.ndim != 2 or self.samples.dtype != np.float32:
+            raise ValueError(
+                "Clip.samples must be float32 of shape (channels, frames); "
+                f"got {self.samples.dtype} of shape {self.samples.shape}"
+            )
+        if 0 in self.samples.shape:
+            raise ValueError(f"Clip.samples must not be empty; got shape {self.samples.shape}")
+        if self.rate_hz <= 0:
+            raise ValueError(f"Clip.rate_hz must be positive; got {self.rate_hz}")
+        if not np.isfinite(self.samples).all():
+            raise ValueError("Clip.samples holds values that are not finite numbers")
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.samples.shape[1] / self.rate_hz
+
+    def mono(self) -> Floats:
+        """Mean of the channels, shape (frames,)."""
+        return self.samples.mean(0, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in memory.
+
+    Attributes:
+        pixels: float32, shape (height, width, 3), 0 (black) to 1 (white), RGB.
+    """
+
+    pixels: Floats
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.float32:
+            raise ValueError(
+                "Picture.pixels must be float32 of shape (height, width, 3); "
+                f"got {self.pixels.dtype} of shape {self.pixels.shape}"
+            )
+        if not (np.isfinite(self.pixels).all() and self.pixels.min() >= 0 and self.pixels.max() <= 1):
+            raise ValueError("Picture.pixels must lie in [0, 1]")
+
+    @classmethod
+    def from_gray(cls, gray: Floats) -> "Picture":
+        """Three equal channels from an array of shape (height, width) in [0, 1]."""
+        return cls(np.repeat(gray[:, :, None], 3, axis=2))
+
+    def gray(self) -> Floats:
+        """Mean of the channels, shape (height, width)."""
+        return self.pixels.mean(2, dtype=np.float32)
