@@ -1,9 +1,6 @@
 """Values that cross module boundaries: frozen, checked where they are made, units in their names."""
 
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,0 +1,117 @@
+"""Sound to mel picture and back, differentiable, on any device.
+
+`log_mel` loses phase; a vocoder (see `vocoder`) guesses it again. Everything else has an exact
+inverse as long as values stay between the spec's black and white.
+"""
+
+import functools
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..values import Clip, Floats
+from .mel import MelSpec
+
+
+@functools.lru_cache(maxsize=16)
+def _filters(spec: MelSpec) -> Tensor:
+    from transformers.audio_utils import mel_filter_bank
+
+    bank = mel_filter_bank(
+        spec.n_fft // 2 + 1,
+        spec.bands,
+        spec.low_hz,
+        spec.high_hz,
+        spec.rate_hz,
+        norm="slaney",
+        mel_scale="slaney",
+    )
+    return torch.from_numpy(bank.T.copy()).float()
+
+
+def mel_filters(spec: MelSpec) -> Tensor:
+    """Slaney's mel bands with area norm, shape (bands, n_fft / 2 + 1)."""
+    return _filters(spec).clone()
+
+
+def magnitudes(samples: Tensor, spec: MelSpec) -> Tensor:
+    """Short-time magnitude spectrum, sqrt(|X|^2 + 1e-9): its gradient stays finite in silence.
+
+    Shape:
+        - Input: (*, T), T at least `spec.minimum_frames`
+        - Output: (*, n_fft / 2 + 1, T // hop)
+    """
+    *batch, frames = samples.shape
+    if frames < spec.minimum_frames:
+        raise ValueError(f"{frames} frames are too few to analyse; at least {spec.minimum_frames} are needed")
+    flat = samples.reshape(1, -1, frames)
+    padded = F.pad(flat, (spec.padding, spec.padding), mode="reflect")[0]
+    window = torch.hann_window(spec.window, device=samples.device, dtype=samples.dtype)
+    spectrum = torch.stft(
+        padded, spec.n_fft, spec.hop, spec.window, window, center=False, return_complex=True
+    )
+    power = torch.view_as_real(spectrum).pow(2).sum(-1)
+    return (power + 1e-9).sqrt().reshape(*batch, *spectrum.shape[-2:])
+
+
+def log_mel(samples: Tensor, spec: MelSpec) -> Tensor:
+    """Natural logarithm of the mel magnitudes, of at least `spec.log_floor`.
+
+    Shape:
+        - Input: (*, T), full scale -1 to 1
+        - Output: (*, bands, T // hop), lowest band first
+
+    >>> log_mel(torch.zeros(2, 16_000), MelSpec()).shape
+    torch.Size([2, 256, 100])
+    """
+    bank = _filters(spec).to(samples)
+    return (bank @ magnitudes(samples, spec)).clamp(min=spec.log_floor).log()
+
+
+def picture_from_log_mel(logs: Tensor, spec: MelSpec) -> Tensor:
+    """Draws a log-mel: 0 is `floor`, 1 is `ceiling`, low pitch at the bottom; the inverse of `log_mel_from_picture`.
+
+    Values outside black and white are not cut here, because a gradient may have to pass.
+
+    Shape:
+        - Input: (*, bands, columns)
+        - Output: (*, bands, columns)
+    """
+    black, white = spec.log_range
+    return (logs.flip(-2) - black) / (white - black)
+
+
+def log_mel_from_picture(picture: Tensor, spec: MelSpec) -> Tensor:
+    """Reads a drawn log-mel back; the inverse of `picture_from_log_mel`.
+
+    Shape:
+        - Input: (*, bands, columns), 0 to 1
+        - Output: (*, bands, columns), lowest band first
+    """
+    black, white = spec.log_range
+    return picture.flip(-2) * (white - black) + black
+
+
+def gray_from_clip(clip: Clip, spec: MelSpec) -> Floats:
+    """The mel picture of a sound, as it is (normalise first), cut to [0, 1].
+
+    Shorter sounds than the analysis needs are filled up with silence.
+
+    Args:
+        clip: any channels (they are averaged), at `spec.rate_hz`.
+
+    Returns:
+        float32, shape (bands, frames // hop), at least one column.
+    """
+    if clip.rate_hz != spec.rate_hz:
+        raise ValueError(
+            f"the clip runs at {clip.rate_hz} Hz, the mel picture needs {spec.rate_hz}; resample first"
+        )
+    mono = torch.from_numpy(clip.mono())
+    missing = max(spec.minimum_frames, spec.hop) - len(mono)
+    drawn = picture_from_log_mel(log_mel(F.pad(mono, (0, max(0, missing))), spec), spec)
+    columns = max(1, math.ceil(clip.samples.shape[1] / spec.hop)) if missing > 0 else drawn.shape[-1]
+    gray: Floats = drawn[:, :columns].clamp(0, 1).numpy()
+    return gray
