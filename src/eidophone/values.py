@@ -39,11 +39,12 @@ class Clip:
     @property
     def duration_s(self) -> float:
         """Length in seconds."""
-        return self.samples.shape[1] / self.rate_hz
+        return float(self.samples.shape[1] / self.rate_hz)
 
     def mono(self) -> Floats:
         """Mean of the channels, shape (frames,)."""
-        return self.samples.mean(0, dtype=np.float32)
+        mean: Floats = self.samples.mean(0, dtype=np.float32)
+        return mean
 
 
 @dataclass(frozen=True)
@@ -72,4 +73,36 @@ class Picture:
 
     def gray(self) -> Floats:
         """Mean of the channels, shape (height, width)."""
-        return self.pixels.mean(2, dtype=np.float32)
+        mean: Floats = self.pixels.mean(2, dtype=np.float32)
+        return mean
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished sample: what is seen, what is heard, and how to make it again.
+
+    Attributes:
+        verb: The command that made it.
+        index: Which sample of the run; it was drawn from seed + index.
+        picture: What is shown.
+        spectrogram: What is played, float32, shape (height, width), 0 (silence) to 1; low pitch at the bottom.
+        clip: The sound.
+        recipe: Everything that decides the bytes of the result, plain JSON values.
+        facts: What the run cost and found (evaluations, seconds, peaks), plain JSON values.
+        captions: The prompts or file names, for people.
+        arrays: Numbers before 8-bit rounding, by name.
+        extras: Further pictures of the result, by file stem.
+        folder: Where it is stored, if it is.
+    """
+
+    verb: str
+    index: int
+    picture: Picture
+    spectrogram: Floats
+    clip: Clip
+    recipe: dict[str, Any]
+    facts: dict[str, Any] = field(default_factory=dict)
+    captions: tuple[str, ...] = ()
+    arrays: dict[str, Floats] = field(default_factory=dict)
+    extras: dict[str, Picture] = field(default_factory=dict)
+    folder: Path | None = None

@@ -71,7 +71,9 @@ def log_mel(samples: Tensor, spec: MelSpec) -> Tensor:
 
 
 def picture_from_log_mel(logs: Tensor, spec: MelSpec) -> Tensor:
-    """Draws a log-mel: 0 is `floor`, 1 is `ceiling`, low pitch at the bottom; the inverse of `log_mel_from_picture`.
+    """Draws a log-mel, low pitch at the bottom; the inverse of `log_mel_from_picture`.
+
+    0 is `spec.floor`, 1 is `spec.ceiling`.
 
     Values outside black and white are not cut here, because a gradient may have to pass.
 

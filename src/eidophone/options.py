@@ -1,0 +1,192 @@
+"""The settings of every verb: their names, rules, help and presets, written once.
+
+Flags, the Python API and the record are made from these classes. This module imports no torch, so
+that `--help` is quick. `None` in a preset means: what the models themselves advise (their card).
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import BadInput
+
+Preset = Literal["paper", "fast", "draft"]
+Solver = Literal["ddim", "dpm++2m", "unipc"]
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+VocoderChoice = Literal["auto", "hifi-gan", "griffin-lim"]
+
+Steps = Annotated[int, Field(ge=1, le=1000)]
+Scale = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Pixels = Annotated[int, Field(ge=8, le=65_536)]
+
+
+def _choose(help_text: str, **more: Any) -> Any:
+    return Field(description=help_text, **more)
+
+
+class Options(BaseModel):
+    """What every verb's options share: frozen, no unknown names, presets as named values.
+
+    Class attributes:
+        PRESETS: what each preset sets; a value given by the user wins.
+        HIDDEN: names that are no flags (they come as positional arguments).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    HIDDEN: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def make(cls, **given: Any) -> Self:
+        """Builds options from a preset and given values; the given ones win.
+
+        Raises:
+            BadInput: an unknown name, a value out of its range, or settings that contradict each other.
+        """
+        preset = given.get("preset", "fast")
+        try:
+            return cls(**{**cls.PRESETS.get(preset, {}), **given})
+        except ValidationError as error:
+            raise BadInput(_sentence(cls, error)) from None
+
+    def plain(self) -> dict[str, Any]:
+        """Plain JSON values; `make(**plain)` gives equal options."""
+        return self.model_dump(mode="json")
+
+
+def flag_of(name: str) -> str:
+    """`image_model` -> `--image-model`."""
+    return "--" + name.replace("_", "-")
+
+
+def _sentence(options: type[Options], error: ValidationError) -> str:
+    """One sentence for the first thing that pydantic refused."""
+    first = error.errors()[0]
+    if not first["loc"]:
+        return str(first["ctx"]["error"]) if "ctx" in first else str(first["msg"])
+    name = str(first["loc"][0])
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(sorted(options.model_fields))
+        return f"There is no setting {name!r}; known are {known}."
+    rule = first["msg"][0].lower() + first["msg"][1:].removeprefix("nput ")
+    rule = rule.removeprefix("i").strip() if rule.startswith("ishould") else rule
+    return f"{flag_of(name)}: {rule}; got {first['input']!r}."
+
+
+class SampleOptions(Options):
+    """How many samples, from which seeds, where and how they are computed."""
+
+    preset: Preset = _choose("named settings: paper (the publication, to the letter), fast, draft", default="fast")
+    count: int = _choose("samples to make", default=4, ge=1, le=1_000_000)
+    seed: int = _choose("sample i is drawn from seed + i", default=1234, ge=0, le=2**62)
+    index: int = _choose("index of the first sample", default=0, ge=0, le=2**62)
+    image_model: str = _choose("card, folder, hub id or .safetensors that draws", default="tiny", min_length=1)
+    audio_model: str = _choose("card, folder, hub id or .safetensors that plays", default="tiny", min_length=1)
+    image_negative: str = _choose("what the picture should not be", default="")
+    audio_negative: str = _choose("what the sound should not be", default="")
+    height: Pixels | None = _choose("picture height in pixels (default: the models' own)", default=None)
+    width: Pixels | None = _choose("picture width in pixels (default: the models' own)", default=None)
+    crop: bool = _choose("drop the right 32 pixels, which often stay black", default=False)
+    vocoder: VocoderChoice = _choose("auto takes hifi-gan where the model has one", default="auto")
+    dtype: Dtype = _choose("number format of the networks (auto: float32 on a CPU, else float16)", default="auto")
+    device: str = _choose("auto, cpu, cuda, cuda:1, mps", default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    batch_size: int | None = _choose("samples at once (default: as memory allows)", default=None, ge=1)
+    offline: bool = _choose("never ask a hub for weights", default=False)
+
+
+class ComposeOptions(SampleOptions):
+    """Joint denoising (Images that Sound, section 3.2): one latent, two models."""
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt"})
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {
+            "solver": "ddim", "steps": 100, "image_guidance": 10.0, "audio_guidance": 10.0,
+            "image_start_step": 10, "audio_start_step": 0, "audio_weight": 0.5, "crop": True,
+        },
+        "fast": {"solver": "dpm++2m", "steps": 25, "image_start_step": 2},
+        "draft": {"solver": "unipc", "steps": 12, "image_start_step": 1},
+    }  # fmt: skip
+
+    image_prompt: str = _choose("what it looks like", default="")
+    audio_prompt: str = _choose("what it sounds like", default="")
+    solver: Solver = _choose("how the noise ladder is walked", default="dpm++2m")
+    steps: Steps = _choose("denoising steps", default=25)
+    image_guidance: Scale | None = _choose("pull of the image prompt (default: the model's own)", default=None)
+    audio_guidance: Scale | None = _choose("pull of the audio prompt (default: the model's own)", default=None)
+    image_start_step: int = _choose("first step at which the image model is on", default=0, ge=0)
+    audio_start_step: int = _choose("first step at which the audio model is on", default=0, ge=0)
+    audio_weight: Share | None = _choose(
+        "share of the audio model where both are on (default: the models' own)", default=None
+    )
+    cutoff: bool = _choose("drop the right 4 latent columns before decoding (instead of --crop)", default=False)
+    view: Literal["identity", "rows"] = _choose(
+        "how the audio model sees the canvas: as it is, or its upper and lower half side by side",
+        default="identity",
+    )
+
+    @model_validator(mode="after")
+    def _some_model_is_on(self) -> Self:
+        first = min(self.image_start_step, self.audio_start_step)
+        if first > 0:
+            raise ValueError(
+                f"No model is on at steps 0 to {first - 1}: "
+                "let --image-start-step or --audio-start-step be 0."
+            )
+        if self.crop and self.cutoff:
+            raise ValueError("--crop and --cutoff both drop the right edge; choose one of them.")
+        return self
+
+
+class ImprintOptions(SampleOptions):
+    """A picture pressed into a spectrogram that was made apart (Images that Sound, section 4.1)."""
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt"})
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {
+            "solver": "ddim", "image_steps": 50, "audio_steps": 100,
+            "image_guidance": 7.5, "audio_guidance": 7.5, "magnitude_ratio": 0.5, "crop": True,
+        },
+        "fast": {"solver": "dpm++2m", "image_steps": 20, "audio_steps": 25},
+        "draft": {"solver": "unipc", "image_steps": 10, "audio_steps": 12},
+    }  # fmt: skip
+
+    image_prompt: str = _choose("what it looks like", default="")
+    audio_prompt: str = _choose("what it sounds like", default="")
+    picture: Path | None = _choose("a picture of your own instead of the image prompt", default=None)
+    sound: Path | None = _choose("a sound of your own instead of the audio prompt", default=None)
+    solver: Solver = _choose("how the noise ladder is walked", default="dpm++2m")
+    image_steps: Steps = _choose("denoising steps of the picture", default=20)
+    audio_steps: Steps = _choose("denoising steps of the sound", default=25)
+    image_guidance: Scale | None = _choose("pull of the image prompt (default: the model's own)", default=None)
+    audio_guidance: Scale | None = _choose("pull of the audio prompt (default: the model's own)", default=None)
+    magnitude_ratio: Share = _choose("how deep the picture is pressed in", default=0.5)
+    invert: bool = _choose("press in the dark parts instead of the light ones", default=True)
+
+
+class HearOptions(Options):
+    """A spectrogram picture, played."""
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"picture"})
+
+    picture: Path = _choose("the picture to play")
+    audio_model: str = _choose(
+        "whose mel picture it is and who plays it (default: as its recipe says, else tiny)", default=""
+    )
+    vocoder: VocoderChoice = _choose("auto takes hifi-gan where the model has one", default="auto")
+    invert: bool = _choose("dark is loud", default=False)
+    offline: bool = _choose("never ask a hub for weights", default=False)
+
+
+class SeeOptions(Options):
+    """A sound, drawn as a mel picture."""
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"sound"})
+
+    sound: Path = _choose("the sound to draw")
+    audio_model: str = _choose("whose mel picture to draw", default="tiny", min_length=1)
+    start_s: float = _choose("where to begin, in seconds", default=0.0, ge=0, allow_inf_nan=False)
+    duration_s: float | None = _choose("how much to draw, in seconds (default: all)", default=None, gt=0)
+    normalize: bool = _choose("raise the peak to 0.95 first", default=True)
+    offline: bool = _choose("never ask a hub for weights", default=False)
