@@ -97,6 +97,8 @@ def check_readable(path: Path, kind: str) -> None:
     try:
         if path.is_dir():
             raise BadInput(f"{path} is a folder, not {kind}; name one file in it.")
+        if path.exists() and not path.is_file():
+            raise BadInput(f"{path} is a device or a pipe, not {kind}; name a file.")
         with path.open("rb") as file:
             empty = not file.read(1)
     except FileNotFoundError as error:

@@ -29,11 +29,11 @@ def missing_bytes(path: Path) -> int:
             return 0
 
 
-def starts_like_mp3(path: Path) -> bool:
-    """Whether the file begins with an ID3 tag or the frame mark of MPEG layers 1 to 3 (not of AAC)."""
+def starts_like_mpeg(path: Path) -> bool:
+    """Whether the file begins with an ID3 tag or the frame mark of MPEG audio: MP3 or raw AAC."""
     with path.open("rb") as file:
         head = file.read(3)
-    return head == b"ID3" or (len(head) == 3 and head[0] == 0xFF and head[1] >> 5 == 7 and head[1] & 6 != 0)
+    return head == b"ID3" or (head[:1] == b"\xff" and len(head) == 3 and head[1] >= 0xE0)
 
 
 def _promised_size(file: BinaryIO, size: int) -> int:
@@ -89,7 +89,7 @@ def _last_page_end(file: BinaryIO, size: int) -> int:
     page = tail.rfind(b"OggS\0")
     if page < 0:
         return 0
-    parts = tail[page + 26]if len(tail) > page + 26 else 255
+    parts = tail[page + 26] if len(tail) > page + 26 else 255
     table = tail[page + 27 : page + 27 + parts]
     return start + page + 27 + parts + sum(table)
 

@@ -1,0 +1,238 @@
+"""A picture that plays, as a film: a bright line walks over the picture while the sound is heard.
+
+MP4 with H.264 and AAC, which every browser and telephone plays. The same input makes the same bytes on
+the same machine. Memory does not grow with the length: one frame is kept, and from frame to frame only the
+columns under the line are painted anew.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.codec.codec import UnknownCodecError
+from numpy.typing import NDArray
+
+from eidophone.errors import CannotWrite
+from eidophone.media.audio import resample
+from eidophone.media.files import write_atomically
+from eidophone.media.picture import caption_band, ground, resize, to_bytes
+from eidophone.values import Clip, Floats, Picture
+
+Bytes = NDArray[np.uint8]
+
+LEAST_WIDTH, MOST_WIDTH, MOST_HEIGHT = 720, 1920, 1080
+MARGIN = 24
+LINE_WIDTH = 2  # one sample of the half-size colour planes
+HALO = 4  # the picture is darkened this far to both sides, so that the line shows on white too
+HALO_LIGHT = 0.55
+BLACK, WHITE = (16, 128, 128), (235, 128, 128)  # Y, U, V
+BT709 = 1  # FFmpeg's number for primaries, transfer curve and matrix of HD video
+AAC_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One film frame without the line, and where on it the picture lies; all in pixels.
+
+    Attributes:
+        pixels: 8-bit RGB of shape (height, width, 3), both even.
+        left, top, width, height: The picture's place, all even.
+    """
+
+    pixels: Bytes
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def line_x(self, moment: float) -> int:
+        """Left edge of the line, two pixels wide, when the share `moment` (0 to 1) of the sound is over.
+
+        Moment m of the sound is m of the way through the picture; the line is centred there, on even pixels.
+        """
+        centre = self.left + moment * self.width
+        x = 2 * round((centre - LINE_WIDTH / 2) / 2)
+        return min(max(x, self.left), self.left + self.width - LINE_WIDTH)
+
+
+def write_video(
+    path: Path, picture: Picture, clip: Clip, *, captions: tuple[str, ...] = (), fps: int = 30
+) -> None:
+    """Writes an MP4 film of the picture with a line that walks through it as the clip plays.
+
+    The picture's columns span the clip's time evenly. Frame k is seen from k / fps on and shows the line
+    where the sound is in the middle of that frame, (k + 0.5) / fps, so line and sound are never more than
+    half a frame apart (and one pixel). The film lasts as long as the clip, rounded up to a whole frame.
+
+    A picture narrower than 720 pixels is enlarged by a whole factor, one beyond 1920 x 1080 is made smaller.
+    Captions stand below it. Sounds of more than two channels are mixed to one.
+
+    Args:
+        path: Where to; its folder is made. Should end in .mp4.
+        picture: What is seen.
+        clip: What is heard; clipped to full scale.
+        captions: Lines below the picture, for example the two prompts; long ones are wrapped or cut.
+        fps: Frames a second, 1 to 120.
+
+    Raises:
+        CannotWrite: No place, no permission, or an FFmpeg without H.264.
+    """
+    if not 1 <= fps <= 120:
+        raise ValueError(f"fps must lie in 1 to 120; got {fps}")
+    stage = make_stage(picture, captions)
+    sound = _for_aac(clip)
+    try:
+        write_atomically(path, lambda draft: _encode(draft, stage, sound, clip.duration_s, fps))
+    except UnknownCodecError as error:
+        raise CannotWrite(
+            f"Cannot write {path}: PyAV has no H.264 encoder; install its wheel from PyPI."
+        ) from error
+
+
+def make_stage(picture: Picture, captions: tuple[str, ...]) -> Stage:
+    """Lays the picture out on a dark ground, with the captions below."""
+    shown = _fitted(picture)
+    height, width = shown.pixels.shape[:2]
+    size = max(16, round(width / 44))
+    band = caption_band(captions, width, size=size)
+    below = max(MARGIN, band.shape[0])
+    pixels = ground((MARGIN + height + below + 1) // 2 * 2, width + 2 * MARGIN)
+    pixels[MARGIN : MARGIN + height, MARGIN : MARGIN + width] = to_bytes(shown)
+    pixels[MARGIN + height : MARGIN + height + band.shape[0], MARGIN : MARGIN + width] = band
+    return Stage(pixels, MARGIN, MARGIN, width, height)
+
+
+def _fitted(picture: Picture) -> Picture:
+    height, width = picture.pixels.shape[:2]
+    scale = max(1, math.ceil(LEAST_WIDTH / width))
+    shrink = min(1.0, MOST_WIDTH / (scale * width), MOST_HEIGHT / (scale * height))
+    return resize(picture, _even(scale * shrink * height), _even(scale * shrink * width))
+
+
+def _even(size: float) -> int:
+    """The nearest even number, at least 2: colour is kept at half the size."""
+    return max(2, 2 * round(size / 2))
+
+
+def _for_aac(clip: Clip) -> Clip:
+    channels = clip.samples if len(clip.samples) <= 2 else clip.mono()[None]
+    rate_hz = 44_100 if 44_100 % clip.rate_hz == 0 else 48_000
+    sound = resample(Clip(channels, clip.rate_hz), rate_hz)
+    return Clip(np.clip(sound.samples, -1, 1), rate_hz)
+
+
+def _encode(path: Path, stage: Stage, sound: Clip, duration_s: float, fps: int) -> None:
+    options = {"movflags": "+faststart", "fflags": "+bitexact"}
+    with av.open(f"file:{path}", "w", format="mp4", options=options) as container:
+        video = _video_stream(container, stage, fps)
+        audio = container.add_stream(
+            "aac", rate=sound.rate_hz, layout=("mono", "stereo")[len(sound.samples) - 1]
+        )
+        audio.bit_rate = 96_000 * len(sound.samples) + 32_000
+        audio.codec_context.flags |= av.codec.context.Flags.bitexact
+        blocks = _audio_frames(sound)
+        frames = max(1, math.ceil(duration_s * fps - 1e-6))
+        for k, planes in enumerate(_drawn(stage, frames, duration_s, fps)):
+            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+            frame.pts, frame.time_base = k, Fraction(1, fps)
+            container.mux(video.encode(frame))
+            # Sound and picture are handed over side by side, or the muxer would keep one of them in memory.
+            for block in blocks:
+                container.mux(audio.encode(block))
+                if block.pts * fps > (k + 1) * sound.rate_hz:
+                    break
+        container.mux(video.encode(None))
+        for block in blocks:
+            container.mux(audio.encode(block))
+        container.mux(audio.encode(None))
+
+
+def _video_stream(container: av.container.OutputContainer, stage: Stage, fps: int) -> av.VideoStream:
+    # No B-frames: time stamps begin at 0 in every player. Two seconds between key frames, for seeking.
+    options = {"preset": "veryfast", "tune": "stillimage", "crf": "17", "bf": "0", "g": str(2 * fps)}
+    video = container.add_stream("libx264", rate=fps, options=options)
+    video.height, video.width = stage.pixels.shape[:2]
+    video.pix_fmt = "yuv420p"
+    context = video.codec_context
+    context.thread_count = 1
+    context.flags |= av.codec.context.Flags.bitexact
+    context.colorspace = context.color_primaries = context.color_trc = BT709
+    context.color_range = 1  # 16 to 235
+    return video
+
+
+def _audio_frames(sound: Clip) -> Iterator[av.AudioFrame]:
+    """Blocks as the encoder wants them, each with its time, or the encoder's delay is not made good."""
+    for start in range(0, sound.samples.shape[1], AAC_BLOCK):
+        block = np.ascontiguousarray(sound.samples[:, start : start + AAC_BLOCK])
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=("mono", "stereo")[len(block) - 1])
+        frame.sample_rate = sound.rate_hz
+        frame.pts, frame.time_base = start, Fraction(1, sound.rate_hz)
+        yield frame
+
+
+def _drawn(stage: Stage, frames: int, duration_s: float, fps: int) -> Iterator[Bytes]:
+    """The frames one by one, as `_yuv` lays them out; all are the same array, painted anew round the line."""
+    height, width = stage.pixels.shape[:2]
+    empty = _yuv(stage.pixels)
+    canvas = empty.copy()
+    drawn, bare = _planes(canvas, height, width), _planes(empty, height, width)
+    rows = slice(stage.top, stage.top + stage.height)
+    around = slice(0, 0)
+    for k in range(frames):
+        _copy(bare, drawn, rows, around)
+        line = stage.line_x(min(1.0, (k + 0.5) / fps / duration_s))
+        around = slice(max(stage.left, line - HALO), min(stage.left + stage.width, line + LINE_WIDTH + HALO))
+        _draw_line(drawn, rows, around, slice(line, line + LINE_WIDTH))
+        yield canvas
+
+
+def _draw_line(planes: tuple[Bytes, Bytes, Bytes], rows: slice, around: slice, line: slice) -> None:
+    for plane, black, white, half in zip(planes, BLACK, WHITE, (1, 2, 2), strict=True):
+        ys, xs, x = _part(rows, half), _part(around, half), _part(line, half)
+        plane[ys, xs] = black + np.rint((plane[ys, xs].astype(np.float32) - black) * HALO_LIGHT)
+        plane[ys, x] = white
+
+
+def _copy(
+    source: tuple[Bytes, Bytes, Bytes], target: tuple[Bytes, Bytes, Bytes], rows: slice, columns: slice
+) -> None:
+    for old, new, half in zip(source, target, (1, 2, 2), strict=True):
+        place = _part(rows, half), _part(columns, half)
+        new[place] = old[place]
+
+
+def _part(span: slice, half: int) -> slice:
+    return slice(span.start // half, span.stop // half)
+
+
+def _yuv(pixels: Bytes) -> Bytes:
+    """8-bit RGB as BT.709 in video range: Y, then U and V at half the size; shape (height * 3 / 2, width)."""
+    height, width = pixels.shape[:2]
+    red, green, blue = np.moveaxis(pixels.astype(np.float32) / np.float32(255), 2, 0)
+    light = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    out = np.empty((height * 3 // 2, width), np.uint8)
+    y, u, v = _planes(out, height, width)
+    y[:] = np.rint(16 + 219 * light)
+    u[:] = np.rint(128 + 224 * _halved((blue - light) / 1.8556))
+    v[:] = np.rint(128 + 224 * _halved((red - light) / 1.5748))
+    return out
+
+
+def _halved(plane: Floats) -> Floats:
+    height, width = plane.shape
+    mean: Floats = plane.reshape(height // 2, 2, width // 2, 2).mean((1, 3))
+    return mean
+
+
+def _planes(yuv: Bytes, height: int, width: int) -> tuple[Bytes, Bytes, Bytes]:
+    """The three planes of a frame as views that can be painted on."""
+    flat, full, quarter = yuv.reshape(-1), height * width, height * width // 4
+    y = flat[:full].reshape(height, width)
+    u = flat[full : full + quarter].reshape(height // 2, width // 2)
+    v = flat[full + quarter :].reshape(height // 2, width // 2)
+    return y, u, v
