@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from .errors import BadInput
+from eidophone.errors import BadInput
 
 Preset = Literal["paper", "fast", "draft"]
 Solver = Literal["ddim", "dpm++2m", "unipc"]
@@ -70,28 +70,37 @@ def _sentence(options: type[Options], error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         known = ", ".join(sorted(options.model_fields))
         return f"There is no setting {name!r}; known are {known}."
-    rule = first["msg"][0].lower() + first["msg"][1:].removeprefix("nput ")
-    rule = rule.removeprefix("i").strip() if rule.startswith("ishould") else rule
+    rule = str(first["msg"]).removeprefix("Input ")
     return f"{flag_of(name)}: {rule}; got {first['input']!r}."
 
 
 class SampleOptions(Options):
     """How many samples, from which seeds, where and how they are computed."""
 
-    preset: Preset = _choose("named settings: paper (the publication, to the letter), fast, draft", default="fast")
+    preset: Preset = _choose(
+        "named settings: paper (the publication, to the letter), fast, draft", default="fast"
+    )
     count: int = _choose("samples to make", default=4, ge=1, le=1_000_000)
     seed: int = _choose("sample i is drawn from seed + i", default=1234, ge=0, le=2**62)
     index: int = _choose("index of the first sample", default=0, ge=0, le=2**62)
-    image_model: str = _choose("card, folder, hub id or .safetensors that draws", default="tiny", min_length=1)
-    audio_model: str = _choose("card, folder, hub id or .safetensors that plays", default="tiny", min_length=1)
+    image_model: str = _choose(
+        "card, folder, hub id or .safetensors that draws", default="tiny", min_length=1
+    )
+    audio_model: str = _choose(
+        "card, folder, hub id or .safetensors that plays", default="tiny", min_length=1
+    )
     image_negative: str = _choose("what the picture should not be", default="")
     audio_negative: str = _choose("what the sound should not be", default="")
     height: Pixels | None = _choose("picture height in pixels (default: the models' own)", default=None)
     width: Pixels | None = _choose("picture width in pixels (default: the models' own)", default=None)
     crop: bool = _choose("drop the right 32 pixels, which often stay black", default=False)
     vocoder: VocoderChoice = _choose("auto takes hifi-gan where the model has one", default="auto")
-    dtype: Dtype = _choose("number format of the networks (auto: float32 on a CPU, else float16)", default="auto")
-    device: str = _choose("auto, cpu, cuda, cuda:1, mps", default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    dtype: Dtype = _choose(
+        "number format of the networks (auto: float32 on a CPU, else float16)", default="auto"
+    )
+    device: str = _choose(
+        "auto, cpu, cuda, cuda:1, mps", default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$"
+    )
     batch_size: int | None = _choose("samples at once (default: as memory allows)", default=None, ge=1)
     offline: bool = _choose("never ask a hub for weights", default=False)
 
@@ -113,14 +122,20 @@ class ComposeOptions(SampleOptions):
     audio_prompt: str = _choose("what it sounds like", default="")
     solver: Solver = _choose("how the noise ladder is walked", default="dpm++2m")
     steps: Steps = _choose("denoising steps", default=25)
-    image_guidance: Scale | None = _choose("pull of the image prompt (default: the model's own)", default=None)
-    audio_guidance: Scale | None = _choose("pull of the audio prompt (default: the model's own)", default=None)
+    image_guidance: Scale | None = _choose(
+        "pull of the image prompt (default: the model's own)", default=None
+    )
+    audio_guidance: Scale | None = _choose(
+        "pull of the audio prompt (default: the model's own)", default=None
+    )
     image_start_step: int = _choose("first step at which the image model is on", default=0, ge=0)
     audio_start_step: int = _choose("first step at which the audio model is on", default=0, ge=0)
     audio_weight: Share | None = _choose(
         "share of the audio model where both are on (default: the models' own)", default=None
     )
-    cutoff: bool = _choose("drop the right 4 latent columns before decoding (instead of --crop)", default=False)
+    cutoff: bool = _choose(
+        "drop the right 4 latent columns before decoding (instead of --crop)", default=False
+    )
     view: Literal["identity", "rows"] = _choose(
         "how the audio model sees the canvas: as it is, or its upper and lower half side by side",
         default="identity",
@@ -159,8 +174,12 @@ class ImprintOptions(SampleOptions):
     solver: Solver = _choose("how the noise ladder is walked", default="dpm++2m")
     image_steps: Steps = _choose("denoising steps of the picture", default=20)
     audio_steps: Steps = _choose("denoising steps of the sound", default=25)
-    image_guidance: Scale | None = _choose("pull of the image prompt (default: the model's own)", default=None)
-    audio_guidance: Scale | None = _choose("pull of the audio prompt (default: the model's own)", default=None)
+    image_guidance: Scale | None = _choose(
+        "pull of the image prompt (default: the model's own)", default=None
+    )
+    audio_guidance: Scale | None = _choose(
+        "pull of the audio prompt (default: the model's own)", default=None
+    )
     magnitude_ratio: Share = _choose("how deep the picture is pressed in", default=0.5)
     invert: bool = _choose("press in the dark parts instead of the light ones", default=True)
 

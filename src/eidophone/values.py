@@ -1,6 +1,8 @@
 """Values that cross module boundaries: frozen, checked where they are made, units in their names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +87,7 @@ class Result:
         verb: The command that made it.
         index: Which sample of the run; it was drawn from seed + index.
         picture: What is shown.
-        spectrogram: What is played, float32, shape (height, width), 0 (silence) to 1; low pitch at the bottom.
+        spectrogram: What is played, float32, shape (height, width), 0 (silence) to 1, low pitch last.
         clip: The sound.
         recipe: Everything that decides the bytes of the result, plain JSON values.
         facts: What the run cost and found (evaluations, seconds, peaks), plain JSON values.

@@ -8,7 +8,7 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ..errors import BadInput
+from eidophone.errors import BadInput
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..values import Clip, Floats
-from .mel import MelSpec
+from eidophone.media.mel import MelSpec
+from eidophone.values import Clip, Floats
 
 
 @functools.lru_cache(maxsize=16)

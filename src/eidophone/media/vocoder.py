@@ -4,6 +4,7 @@ Both answer one question, `(batch, bands, columns) -> (batch, columns * hop)`, a
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import BadInput
-from .mel import MelSpec
-from .spectrogram import mel_filters
-
-WEIGHT_FILES = ("vocoder.safetensors", "vocoder.pt", "model.safetensors")
+from eidophone.errors import BadInput
+from eidophone.media.mel import MelSpec
+from eidophone.media.spectrogram import mel_filters
+from eidophone.media.vocoder_files import vocoder_weights
 
 
 class Vocoder(Protocol):
@@ -216,6 +216,8 @@ def read_vocoder_config(folder: Path) -> dict[str, Any]:
         raise BadInput(
             f'{path}: only HiFi-GAN with resblock "1" (V1, V2) is known; use --vocoder griffin-lim.'
         )
+    if math.prod(config["upsample_rates"]) != config["hop_size"]:
+        raise BadInput(f"{path}: its upsample_rates do not multiply to its hop_size; it fits no mel picture.")
     return config
 
 
@@ -223,7 +225,8 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 
-        return load_file(path)
+        plain: dict[str, Tensor] = load_file(path)
+        return plain
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -242,9 +245,9 @@ def load_hifi_gan(folder: Path) -> HiFiGan:
         BadInput: no weights, weights that want to run code, or weights of another shape.
     """
     config = read_vocoder_config(folder)
-    path = next((folder / name for name in WEIGHT_FILES if (folder / name).exists()), None)
+    path = vocoder_weights(folder)
     if path is None:
-        raise BadInput(f"{folder}: holds no vocoder weights ({' or '.join(WEIGHT_FILES)}).")
+        raise BadInput(f"{folder}: holds no vocoder weights; use --vocoder griffin-lim.")
     vocoder = HiFiGan(config)
     state = {k: v.float() for k, v in without_weight_norm(_read_state(path)).items()}
     try:

@@ -1,0 +1,114 @@
+"""Denoisers made of denoisers: guidance, a window of time, a change of view, a blend.
+
+The loop in `walk` knows none of them. All of them speak of noise as the training schedule scales it
+(epsilon); a network that predicts something else is translated in its adapter (`models.latent`).
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor
+
+from eidophone.diffusion.views import View
+
+
+class Denoiser(Protocol):
+    """Predicts the noise in noisy latents. Whatever it is conditioned on was bound when it was made."""
+
+    def __call__(self, latents: Tensor, timestep: Tensor) -> Tensor:
+        """(batch, *), () -> predicted noise, (batch, *)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Window:
+    """The timesteps at which something is on, both ends included. Sampling walks from high to low.
+
+    >>> Window(highest=800).covers(801), Window(highest=800).covers(800)
+    (False, True)
+    """
+
+    highest: float = math.inf
+    lowest: float = -math.inf
+
+    def covers(self, timestep: Tensor | float) -> bool:
+        """Whether something with this window is on at this timestep."""
+        return self.lowest <= float(timestep) <= self.highest
+
+
+ALWAYS = Window()
+
+
+@dataclass(frozen=True)
+class Guided:
+    """Classifier-free guidance (Ho and Salimans, 2022): unwanted + scale (wanted - unwanted).
+
+    Scale 1 is plain conditioning and costs one evaluation; 0 ignores the prompt. Outside `window`
+    only `wanted` is asked.
+    """
+
+    wanted: Denoiser
+    unwanted: Denoiser
+    scale: float
+    window: Window = ALWAYS
+
+    def __call__(self, latents: Tensor, timestep: Tensor) -> Tensor:
+        """See `Denoiser`."""
+        if self.scale == 1 or not self.window.covers(timestep):
+            return self.wanted(latents, timestep)
+        unwanted = self.unwanted(latents, timestep)
+        return unwanted + self.scale * (self.wanted(latents, timestep) - unwanted)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A denoiser that looks at the latents through a view."""
+
+    inner: Denoiser
+    view: View
+
+    def __call__(self, latents: Tensor, timestep: Tensor) -> Tensor:
+        """See `Denoiser`."""
+        return self.view.undo(self.inner(self.view.apply(latents), timestep))
+
+
+@dataclass(frozen=True)
+class Part:
+    """One voice of a blend: a denoiser, its share, and when it is on."""
+
+    denoiser: Denoiser
+    share: float
+    window: Window = field(default=ALWAYS)
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Several denoisers on one canvas (Images that Sound, equation 3).
+
+    The shares of the parts that are on are scaled to sum to 1; a part that is on alone counts fully,
+    whatever its share. Shares must not be negative.
+    """
+
+    parts: tuple[Part, ...]
+
+    def __post_init__(self) -> None:
+        if any(part.share < 0 for part in self.parts):
+            raise ValueError(f"shares must not be negative; got {[part.share for part in self.parts]}")
+
+    def __call__(self, latents: Tensor, timestep: Tensor) -> Tensor:
+        """See `Denoiser`.
+
+        Raises:
+            ValueError: no part is on at this timestep.
+        """
+        on = [part for part in self.parts if part.window.covers(timestep)]
+        if len(on) > 1:
+            on = [part for part in on if part.share > 0]
+        if not on:
+            raise ValueError(f"no model is on at timestep {float(timestep):g}")
+        if len(on) == 1:
+            return on[0].denoiser(latents, timestep)
+        whole = sum(part.share for part in on)
+        first, *rest = [(part.share / whole) * part.denoiser(latents, timestep) for part in on]
+        return sum(rest, start=first)

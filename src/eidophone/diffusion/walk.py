@@ -1,0 +1,117 @@
+"""The one denoising loop, over any of diffusers' schedulers.
+
+It yields a state after every step; progress bars, previews, early rejection and cancelling belong to
+the caller. It never switches gradients off; pipelines do.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from eidophone.diffusion.guidance import Denoiser, Window
+
+# What diffusers calls each solver, and the settings it takes besides the model's own schedule.
+_SOLVERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "ddim": ("DDIMScheduler", {}),
+    "dpm++2m": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "solver_order": 2}),
+    "unipc": ("UniPCMultistepScheduler", {"solver_order": 2}),
+}
+SOLVERS = tuple(_SOLVERS)
+# The facts of a training schedule; anything else in a scheduler's config belongs to its solver.
+_SCHEDULE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
+_SPACING = ("steps_offset", "set_alpha_to_one", "timestep_spacing", "clip_sample", "clip_sample_range")
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a walk is after a step.
+
+    Attributes:
+        step: Number of finished steps, from 1.
+        timestep: The training timestep that this step left.
+        latents: Shape (batch, *).
+    """
+
+    step: int
+    timestep: Tensor
+    latents: Tensor
+
+
+def training_schedule(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a schedule that two blended models must share."""
+    return {name: config.get(name) for name in _SCHEDULE}
+
+
+def make_scheduler(solver: str, config: Mapping[str, Any], steps: int) -> Any:
+    """A scheduler of diffusers with its timesteps set, for a network's training schedule.
+
+    It always reads predictions as noise (epsilon), because denoisers speak of noise.
+
+    Args:
+        solver: One of `SOLVERS`.
+        config: A `scheduler_config.json`; DDIM also takes its spacing and offsets from there.
+        steps: Number of steps, 1 to the schedule's length.
+    """
+    import diffusers
+
+    name, settings = _SOLVERS[solver]
+    facts = {key: config[key] for key in _SCHEDULE if config.get(key) is not None}
+    if solver == "ddim":
+        facts |= {key: config[key] for key in _SPACING if key in config}
+    scheduler = getattr(diffusers, name)(**facts, **settings, prediction_type="epsilon")
+    scheduler.set_timesteps(steps)
+    return scheduler
+
+
+def window_from_steps(scheduler: Any, first: int, beyond: int | None = None) -> Window:
+    """The window of steps first, first + 1, ..., beyond - 1 (to the end if None) of a walk.
+
+    >>> window_from_steps(make_scheduler("ddim", {}, 10), 10).covers(0)
+    False
+    """
+    steps = len(scheduler.timesteps)
+    inside = scheduler.timesteps[first : steps if beyond is None else beyond]
+    if not len(inside):
+        return Window(highest=-1, lowest=-1)
+    return Window(highest=float(inside[0]), lowest=float(inside[-1]))
+
+
+def walk(denoiser: Denoiser, noise: Tensor, scheduler: Any) -> Iterator[State]:
+    """Takes unit noise down the ladder; yields the state after every step.
+
+    Args:
+        denoiser: Predicts the noise.
+        noise: Unit normal, shape (batch, *).
+        scheduler: From `make_scheduler`, fresh: multistep solvers remember their last steps.
+    """
+    latents = noise * scheduler.init_noise_sigma
+    for step, timestep in enumerate(scheduler.timesteps, 1):
+        predicted = denoiser(scheduler.scale_model_input(latents, timestep), timestep)
+        latents = scheduler.step(predicted, timestep, latents, return_dict=False)[0]
+        yield State(step, timestep, latents)
+
+
+def last(states: Iterator[State]) -> Tensor:
+    """The latents where a walk ends."""
+    *_, state = states
+    return state.latents
+
+
+def noise_from_velocity(velocity: Tensor, latents: Tensor, signal: Tensor) -> Tensor:
+    """Translates a v-prediction into noise (Salimans and Ho, 2022): sqrt(a) v + sqrt(1 - a) x.
+
+    Args:
+        velocity: Predicted v = sqrt(a) noise - sqrt(1 - a) clean.
+        latents: The noisy x = sqrt(a) clean + sqrt(1 - a) noise.
+        signal: a, the cumulative product of alphas at this timestep, shape ().
+    """
+    return signal.sqrt() * velocity + (1 - signal).sqrt() * latents
+
+
+def cumulative_alphas(config: Mapping[str, Any]) -> Tensor:
+    """The cumulative product of alphas of a schedule, shape (num_train_timesteps,), falling."""
+    cumulative: Tensor = make_scheduler("ddim", config, 1).alphas_cumprod
+    return cumulative.to(torch.float32)

@@ -1,0 +1,68 @@
+"""Where and how networks run: device, number format, and how many samples fit at once."""
+
+import os
+
+import torch
+
+from eidophone.errors import BadInput
+
+# Measured peaks of SD-v1.5-shaped decoders lie below this many copies of their widest activation.
+_DECODER_COPIES = 6
+_LARGEST_ON_CPU = 8
+_LARGEST = 64
+
+
+def choose_device(wanted: str) -> torch.device:
+    """`auto` takes CUDA, then Apple's MPS, then the CPU.
+
+    Raises:
+        BadInput: a device that this machine does not have.
+    """
+    if wanted == "auto":
+        wanted = (
+            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        )
+    device = torch.device(wanted)
+    here = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if (device.index or 0) >= here[device.type]:
+        raise BadInput(f"--device {wanted}: this machine has no such device; use --device auto or cpu.")
+    return device
+
+
+def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
+    """`auto` is float32 on a CPU and float16 elsewhere."""
+    if wanted == "auto":
+        wanted = "float32" if device.type == "cpu" else "float16"
+    found: torch.dtype = getattr(torch, wanted)
+    return found
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that is free now, in bytes."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):  # macOS does not tell
+        return 4 << 30
+
+
+def batch_size(
+    count: int, height: int, width: int, widest: int, bytes_each: int, device: torch.device
+) -> int:
+    """How many of `count` samples to run at once, so that the widest decoding fits in half of what is free.
+
+    Args:
+        count: Samples wanted.
+        height, width: Of the canvas, in pixels.
+        widest: Channels of the decoder at full size.
+        bytes_each: Bytes a number.
+        device: Where they run; a CPU gains little from more than a few.
+
+    Returns:
+        1 to count.
+    """
+    one = height * width * widest * bytes_each * _DECODER_COPIES
+    fits = free_bytes(device) // 2 // one
+    most = _LARGEST_ON_CPU if device.type == "cpu" else _LARGEST
+    return max(1, min(count, fits, most))

@@ -1,0 +1,202 @@
+"""Imprint (Images that Sound, section 4.1): a picture pressed into a spectrogram that was made apart."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from eidophone.diffusion.walk import make_scheduler
+from eidophone.errors import BadInput
+from eidophone.media.audio import peak_normalize, read_sound, resample
+from eidophone.media.files import sha256
+from eidophone.media.picture import fit_height, read_picture, resize
+from eidophone.media.spectrogram import gray_from_clip
+from eidophone.models.latent import LatentModel
+from eidophone.options import ImprintOptions
+from eidophone.pipelines.run import (
+    CROP_PIXELS,
+    Progress,
+    Studio,
+    batches,
+    check_canvas,
+    clip_of,
+    denoise,
+    open_studio,
+    play,
+    recipe,
+    silent,
+)
+from eidophone.values import Picture, Result
+
+#: Makes the grey canvases of a batch, (batch, height, width), given the generators of its samples.
+Maker = Callable[[list[torch.Generator]], Tensor]
+
+
+def imprint(options: ImprintOptions, progress: Progress = silent) -> Iterator[Result]:
+    """Makes samples one batch after another: spectrogram x (1 - ratio x picture).
+
+    Picture and sound are generated apart, from one generator a sample (the picture draws first), or
+    read from the user's files.
+
+    Raises:
+        EidophoneError: before anything is computed, if the settings, files or models cannot work.
+    """
+    inputs = {k: sha256(v) for k, v in (("picture", options.picture), ("sound", options.sound)) if v}
+    studio, options = open_studio(options)
+    size = check_canvas(options, studio)
+    steps = (0 if options.picture else options.image_steps) + (0 if options.sound else options.audio_steps)
+    counter = _Counter(progress, options.count * steps)
+    draw = _picture_maker(options, studio, size, counter)
+    sing = _sound_maker(options, studio, size, counter)
+    for batch in batches(options, studio):
+        began, spent = time.monotonic(), studio.evaluations()
+        generators = [torch.Generator().manual_seed(options.seed + i) for i in batch]
+        drawn, sung = draw(generators), sing(generators)
+        results = _press(drawn, sung, options, studio, batch)
+        facts = {
+            "unet_evaluations": (studio.evaluations() - spent) // len(batch),
+            "seconds": round((time.monotonic() - began) / len(batch), 3),
+        }
+        for result in results:
+            result.facts.update(facts)
+            if inputs:
+                result.recipe["inputs"] = inputs
+            yield result
+
+
+class _Counter:
+    """Counts steps over all walks of a run."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self.progress, self.total, self.base = progress, total, 0
+
+    def watch(self, size: int) -> Callable[[int], None]:
+        """For one walk over a batch of `size`."""
+        base = self.base
+
+        def step(done: int) -> None:
+            self.base = base + done * size
+            self.progress("denoising", self.base, self.total)
+
+        return step
+
+
+def _picture_maker(
+    options: ImprintOptions, studio: Studio, size: tuple[int, int], counter: _Counter
+) -> Maker:
+    if options.picture is None:
+        prompts = (options.image_prompt, options.image_negative, "image")
+        settings = (options.image_steps, options.image_guidance or 0.0)
+        return _generated(studio.image, prompts, settings, options.solver, size, counter)
+    gray = torch.from_numpy(covering(read_picture(options.picture), *size).gray())
+    return lambda generators: gray.expand(len(generators), -1, -1)
+
+
+def _sound_maker(options: ImprintOptions, studio: Studio, size: tuple[int, int], counter: _Counter) -> Maker:
+    if options.sound is None:
+        prompts = (options.audio_prompt, options.audio_negative, "audio")
+        settings = (options.audio_steps, options.audio_guidance or 0.0)
+        return _generated(studio.audio, prompts, settings, options.solver, size, counter)
+    gray = torch.from_numpy(_mel_picture(options.sound, studio, size[1]))
+    return lambda generators: gray.expand(len(generators), -1, -1)
+
+
+def _generated(
+    model: LatentModel,
+    prompts: tuple[str, str, str],
+    settings: tuple[int, float],
+    solver: str,
+    size: tuple[int, int],
+    counter: _Counter,
+) -> Maker:
+    """Samples one model alone; prompts are (wanted, unwanted, role), settings (steps, guidance)."""
+    wanted, unwanted, role = prompts
+    steps, guidance = settings
+    denoiser = model.guided(
+        model.text.encode(wanted, f"{role} prompt"),
+        model.text.encode(unwanted, f"negative {role} prompt"),
+        guidance,
+    )
+    shape = (1, *model.latent_shape(*size))
+
+    def make(generators: list[torch.Generator]) -> Tensor:
+        scheduler: Any = make_scheduler(solver, model.schedule, steps)
+        noise = torch.cat([torch.randn(shape, generator=g) for g in generators]).to(model.device)
+        latents = denoise(denoiser, noise, scheduler, counter.watch(len(generators)))
+        with torch.inference_mode():
+            return model.decode(latents).mean(1)
+
+    return make
+
+
+def covering(picture: Picture, height: int, width: int) -> Picture:
+    """The picture scaled until it covers the canvas, and its middle cut out."""
+    tall = max(height, round(width * picture.pixels.shape[0] / picture.pixels.shape[1]))
+    scaled = fit_height(picture, tall)
+    if scaled.pixels.shape[1] < width:
+        scaled = resize(scaled, scaled.pixels.shape[0], width)
+    top, left = (scaled.pixels.shape[0] - height) // 2, (scaled.pixels.shape[1] - width) // 2
+    return Picture(scaled.pixels[top : top + height, left : left + width].copy())
+
+
+def _mel_picture(path: Path, studio: Studio, width: int) -> Any:
+    """The first `width` columns of a sound file's mel picture, silence after its end."""
+    spec = studio.mel_spec
+    clip = read_sound(path, duration_s=spec.seconds(width) + 0.5)
+    gray = gray_from_clip(peak_normalize(resample(clip, spec.rate_hz)), spec)[:, :width]
+    return F.pad(torch.from_numpy(gray.copy()), (0, width - gray.shape[1])).numpy()
+
+
+def _press(
+    drawn: Tensor, sung: Tensor, options: ImprintOptions, studio: Studio, batch: range
+) -> list[Result]:
+    """Presses pictures into spectrograms, both (batch, height, width) in [0, 1]."""
+    drawn = 1 - drawn if options.invert else drawn
+    pressed = sung * (1 - options.magnitude_ratio * drawn)
+    sounds = play(pressed, studio)
+    width = pressed.shape[-1] - (CROP_PIXELS if options.crop else 0)
+    kept = width / pressed.shape[-1]
+    drawn, sung, pressed = (x[..., :width].contiguous() for x in (drawn, sung, pressed))
+    captions = (
+        options.image_prompt if options.picture is None else options.picture.name,
+        options.audio_prompt if options.sound is None else options.sound.name,
+    )
+    return [
+        Result(
+            verb="imprint",
+            index=index,
+            picture=Picture.from_gray(drawn[i].numpy()),
+            spectrogram=pressed[i].numpy(),
+            clip=(clip := clip_of(sounds[i], studio, kept)),
+            recipe=recipe("imprint", options, studio, batch, index),
+            captions=captions,
+            arrays={
+                "picture": drawn[i].numpy(),
+                "original_spectrogram": sung[i].numpy(),
+                "spectrogram": pressed[i].numpy(),
+                "sound": clip.samples[0],
+            },
+            extras={"original-spectrogram": Picture.from_gray(sung[i].numpy())},
+        )
+        for i, index in enumerate(batch)
+    ]
+
+
+def check_prompts(options: ImprintOptions) -> None:
+    """Refuses a prompt beside a file that replaces it.
+
+    Raises:
+        BadInput: both are given.
+    """
+    for prompt, path, what in (
+        (options.image_prompt, options.picture, "picture"),
+        (options.audio_prompt, options.sound, "sound"),
+    ):
+        if prompt and path:
+            raise BadInput(
+                f"--{what} {path} takes the place of the prompt {prompt!r}; give only one of them."
+            )
