@@ -102,7 +102,7 @@ def check(registry: str, wanted: str, archive: Path) -> None:
     elif recorded != got:
         raise FetchError(
             f"{registry} {wanted}: {archive.name} has sha256 {got}, but {CHECKSUMS.name} records {recorded}. "
-            "The registry offers another file than the one that was checked; look at it before you change that."
+            "The registry offers another file than the one that was checked; look at it before changing that."
         )
 
 

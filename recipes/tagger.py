@@ -101,7 +101,7 @@ class Tagger:
         return cls(net.eval(), names)
 
     @torch.inference_mode()
-    def scores(self, samples: Tensor, at_once: int = 256) -> Tensor:
+    def scores(self, samples: Tensor, at_once: int = 32) -> Tensor:
         """Probability of each class, averaged over windows of 0.96 s every 0.48 s. Classes are independent.
 
         Shape:
