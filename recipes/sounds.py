@@ -45,14 +45,14 @@ class Settings:
     Attributes:
         train: Windows to train on.
         dev: Windows for development.
-        levels: Grey levels of a stored picture; fewer make a smaller pack (64 is a step of 1.4 dB).
+        levels: Grey levels of a stored picture; fewer make a smaller pack (28 is a step of 3.2 dB).
         play: Windows of each concept that Griffin-Lim plays to the tagger; 0 leaves that out.
         seed: Of everything that is drawn.
     """
 
     train: int = 48
     dev: int = 8
-    levels: int = 64
+    levels: int = 28
     play: int = 16
     seed: int = 0
 
