@@ -1,3 +1,37 @@
-"""Eidophone: pictures that play, and pictures of sounds."""
+"""Eidophone: pictures that play, and pictures of sounds.
+
+>>> import eidophone
+>>> eidophone.compose  # doctest: +ELLIPSIS
+<function compose at ...>
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eidophone.api import compose, hear, imprint, load, remake, see
+    from eidophone.errors import EidophoneError
+    from eidophone.media.mel import MelSpec
+    from eidophone.values import Clip, Picture, Result
 
 __version__ = "0.1.0"
+__all__ = [
+    "Clip", "EidophoneError", "MelSpec", "Picture", "Result",
+    "compose", "hear", "imprint", "load", "remake", "see",
+]  # fmt: skip
+
+_HOMES = {
+    "Clip": "values",
+    "EidophoneError": "errors",
+    "MelSpec": "media.mel",
+    "Picture": "values",
+    "Result": "values",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Public names are looked up when they are used, so that importing the package costs nothing.
+    if name not in __all__:
+        raise AttributeError(f"module 'eidophone' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"eidophone.{_HOMES.get(name, 'api')}"), name)

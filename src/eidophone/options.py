@@ -183,6 +183,18 @@ class ImprintOptions(SampleOptions):
     magnitude_ratio: Share = _choose("how deep the picture is pressed in", default=0.5)
     invert: bool = _choose("press in the dark parts instead of the light ones", default=True)
 
+    @model_validator(mode="after")
+    def _file_or_prompt(self) -> Self:
+        for prompt, path, name in (
+            (self.image_prompt, self.picture, "--picture"),
+            (self.audio_prompt, self.sound, "--sound"),
+        ):
+            if prompt and path:
+                raise ValueError(
+                    f"{name} {path} takes the place of the prompt {prompt!r}; give only one of them."
+                )
+        return self
+
 
 class HearOptions(Options):
     """A spectrogram picture, played."""
@@ -209,3 +221,11 @@ class SeeOptions(Options):
     duration_s: float | None = _choose("how much to draw, in seconds (default: all)", default=None, gt=0)
     normalize: bool = _choose("raise the peak to 0.95 first", default=True)
     offline: bool = _choose("never ask a hub for weights", default=False)
+
+
+VERBS: dict[str, type[Options]] = {
+    "compose": ComposeOptions,
+    "imprint": ImprintOptions,
+    "hear": HearOptions,
+    "see": SeeOptions,
+}

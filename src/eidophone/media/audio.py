@@ -26,6 +26,7 @@ from eidophone.values import Clip, Floats
 
 BLOCK_FRAMES = 1 << 18
 PREROLL_S = 1.0  # decoders need some sound before the wanted part to be in step; MP3 and AAC much less
+OGG_PREROLL_S = 10.0  # libsndfile seeks wrongly within the last Ogg page; no page is that long
 SLACK_BYTES = 128  # some writers count their own header in, or end with a tag
 WAV_HEADER_BYTES = 44
 RIFF_LIMIT_BYTES = 2**32 - 1
@@ -64,7 +65,7 @@ def read_sound(path: Path, *, start_s: float = 0.0, duration_s: float | None = N
         raise BadInput(f"{path} is cut short: its end is missing, {missing} bytes of it; {GET_IT_AGAIN}.")
     samples, rate_hz = _decode(path, start_s, duration_s)
     if not samples.shape[1]:
-        raise BadInput(f"{path} holds no sound after {start_s:g} s; begin earlier or choose another file.")
+        raise _nothing(path, start_s)
     if not np.isfinite(samples).all():
         raise BadInput(f"{path} holds samples that are not numbers (NaN or infinity); export it again.")
     return Clip(samples, rate_hz)
@@ -147,6 +148,12 @@ def _check_span(start_s: float, duration_s: float | None) -> None:
         raise BadInput(f"A sound cannot be {duration_s} s long; give a duration of more than 0 seconds.")
 
 
+def _nothing(path: Path, start_s: float) -> BadInput:
+    if start_s == 0:
+        return BadInput(f"{path} holds no sound, not a single sample; choose another file.")
+    return BadInput(f"{path} holds no sound after {start_s:g} s; begin earlier.")
+
+
 def _decode(path: Path, start_s: float, duration_s: float | None) -> tuple[Floats, int]:
     # libsndfile's MP3 decoder writes its worries to stderr, whatever it is told; FFmpeg's keeps quiet.
     if starts_like_mpeg(path):
@@ -164,10 +171,11 @@ def _decode_by_libsndfile(
 ) -> Floats:
     first = min(round(start_s * file.samplerate), file.frames)
     wanted = min(file.frames - first, _frames(duration_s, file.samplerate))
+    ahead = min(first, round(OGG_PREROLL_S * file.samplerate)) if file.format == "OGG" else 0
     blocks = [np.zeros((0, file.channels), np.float32)]
-    left = wanted
+    left = ahead + wanted
     try:
-        file.seek(first)
+        file.seek(first - ahead)
         # In blocks: a damaged header may promise more frames than there is memory.
         while left > 0 and len(block := file.read(min(left, BLOCK_FRAMES), "float32", always_2d=True)):
             blocks.append(block)
@@ -175,17 +183,18 @@ def _decode_by_libsndfile(
     except soundfile.LibsndfileError as error:
         raise BadInput(f"{path} is cut short or damaged; {GET_IT_AGAIN}.") from error
     if left > 0:
-        raise BadInput(f"{path} is cut short: {left} of {wanted} frames are missing; {GET_IT_AGAIN}.")
-    return np.ascontiguousarray(np.concatenate(blocks).T)
+        raise BadInput(f"{path} is cut short: {left} frames are missing; {GET_IT_AGAIN}.")
+    return np.ascontiguousarray(np.concatenate(blocks)[ahead:].T)
 
 
 def _decode_by_ffmpeg(path: Path, start_s: float, duration_s: float | None) -> tuple[Floats, int]:
     try:
-        with av.open(f"file:{path}", options={"format_whitelist": CONTAINERS}) as container:
-            if not container.streams.audio:
-                raise BadInput(f"{path} holds no sound; {KNOWN_FORMATS}.")
+        options = {"format_whitelist": CONTAINERS}
+        with av.open(f"file:{path}", options=options, metadata_errors="replace") as container:
+            if not container.streams.audio or container.streams.audio[0].codec_context is None:
+                raise BadInput(f"{path} holds no sound that can be decoded; {KNOWN_FORMATS}.")
             return _decode_stream(path, container, start_s, duration_s)
-    except (av.FFmpegError, EOFError) as error:
+    except (av.FFmpegError, EOFError, UnicodeError) as error:
         raise BadInput(f"{path} is not a sound, or is damaged; {KNOWN_FORMATS}.") from error
 
 
@@ -207,7 +216,7 @@ def _decode_stream(
     else:
         _check_matroska_is_whole(path, container, decoded / rate_hz if rate_hz else 0.0)
     if not blocks:
-        raise BadInput(f"{path} holds no sound after {start_s:g} s; begin earlier or choose another file.")
+        raise _nothing(path, start_s)
     return np.ascontiguousarray(np.concatenate(blocks, axis=1)), rate_hz
 
 
@@ -218,17 +227,21 @@ def _blocks(container: av.container.InputContainer, start_s: float) -> Iterator[
     """
     stream = container.streams.audio[0]
     origin = stream.start_time or 0
-    to_float = av.AudioResampler(format="fltp")
+    # Matroska rounds its times to milliseconds, too coarse to skip by.
+    fine = stream.time_base is not None and stream.time_base * stream.codec_context.sample_rate <= 1
+    needed = origin + int((start_s - PREROLL_S) / stream.time_base) if fine else origin
+    to_float = av.AudioResampler(format="flt")
     position: int | None = 0
     for packet in container.demux(stream):
-        if packet.pts is not None and (packet.pts - origin) * packet.time_base < start_s - PREROLL_S:
+        if packet.pts is not None and packet.pts < needed and needed > origin:
             position = None
             continue
         for decoded in packet.decode():
+            if position is None:
+                position = round((decoded.pts - origin) * decoded.time_base * decoded.sample_rate)
             for frame in to_float.resample(decoded):
-                if position is None:
-                    position = round((frame.pts - origin) * frame.time_base * frame.sample_rate)
-                block = frame.to_ndarray()
+                # Interleaved: PyAV 18 stumbles over planes when there are eight of them.
+                block = frame.to_ndarray().reshape(frame.samples, -1).T
                 yield position, block, frame.sample_rate
                 position += block.shape[1]
 
@@ -238,7 +251,7 @@ def _check_matroska_is_whole(path: Path, container: av.container.InputContainer,
     if "matroska" not in container.format.name or len(container.streams) > 1 or not container.duration:
         return
     promised_s = container.duration / av.time_base
-    if decoded_s < promised_s - 0.25:
+    if decoded_s < promised_s - 0.1:
         raise BadInput(
             f"{path} is cut short: {decoded_s:.1f} of {promised_s:.1f} s are there; {GET_IT_AGAIN}."
         )
@@ -270,7 +283,7 @@ def _wav_header(path: Path, clip: Clip, notes_bytes: int) -> bytes:
 def _write_samples(file: BinaryIO, samples: Floats) -> None:
     for start in range(0, samples.shape[1], BLOCK_FRAMES):
         block = samples[:, start : start + BLOCK_FRAMES].T
-        whole = np.clip(np.rint(block * np.float32(32768)), -32768, 32767)
+        whole = np.clip(np.rint(np.clip(block, -1, 1) * 32768), -32768, 32767)
         file.write(whole.astype("<i2").tobytes())
 
 

@@ -46,7 +46,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         draft.replace(path)
     except OSError as error:
         _remove(draft)
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     except BaseException:
         _remove(draft)
         raise
@@ -117,6 +117,7 @@ def _remove(draft: Path) -> None:
         return
 
 
-def _cannot_write(path: Path, error: OSError) -> CannotWrite:
+def cannot_write(path: Path, error: OSError) -> CannotWrite:
+    """What to tell the user when the operating system refused to write `path`."""
     reason, remedy = REASONS.get(error.errno or 0, (error.strerror or str(error), CHOOSE_ANOTHER_PLACE))
     return CannotWrite(f"Cannot write {path}: {reason}; {remedy}.")

@@ -118,7 +118,7 @@ def read_latents(
         pictures = studio.image.decode(latents)
         heard = pictures if view.rows == 1 else studio.image.decode(view.apply(latents))
     gray = heard.mean(1)
-    sounds = play(gray, studio)
+    sounds = play(gray, studio.vocoder, studio.mel_spec)
     width = pictures.shape[-1] - (CROP_PIXELS if options.crop else 0)
     kept = width / pictures.shape[-1]
     pictures, gray = pictures[..., :width], gray[..., : round(gray.shape[-1] * kept)]

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from eidophone.diffusion.walk import make_scheduler
-from eidophone.errors import BadInput
 from eidophone.media.audio import peak_normalize, read_sound, resample
 from eidophone.media.files import sha256
 from eidophone.media.picture import fit_height, read_picture, resize
@@ -157,7 +156,7 @@ def _press(
     """Presses pictures into spectrograms, both (batch, height, width) in [0, 1]."""
     drawn = 1 - drawn if options.invert else drawn
     pressed = sung * (1 - options.magnitude_ratio * drawn)
-    sounds = play(pressed, studio)
+    sounds = play(pressed, studio.vocoder, studio.mel_spec)
     width = pressed.shape[-1] - (CROP_PIXELS if options.crop else 0)
     kept = width / pressed.shape[-1]
     drawn, sung, pressed = (x[..., :width].contiguous() for x in (drawn, sung, pressed))
@@ -184,19 +183,3 @@ def _press(
         )
         for i, index in enumerate(batch)
     ]
-
-
-def check_prompts(options: ImprintOptions) -> None:
-    """Refuses a prompt beside a file that replaces it.
-
-    Raises:
-        BadInput: both are given.
-    """
-    for prompt, path, what in (
-        (options.image_prompt, options.picture, "picture"),
-        (options.audio_prompt, options.sound, "sound"),
-    ):
-        if prompt and path:
-            raise BadInput(
-                f"--{what} {path} takes the place of the prompt {prompt!r}; give only one of them."
-            )

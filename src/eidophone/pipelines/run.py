@@ -19,13 +19,13 @@ from eidophone.media.vocoder import Vocoder
 from eidophone.models.latent import LatentModel
 from eidophone.models.load import Loader, load_vocoder, mel_spec_of
 from eidophone.models.place import batch_size, choose_device, choose_dtype
-from eidophone.options import SampleOptions
+from eidophone.options import Options, SampleOptions
+from eidophone.recipe import FORMAT
 from eidophone.values import Clip, Floats
 
 #: Called as (what is being done, steps done, steps in all).
 Progress = Callable[[str, int, int], None]
 
-RECIPE_FORMAT = 1
 CROP_PIXELS = 32
 DEFAULT_CANVAS = (256, 1024)
 DEFAULT_GUIDANCE = 7.5
@@ -149,13 +149,13 @@ def denoise(denoiser: Denoiser, noise: Tensor, scheduler: Any, watch: Callable[[
     return latents
 
 
-def play(gray: Tensor, studio: Studio) -> Floats:
+def play(gray: Tensor, vocoder: Vocoder, spec: MelSpec) -> Floats:
     """The sound of mel pictures: (batch, bands, columns) in [0, 1] -> float32 (batch, frames).
 
     Sound over full scale is made quieter as a whole, so that nothing clips.
     """
     with torch.inference_mode():
-        sound = studio.vocoder(log_mel_from_picture(gray, studio.mel_spec))
+        sound = vocoder(log_mel_from_picture(gray, spec))
     loudest = sound.abs().amax(1, keepdim=True)
     found: Floats = (sound / loudest.clamp(min=1)).numpy()
     return found
@@ -175,7 +175,7 @@ def recipe(verb: str, options: SampleOptions, studio: Studio, batch: range, inde
     """
     ran = options.model_copy(update={"index": batch[0], "count": len(batch), "batch_size": len(batch)})
     return {
-        "format": RECIPE_FORMAT,
+        "format": FORMAT,
         "eidophone": __version__,
         "verb": verb,
         "index": index,
@@ -184,6 +184,23 @@ def recipe(verb: str, options: SampleOptions, studio: Studio, batch: range, inde
         "models": {"image": studio.image.source.describe(), "audio": studio.audio.source.describe()},
         "vocoder": studio.vocoder.name,
         "mel_spec": studio.mel_spec.to_dict(),
+        "versions": versions(),
+    }
+
+
+def file_recipe(
+    verb: str, options: Options, inputs: dict[str, str], spec: MelSpec, vocoder: str = ""
+) -> dict[str, Any]:
+    """The recipe of a verb that reads a file and draws no lots; `inputs` are checksums by option."""
+    return {
+        "format": FORMAT,
+        "eidophone": __version__,
+        "verb": verb,
+        "index": 0,
+        "options": options.plain(),
+        "inputs": inputs,
+        "vocoder": vocoder,
+        "mel_spec": spec.to_dict(),
         "versions": versions(),
     }
 

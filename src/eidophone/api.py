@@ -1,0 +1,119 @@
+"""The Python API: the verbs as functions, and the one place where running and storing meet.
+
+>>> import eidophone
+>>> eidophone.compose("castle", "bell", steps=0)
+Traceback (most recent call last):
+    ...
+eidophone.errors.BadInput: --steps: should be greater than or equal to 1; got 0.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from eidophone.options import VERBS, ComposeOptions, HearOptions, ImprintOptions, Options, SeeOptions
+from eidophone.pipelines.run import Progress, silent
+from eidophone.pipelines.verbs import PIPELINES
+from eidophone.pipelines.verbs import remake as remake_from
+from eidophone.recipe import read_recipe
+from eidophone.records import Store, load
+from eidophone.values import Result
+
+__all__ = ["compose", "hear", "imprint", "load", "remake", "run", "see"]
+
+
+def compose(
+    image_prompt: str,
+    audio_prompt: str,
+    *,
+    out: str | Path | None = None,
+    keep_arrays: bool = False,
+    progress: Progress = silent,
+    **settings: Any,
+) -> list[Result]:
+    """Pictures that play: one latent, drawn by one model and played by another.
+
+    Args:
+        image_prompt: What it looks like.
+        audio_prompt: What it sounds like.
+        out: Folder to store the samples in; None stores nothing.
+        keep_arrays: Also store the numbers before 8-bit rounding.
+        progress: Called as (what, steps done, steps in all).
+        settings: Fields of `eidophone.options.ComposeOptions`, such as `count=4, seed=7, preset="paper"`.
+
+    Raises:
+        EidophoneError: something that the caller can put right; the message says how.
+    """
+    options = ComposeOptions.make(image_prompt=image_prompt, audio_prompt=audio_prompt, **settings)
+    return list(run(options, out, keep_arrays, progress))
+
+
+def imprint(
+    image_prompt: str = "",
+    audio_prompt: str = "",
+    *,
+    out: str | Path | None = None,
+    keep_arrays: bool = False,
+    progress: Progress = silent,
+    **settings: Any,
+) -> list[Result]:
+    """Pictures pressed into spectrograms; `picture` and `sound` take files of your own instead of prompts.
+
+    Args and errors are those of `compose`; settings are fields of `ImprintOptions`.
+    """
+    options = ImprintOptions.make(image_prompt=image_prompt, audio_prompt=audio_prompt, **settings)
+    return list(run(options, out, keep_arrays, progress))
+
+
+def hear(picture: str | Path, *, out: str | Path | None = None, **settings: Any) -> Result:
+    """Plays a picture; settings are fields of `HearOptions`."""
+    return next(iter(list(run(HearOptions.make(picture=picture, **settings), out))))
+
+
+def see(sound: str | Path, *, out: str | Path | None = None, **settings: Any) -> Result:
+    """Draws a sound as a mel picture; settings are fields of `SeeOptions`."""
+    return next(iter(list(run(SeeOptions.make(sound=sound, **settings), out))))
+
+
+def remake(
+    path: str | Path,
+    *,
+    out: str | Path | None = None,
+    keep_arrays: bool = False,
+    progress: Progress = silent,
+    **changes: Any,
+) -> Result:
+    """Makes a result again from its PNG, WAV or folder: the same bytes on the same machine.
+
+    Args:
+        path: What carries the recipe.
+        changes: Options to change, such as `device="cpu"`.
+    """
+    recipe = read_recipe(Path(path))
+    made = remake_from(recipe, changes, progress)
+    return next(iter(list(_stored(made, [recipe["index"]], out, keep_arrays))))
+
+
+def run(
+    options: Options, out: str | Path | None = None, keep_arrays: bool = False, progress: Progress = silent
+) -> Iterator[Result]:
+    """Runs the verb that the options belong to; each sample is stored as soon as it is finished.
+
+    Raises:
+        EidophoneError: before any work where that can be known.
+    """
+    verb = next(name for name, kind in VERBS.items() if isinstance(options, kind))
+    first, count = getattr(options, "index", 0), getattr(options, "count", 1)
+    return _stored(PIPELINES[verb](options, progress), range(first, first + count), out, keep_arrays)
+
+
+def _stored(
+    results: Iterator[Result], indices: Iterable[int], out: str | Path | None, keep_arrays: bool
+) -> Iterator[Result]:
+    if out is None:
+        yield from results
+        return
+    with Store(Path(out), keep_arrays) as store:
+        store.reserve(indices)
+        for result in results:
+            yield store.save(result)

@@ -1,0 +1,67 @@
+"""Flags made from options, so that a setting is written once."""
+
+import argparse
+import typing
+from typing import Any, NoReturn
+
+from pydantic.fields import FieldInfo
+
+from eidophone.options import Options, flag_of
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one sentence, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Prints the sentence and exits with 2."""
+        self.exit(2, f"eidophone: {message}; see `{self.prog} --help`.\n")
+
+
+def add_flags(parser: argparse.ArgumentParser, options: type[Options]) -> None:
+    """One flag for each field that is not positional; a flag that is not given stays out of the namespace."""
+    shown = {**{k: f.default for k, f in options.model_fields.items()}, **options.PRESETS.get("fast", {})}
+    for name, field in options.model_fields.items():
+        if name in options.HIDDEN:
+            continue
+        help_text = _help(field, shown[name])
+        if field.annotation is bool:
+            parser.add_argument(
+                flag_of(name),
+                action=argparse.BooleanOptionalAction,
+                default=argparse.SUPPRESS,
+                help=help_text,
+            )
+        else:
+            parser.add_argument(
+                flag_of(name), default=argparse.SUPPRESS, metavar=_metavar(field.annotation), help=help_text
+            )
+
+
+def _help(field: FieldInfo, default: Any) -> str:
+    text = (field.description or "").replace("%", "%%")
+    says_already = "(default" in text
+    empty = default is None or default == "" or field.is_required()
+    if isinstance(default, bool):
+        return f"{text} (default: {'yes' if default else 'no'})"
+    return text if says_already or empty else f"{text} (default: {default})"
+
+
+def _metavar(annotation: Any) -> str:
+    choices = _choices(annotation)
+    if choices:
+        return "{" + ",".join(choices) + "}"
+    for kind, name in ((int, "N"), (float, "X")):
+        if annotation is kind or kind in typing.get_args(annotation):
+            return name
+    return "TEXT" if annotation is str else "PATH"
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:
+    if typing.get_origin(annotation) is typing.Literal:
+        return typing.get_args(annotation)
+    return ()
+
+
+def given_settings(arguments: argparse.Namespace, options: type[Options]) -> dict[str, Any]:
+    """The settings that the user gave, by field."""
+    return {name: value for name, value in vars(arguments).items() if name in options.model_fields}

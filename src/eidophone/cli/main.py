@@ -1,0 +1,72 @@
+"""`eidophone VERB ...`: reads arguments, runs a verb, prints where the results are.
+
+Exit codes: 0 all that was asked for was made; 2 bad input, with one sentence; 130 stopped by the user.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from eidophone import __version__
+from eidophone.cli import models, verbs
+from eidophone.cli.flags import Parser, add_flags
+from eidophone.errors import EidophoneError
+from eidophone.options import VERBS
+
+_ABOUT = {
+    "compose": "a picture that plays: one latent, drawn by one model and played by another",
+    "imprint": "a picture pressed into a spectrogram; files of your own may replace either prompt",
+    "hear": "play a spectrogram picture, or any picture",
+    "see": "draw a sound as a spectrogram picture",
+    "remake": "make a result again, byte for byte, from its PNG, WAV or folder",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code."""
+    given = build_parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = given.command
+    try:
+        return command(given)
+    except EidophoneError as error:
+        print(f"eidophone: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("eidophone: stopped.", file=sys.stderr)
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All verbs with their flags."""
+    parser = Parser(prog="eidophone", description="Pictures that play, and pictures of sounds.")
+    parser.add_argument("--version", action="version", version=f"eidophone {__version__}")
+    commands = parser.add_subparsers(metavar="VERB", required=True)
+    for verb in ("compose", "imprint", "hear", "see", "remake"):
+        sub = commands.add_parser(verb, help=_ABOUT[verb], description=_ABOUT[verb].capitalize() + ".")
+        _positionals(sub, verb)
+        if verb in VERBS:
+            add_flags(sub, VERBS[verb])
+        else:
+            verbs.add_remake_flags(sub)
+        verbs.add_output_flags(sub)
+        sub.set_defaults(command=verbs.remake if verb == "remake" else verbs.run, verb=verb)
+    models.add_commands(commands)
+    return parser
+
+
+def _positionals(parser: argparse.ArgumentParser, verb: str) -> None:
+    if verb == "compose":
+        parser.add_argument("image_prompt", metavar="IMAGE_PROMPT", help="what it looks like")
+        parser.add_argument("audio_prompt", metavar="AUDIO_PROMPT", help="what it sounds like")
+    elif verb == "imprint":
+        parser.add_argument(
+            "prompts",
+            nargs="*",
+            metavar="PROMPT",
+            help="IMAGE_PROMPT then AUDIO_PROMPT; leave out the one that --picture or --sound replaces",
+        )
+    elif verb == "remake":
+        parser.add_argument("path", metavar="FILE", help="PNG, WAV or folder of a result")
+    else:
+        field = "picture" if verb == "hear" else "sound"
+        parser.add_argument(field, metavar=field.upper(), help=f"the {field} file")

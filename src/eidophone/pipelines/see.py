@@ -1,0 +1,46 @@
+"""A sound, drawn as a mel picture."""
+
+from collections.abc import Iterator
+
+from eidophone.errors import BadInput
+from eidophone.media.audio import peak_normalize, read_sound, resample
+from eidophone.media.files import sha256
+from eidophone.media.spectrogram import gray_from_clip
+from eidophone.models.load import mel_spec_of
+from eidophone.models.source import find
+from eidophone.options import SeeOptions
+from eidophone.pipelines.hear import WIDEST
+from eidophone.pipelines.run import Progress, file_recipe, silent
+from eidophone.values import Picture, Result
+
+
+def see(options: SeeOptions, progress: Progress = silent) -> Iterator[Result]:
+    """Draws a sound; the result keeps the sound as it was analysed.
+
+    Raises:
+        EidophoneError: the sound or the model cannot be used, or it is too long for one picture.
+    """
+    spec = mel_spec_of(find(options.audio_model, "audio", offline=options.offline))
+    longest_s = spec.seconds(WIDEST)
+    progress("drawing", 0, 1)
+    wanted_s = min(options.duration_s or longest_s + 1, longest_s + 1)
+    clip = read_sound(options.sound, start_s=options.start_s, duration_s=wanted_s)
+    if clip.duration_s > longest_s:
+        raise BadInput(
+            f"{options.sound}: longer than one picture can show; "
+            f"give --duration-s of at most {longest_s:.0f}."
+        )
+    clip = resample(clip, spec.rate_hz)
+    clip = peak_normalize(clip) if options.normalize else clip
+    gray = gray_from_clip(clip, spec)
+    progress("drawing", 1, 1)
+    yield Result(
+        verb="see",
+        index=0,
+        picture=Picture.from_gray(gray),
+        spectrogram=gray,
+        clip=clip,
+        recipe=file_recipe("see", options, {"sound": sha256(options.sound)}, spec),
+        captions=(options.sound.name,),
+        arrays={"spectrogram": gray, "sound": clip.samples},
+    )
