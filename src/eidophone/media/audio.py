@@ -115,13 +115,13 @@ def write_wav(path: Path, clip: Clip, *, recipe: str | None = None) -> None:
     notes = b"" if recipe is None else _comment_chunk(recipe)
     header = _wav_header(path, clip, len(notes))
 
-    def write(draft: Path) -> None:
+    def _write(draft: Path) -> None:
         with draft.open("wb") as file:
             file.write(header)
             _write_samples(file, clip.samples)
             file.write(notes)
 
-    write_atomically(path, write)
+    write_atomically(path, _write)
 
 
 def read_recipe_from_wav(path: Path) -> str | None:

@@ -101,12 +101,12 @@ def read_png_text(path: Path) -> dict[str, str]:
     """
     check_readable(path, "a picture")
 
-    def words(image: Image.Image) -> dict[str, str]:
+    def _words(image: Image.Image) -> dict[str, str]:
         if not isinstance(image, PngImagePlugin.PngImageFile):
             raise BadInput(f"{path} is not a PNG file; name a WAV or PNG file that was made here.")
         return {str(keyword): str(value) for keyword, value in image.text.items()}
 
-    return _opened(path, words)
+    return _opened(path, _words)
 
 
 def to_bytes(picture: Picture) -> NDArray[np.uint8]:
