@@ -288,13 +288,13 @@ def test_what_cannot_be_heard_is_refused_in_one_sentence(tmp_path: Path, case: s
 
 def test_spans_that_make_no_sense(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", Clip(tone(16_000)[None], 16_000))
-    for span in ({"start_s": 1.0}, {"start_s": 99.0}, {"start_s": 1e300}):
+    for span in ({"start_s": 1.0}, {"start_s": 99.0}, {"start_s": 9e8}):
         with pytest.raises(BadInput, match="no sound after"):
             read_sound(tmp_path / "a.wav", **span)
-    for bad in (-1.0, np.nan, np.inf):
+    for bad in (-1.0, np.nan, np.inf, 1e308):
         with pytest.raises(BadInput, match="start of 0"):
             read_sound(tmp_path / "a.wav", start_s=bad)
-    for bad in (0.0, -1.0, np.nan, np.inf):
+    for bad in (0.0, -1.0, np.nan, np.inf, 1e308):
         with pytest.raises(BadInput, match="more than 0"):
             read_sound(tmp_path / "a.wav", duration_s=bad)
 

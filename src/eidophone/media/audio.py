@@ -6,7 +6,6 @@ be found out about a cut file is listed in `truncation`. Sounds are neither mixe
 unless asked.
 """
 
-import math
 import struct
 import sys
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from eidophone.media.truncation import missing_bytes, starts_like_mpeg
 from eidophone.values import Clip, Floats
 
 BLOCK_FRAMES = 1 << 18
+LONGEST_S = 1e9
 PREROLL_S = 1.0  # decoders need some sound before the wanted part to be in step; MP3 and AAC much less
 OGG_PREROLL_S = 10.0  # libsndfile seeks wrongly within the last Ogg page; no page is that long
 SLACK_BYTES = 128  # some writers count their own header in, or end with a tag
@@ -142,10 +142,14 @@ def read_recipe_from_wav(path: Path) -> str | None:
 
 
 def _check_span(start_s: float, duration_s: float | None) -> None:
-    if not (math.isfinite(start_s) and start_s >= 0):
-        raise BadInput(f"A sound cannot be read from {start_s} s on; give a start of 0 or more seconds.")
-    if duration_s is not None and not (math.isfinite(duration_s) and duration_s > 0):
-        raise BadInput(f"A sound cannot be {duration_s} s long; give a duration of more than 0 seconds.")
+    if not 0 <= start_s < LONGEST_S:
+        raise BadInput(
+            f"A sound cannot be read from {start_s} s on; give a start of 0 or more seconds, fewer than a billion."
+        )
+    if duration_s is not None and not 0 < duration_s < LONGEST_S:
+        raise BadInput(
+            f"A sound cannot be {duration_s} s long; give a duration of more than 0 seconds, fewer than a billion."
+        )
 
 
 def _nothing(path: Path, start_s: float) -> BadInput:
