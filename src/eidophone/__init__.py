@@ -7,13 +7,15 @@
 
 from typing import TYPE_CHECKING, Any
 
+from eidophone.version import VERSION
+
 if TYPE_CHECKING:
     from eidophone.api import compose, hear, imprint, load, remake, see
     from eidophone.errors import EidophoneError
     from eidophone.media.mel import MelSpec
     from eidophone.values import Clip, Picture, Result
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = [
     "Clip", "EidophoneError", "MelSpec", "Picture", "Result",
     "compose", "hear", "imprint", "load", "remake", "see",

@@ -7,11 +7,11 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from eidophone import __version__
 from eidophone.cli import models, verbs
 from eidophone.cli.flags import Parser, add_flags
 from eidophone.errors import EidophoneError
 from eidophone.options import VERBS
+from eidophone.version import VERSION
 
 _ABOUT = {
     "compose": "a picture that plays: one latent, drawn by one model and played by another",
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """All verbs with their flags."""
     parser = Parser(prog="eidophone", description="Pictures that play, and pictures of sounds.")
-    parser.add_argument("--version", action="version", version=f"eidophone {__version__}")
+    parser.add_argument("--version", action="version", version=f"eidophone {VERSION}")
     commands = parser.add_subparsers(metavar="VERB", required=True)
     for verb in ("compose", "imprint", "hear", "see", "remake"):
         sub = commands.add_parser(verb, help=_ABOUT[verb], description=_ABOUT[verb].capitalize() + ".")

@@ -50,12 +50,12 @@ def run(arguments: argparse.Namespace) -> int:
     options = kind.make(**settings)
     out = arguments.out or _new_folder(arguments.verb, _words(settings))
 
-    def make(progress: Callable[[str, int, int], None]) -> Iterator[Any]:
+    def _make(progress: Callable[[str, int, int], None]) -> Iterator[Any]:
         from eidophone import api
 
         return api.run(options, out, arguments.keep_arrays, progress)
 
-    return _show(make, out, getattr(options, "count", 1), arguments.json)
+    return _show(_make, out, getattr(options, "count", 1), arguments.json)
 
 
 def remake(arguments: argparse.Namespace) -> int:
@@ -68,13 +68,13 @@ def remake(arguments: argparse.Namespace) -> int:
     names = ("device", "image_model", "audio_model")
     changes = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
 
-    def make(progress: Callable[[str, int, int], None]) -> Iterator[Any]:
+    def _make(progress: Callable[[str, int, int], None]) -> Iterator[Any]:
         from eidophone import api
 
         yield api.remake(path, out=out, keep_arrays=arguments.keep_arrays, progress=progress, **changes)
 
     _warn_of_versions(recipe)
-    return _show(make, out, 1, arguments.json)
+    return _show(_make, out, 1, arguments.json)
 
 
 def _warn_of_versions(recipe: dict[str, Any]) -> None:
@@ -145,12 +145,12 @@ def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
 
     with tqdm(total=0, delay=2, leave=False, file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
 
-        def progress(what: str, done: int, total: int) -> None:
+        def _progress(what: str, done: int, total: int) -> None:
             bar.set_description(what, refresh=False)
             bar.total = total
             bar.update(done - bar.n)
 
-        yield progress
+        yield _progress
 
 
 def _as_table(results: list[Any], out: Path) -> str:

@@ -85,10 +85,10 @@ class GriffinLim:
         window = torch.hann_window(spec.window, device=magnitudes.device)
         length = (magnitudes.shape[-1] - 1) * spec.hop
 
-        def sound_of(spectrum: Tensor) -> Tensor:
+        def _sound_of(spectrum: Tensor) -> Tensor:
             return torch.istft(spectrum, spec.n_fft, spec.hop, spec.window, window, length=length)
 
-        def spectrum_of(sound: Tensor) -> Tensor:
+        def _spectrum_of(sound: Tensor) -> Tensor:
             return torch.stft(
                 sound, spec.n_fft, spec.hop, spec.window, window, pad_mode="constant", return_complex=True
             )
@@ -98,11 +98,11 @@ class GriffinLim:
         estimate = torch.polar(magnitudes, (2 * torch.pi * turns).expand_as(magnitudes))
         previous = torch.zeros_like(estimate)
         for _ in range(self.iterations):
-            consistent = spectrum_of(sound_of(estimate))
+            consistent = _spectrum_of(_sound_of(estimate))
             pushed = consistent + self.momentum * (consistent - previous)
             estimate = magnitudes * pushed / pushed.abs().clamp(min=1e-12)
             previous = consistent
-        return sound_of(estimate)
+        return _sound_of(estimate)
 
 
 # --- HiFi-GAN ------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import torch
 
 from eidophone.errors import BadInput
 from eidophone.models.latent import TextEncoder
+from eidophone.models.single_file import text_encoder_in
 from eidophone.models.source import Source
 
 Part = TypeVar("Part")
@@ -23,20 +24,14 @@ def load_unet(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
     """The U-Net, ready to use, without gradients for its weights."""
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-    folder = source.part("unet")
-    _need(folder, source)
-    unet = _checked(folder, lambda: UNet2DConditionModel.from_pretrained(folder, **_how(folder, dtype)))
-    return _settled(unet, device)
+    return _settled(_network(UNet2DConditionModel, "unet", source, dtype), device)
 
 
 def load_vae(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
     """The VAE, ready to use."""
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
-    folder = source.part("vae")
-    _need(folder, source)
-    vae = _checked(folder, lambda: AutoencoderKL.from_pretrained(folder, **_how(folder, dtype)))
-    return _settled(vae, device)
+    return _settled(_network(AutoencoderKL, "vae", source, dtype), device)
 
 
 def load_text_encoder(source: Source, dtype: torch.dtype, device: torch.device) -> TextEncoder:
@@ -46,10 +41,11 @@ def load_text_encoder(source: Source, dtype: torch.dtype, device: torch.device) 
     folder, words = source.part("text_encoder"), source.part("tokenizer")
     _need(folder, source)
     _need(words, source)
-    how = _how(folder, dtype)
-    how["dtype"] = how.pop("torch_dtype")
-    del how["low_cpu_mem_usage"]
-    network = _checked(folder, lambda: CLIPTextModel.from_pretrained(folder, **how))
+    if source.single:
+        network = _checked(source.single, lambda: text_encoder_in(source.single, folder, dtype))
+    else:
+        how = {"dtype": dtype, "local_files_only": True, "variant": _variant(folder)}
+        network = _checked(folder, lambda: CLIPTextModel.from_pretrained(folder, **how))
     tokenizer = _checked(words, lambda: CLIPTokenizer.from_pretrained(words, local_files_only=True))
     return TextEncoder(tokenizer, _settled(network, device))
 
@@ -69,18 +65,27 @@ def _need(folder: Path, source: Source) -> None:
         raise BadInput(f"{source.name}: {folder.name}/ is missing in {folder.parent}.")
 
 
-def _how(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
-    """Arguments of `from_pretrained`; a folder that holds only half-precision weights names its variant."""
-    weights = [p.name for p in folder.iterdir() if p.suffix in (".safetensors", ".bin")]
-    plain = [name for name in weights if name.count(".") == 1 or "-of-" in name]
-    variant = None if plain or not weights else sorted(weights)[0].split(".")[1]
-    return {
+def _network(kind: Any, part: str, source: Source, dtype: torch.dtype) -> Any:
+    """A network of diffusers, from its folder or from the single file."""
+    folder = source.part(part)
+    _need(folder, source)
+    how = {
         "torch_dtype": dtype,
         "local_files_only": True,
-        "variant": variant,
         # quicker and leaner, where accelerate is installed; diffusers would warn where it is not
         "low_cpu_mem_usage": find_spec("accelerate") is not None,
     }
+    if source.single:
+        where = {"config": str(folder.parent), "subfolder": part, **how}
+        return _checked(source.single, lambda: kind.from_single_file(str(source.single), **where))
+    return _checked(folder, lambda: kind.from_pretrained(folder, variant=_variant(folder), **how))
+
+
+def _variant(folder: Path) -> str | None:
+    """The variant that a folder with nothing but half-precision weights must be asked for."""
+    weights = [p.name for p in folder.iterdir() if p.suffix in (".safetensors", ".bin")]
+    plain = [name for name in weights if name.count(".") == 1 or "-of-" in name]
+    return None if plain or not weights else sorted(weights)[0].split(".")[1]
 
 
 def _checked(place: Path, load: Callable[[], Part]) -> Part:

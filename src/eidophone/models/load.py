@@ -50,10 +50,10 @@ class Loader:
         return LatentModel(
             source=source,
             unet=load_unet(source, *where),
-            vae=_once(self._vaes, [source.part("vae")], lambda: load_vae(source, *where)),
+            vae=_once(self._vaes, _files(source, "vae"), lambda: load_vae(source, *where)),
             text=_once(
                 self._texts,
-                [source.part("text_encoder"), source.part("tokenizer")],
+                _files(source, "text_encoder") + _files(source, "tokenizer"),
                 lambda: load_text_encoder(source, *where),
             ),
             schedule=load_schedule(source),
@@ -72,9 +72,17 @@ class Loader:
         return pair
 
 
-def _once(cache: dict[str, Any], folders: list[Path], load: Callable[[], Any]) -> Any:
+def _files(source: Source, part: str) -> list[Path]:
+    """The files that decide a part."""
+    folder = source.part(part)
+    own = sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
+    return own + ([source.single] if source.single else [])
+
+
+def _once(cache: dict[str, Any], files: list[Path], load: Callable[[], Any]) -> Any:
+    """Loads what these files hold, unless equal files were loaded before."""
     digest = hashlib.sha256()
-    for path in sorted(p for folder in folders if folder.is_dir() for p in folder.iterdir() if p.is_file()):
+    for path in files:
         digest.update(path.name.encode() + b"\0")
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

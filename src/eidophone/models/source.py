@@ -25,7 +25,8 @@ class Source:
     Attributes:
         name: As the user wrote it.
         role: What it is used for.
-        path: A folder in diffusers' layout, or a single `.safetensors` file.
+        path: A folder in diffusers' layout. For a single file: the folder with its settings and tokenizer.
+        single: The `.safetensors` file that holds the weights of all parts, if they lie in one.
         lender: Folder that holds the VAE, text encoder and tokenizer, if not `path`.
         revision: What was found: the commit on a hub, "package", or "local".
         licence: Of the weights; empty if unknown.
@@ -35,15 +36,11 @@ class Source:
     name: str
     role: Role
     path: Path
+    single: Path | None
     lender: Path | None
     revision: str
     licence: str
     advice: Advice
-
-    @property
-    def is_file(self) -> bool:
-        """Whether all parts lie in one file."""
-        return self.path.is_file()
 
     def part(self, name: str) -> Path:
         """The folder of one of `PARTS`."""
@@ -94,7 +91,7 @@ def _from_card(given: Card, offline: bool) -> Source:
     lender = cards()[given.name, given.borrows].package if given.borrows else None
     advice = _advice_of(folder).over(given.advice)
     borrowed = package_folder(lender) if lender else None
-    return Source(given.name, given.role, folder, borrowed, "package", given.licence, advice)
+    return Source(given.name, given.role, folder, None, borrowed, "package", given.licence, advice)
 
 
 def _from_path(name: str, role: Role, path: Path) -> Source:
@@ -103,12 +100,18 @@ def _from_path(name: str, role: Role, path: Path) -> Source:
             raise BadInput(
                 f"{name}: a single-file model must be .safetensors (others can run code); convert it."
             )
-        return Source(name, role, path, None, "local", "", Advice())
+        return Source(name, role, _layout_of(path), path, None, "local", "", Advice())
     if not (path / "unet").is_dir():
         raise BadInput(f"{name}: not a model folder in diffusers' layout, there is no unet/ in it.")
     advice = _advice_of(path)
     lender = path.parent / "image" if not (path / "vae").is_dir() else None
-    return Source(name, role, path, lender, "local", "", advice)
+    return Source(name, role, path, None, lender, "local", "", advice)
+
+
+def _layout_of(single: Path) -> Path:
+    """The folder of settings for a single file: one of the same name beside it, else Stable Diffusion 1.x."""
+    beside = single.with_suffix("")
+    return beside if (beside / "unet" / "config.json").exists() else package_folder("layouts/sd15")
 
 
 def _advice_of(folder: Path) -> Advice:
@@ -157,7 +160,7 @@ def _from_hub(given: Card, offline: bool) -> Source:
             failures.append(f"{repo}: {_short(error)}")
             continue
         advice = given.advice.over(_advice_of(folder))
-        return Source(given.name, given.role, folder, None, folder.name, given.licence, advice)
+        return Source(given.name, given.role, folder, None, None, folder.name, given.licence, advice)
     pull = f"`eidophone models pull {given.name}`" if given.more else "the same command"
     raise WeightsAbsent(
         f"The weights of {given.name!r} are not here and could not be fetched ({'; '.join(failures)}); "

@@ -51,10 +51,10 @@ def compose(options: ComposeOptions, progress: Progress = silent) -> Iterator[Re
         scheduler = make_scheduler(options.solver, studio.image.schedule, options.steps)
         noise = batch_noise(shape, [options.seed + i for i in batch]).to(studio.image.device)
 
-        def watch(step: int, base: int = done, size: int = len(batch)) -> None:
+        def _watch(step: int, base: int = done, size: int = len(batch)) -> None:
             progress("denoising", base + step * size, total)
 
-        latents = denoise(blend(options, studio, conditions, scheduler), noise, scheduler, watch)
+        latents = denoise(blend(options, studio, conditions, scheduler), noise, scheduler, _watch)
         done += len(batch) * options.steps
         facts: dict[str, float] = {"unet_evaluations": (studio.evaluations() - spent) // len(batch)}
         results = read_latents(latents, options, studio, view, batch)

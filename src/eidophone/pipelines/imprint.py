@@ -77,11 +77,11 @@ class _Counter:
         """For one walk over a batch of `size`."""
         base = self.base
 
-        def step(done: int) -> None:
+        def _step(done: int) -> None:
             self.base = base + done * size
             self.progress("denoising", self.base, self.total)
 
-        return step
+        return _step
 
 
 def _picture_maker(
@@ -122,14 +122,14 @@ def _generated(
     )
     shape = (1, *model.latent_shape(*size))
 
-    def make(generators: list[torch.Generator]) -> Tensor:
+    def _make(generators: list[torch.Generator]) -> Tensor:
         scheduler: Any = make_scheduler(solver, model.schedule, steps)
         noise = torch.cat([torch.randn(shape, generator=g) for g in generators]).to(model.device)
         latents = denoise(denoiser, noise, scheduler, counter.watch(len(generators)))
         with torch.inference_mode():
             return model.decode(latents).mean(1)
 
-    return make
+    return _make
 
 
 def covering(picture: Picture, height: int, width: int) -> Picture:

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from eidophone import __version__
 from eidophone.diffusion.guidance import Denoiser
 from eidophone.diffusion.walk import walk
 from eidophone.errors import BadInput
@@ -22,6 +21,7 @@ from eidophone.models.place import batch_size, choose_device, choose_dtype
 from eidophone.options import Options, SampleOptions
 from eidophone.recipe import FORMAT
 from eidophone.values import Clip, Floats
+from eidophone.version import VERSION
 
 #: Called as (what is being done, steps done, steps in all).
 Progress = Callable[[str, int, int], None]
@@ -176,7 +176,7 @@ def recipe(verb: str, options: SampleOptions, studio: Studio, batch: range, inde
     ran = options.model_copy(update={"index": batch[0], "count": len(batch), "batch_size": len(batch)})
     return {
         "format": FORMAT,
-        "eidophone": __version__,
+        "eidophone": VERSION,
         "verb": verb,
         "index": index,
         "seed": options.seed + index,
@@ -194,7 +194,7 @@ def file_recipe(
     """The recipe of a verb that reads a file and draws no lots; `inputs` are checksums by option."""
     return {
         "format": FORMAT,
-        "eidophone": __version__,
+        "eidophone": VERSION,
         "verb": verb,
         "index": 0,
         "options": options.plain(),
