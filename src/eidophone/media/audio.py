@@ -144,12 +144,10 @@ def read_recipe_from_wav(path: Path) -> str | None:
 def _check_span(start_s: float, duration_s: float | None) -> None:
     if not 0 <= start_s < LONGEST_S:
         raise BadInput(
-            f"A sound cannot be read from {start_s} s on; give a start of 0 or more seconds, fewer than a billion."
+            f"A sound cannot be read from {start_s} s on; give a start of 0 or more seconds (below 1e9)."
         )
     if duration_s is not None and not 0 < duration_s < LONGEST_S:
-        raise BadInput(
-            f"A sound cannot be {duration_s} s long; give a duration of more than 0 seconds, fewer than a billion."
-        )
+        raise BadInput(f"A sound cannot be {duration_s} s long; give more than 0 seconds (below 1e9).")
 
 
 def _nothing(path: Path, start_s: float) -> BadInput:
