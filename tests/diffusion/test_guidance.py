@@ -1,0 +1,95 @@
+"""Denoisers made of denoisers, tried with denoisers that are formulas."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from eidophone.diffusion.guidance import Blend, Guided, Part, Seen, Window
+from eidophone.diffusion.noise import batch_noise, start_noise
+from eidophone.diffusion.views import ROWS, VIEWS
+
+T = torch.tensor(500)
+X = torch.randn(2, 4, 6, 8, generator=torch.Generator().manual_seed(0))
+
+
+class Constant:
+    """Predicts one number everywhere and counts how often it was asked."""
+
+    def __init__(self, value: float) -> None:
+        self.value, self.asked = value, 0
+
+    def __call__(self, latents: Tensor, timestep: Tensor) -> Tensor:
+        self.asked += 1
+        return torch.full_like(latents, self.value)
+
+
+@given(st.floats(0, 20), st.floats(-3, 3), st.floats(-3, 3))
+def test_guidance_is_a_line_through_both(scale: float, wanted: float, unwanted: float) -> None:
+    guided = Guided(Constant(wanted), Constant(unwanted), scale)
+    expected = unwanted + scale * (wanted - unwanted)
+    assert torch.allclose(guided(X, T), torch.tensor(expected), atol=1e-4)
+
+
+def test_scale_one_costs_one_evaluation() -> None:
+    unwanted = Constant(9.0)
+    assert Guided(Constant(2.0), unwanted, 1.0)(X, T).unique().tolist() == [2.0]
+    assert unwanted.asked == 0
+
+
+def test_guidance_outside_its_window_is_plain() -> None:
+    guided = Guided(Constant(2.0), Constant(1.0), 5.0, Window(highest=400))
+    assert guided(X, T).unique().tolist() == [2.0]
+    assert guided(X, torch.tensor(400)).unique().tolist() == [6.0]
+
+
+def test_blend_weighs_those_that_are_on() -> None:
+    blend = Blend((Part(Constant(1.0), 0.7, Window(highest=600)), Part(Constant(2.0), 0.3)))
+    assert torch.allclose(blend(X, T), torch.tensor(1.3))
+    assert blend(X, torch.tensor(601)).unique().tolist() == [2.0]
+
+
+def test_a_part_without_a_share_is_not_asked_unless_alone() -> None:
+    silent = Constant(5.0)
+    blend = Blend((Part(Constant(1.0), 1.0, Window(highest=600)), Part(silent, 0.0)))
+    blend(X, T)
+    assert silent.asked == 0
+    assert blend(X, torch.tensor(601)).unique().tolist() == [5.0]
+
+
+def test_blend_refuses_an_empty_step_and_negative_shares() -> None:
+    with pytest.raises(ValueError, match="no model is on at timestep 500"):
+        Blend((Part(Constant(1.0), 1.0, Window(highest=499)),))(X, T)
+    with pytest.raises(ValueError, match="negative"):
+        Blend((Part(Constant(1.0), -0.1),))
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS.keys())
+def test_a_view_inverts_exactly(view) -> None:
+    assert torch.equal(view.undo(view.apply(X)), X)
+    assert view.apply(X).shape[-2] * view.rows == X.shape[-2]
+    assert torch.equal(view.apply(X).sort().values.flatten().sort().values, X.flatten().sort().values)
+
+
+def test_rows_puts_the_lower_half_to_the_right() -> None:
+    square = torch.arange(16).reshape(4, 4)
+    assert ROWS.apply(square).tolist() == [[0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]]
+
+
+def test_a_view_commutes_with_what_has_no_place() -> None:
+    """A denoiser that treats all pixels alike does not notice a view."""
+    seen = Seen(lambda x, t: x.tanh(), ROWS)
+    assert torch.equal(seen(X, T), X.tanh())
+
+
+@given(st.integers(0, 2**40), st.integers(0, 6), st.integers(1, 5))
+def test_noise_depends_on_its_seed_alone(seed: int, before: int, after: int) -> None:
+    alone = start_noise((4, 2, 3), seed)
+    row = batch_noise((4, 2, 3), [*range(before), seed, *range(after)])[before]
+    assert torch.equal(alone, row)
+
+
+def test_noise_is_what_a_fresh_manual_seed_gives() -> None:
+    torch.manual_seed(7)
+    assert torch.equal(torch.randn(1, 4, 8, 8), start_noise((1, 4, 8, 8), 7))

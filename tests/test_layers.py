@@ -1,0 +1,78 @@
+"""Imports point one way: a part may use what stands left of it, never what stands right."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1] / "src" / "eidophone"
+LAYERS = [
+    {"version", "errors"},
+    {"values", "options"},
+    {"media", "diffusion"},
+    {"models", "recipe"},
+    {"pipelines", "records"},
+    {"api"},
+    {"cli"},
+    {"__main__"},
+]
+LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
+WITHIN = [  # inside a layer, too
+    ("media", ["mel", "files", "vocoder_files", "truncation"], ["spectrogram", "audio", "picture"], ["vocoder", "video"]),
+    ("diffusion", ["noise", "views"], ["guidance"], ["walk"]),
+    ("models", ["cards"], ["source"], ["latent", "single_file"], ["components"], ["load"]),
+    ("pipelines", ["run"], ["compose", "imprint", "hear"], ["see"], ["verbs"]),
+    ("cli", ["flags"], ["models", "verbs"], ["main"]),
+]
+
+
+def imported(file: Path) -> set[tuple[str, ...]]:
+    """What a file imports from the package, inside functions too: ("models", "cards", ...)."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file.name}: relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        found |= {tuple(n.split(".")[1:]) for n in names if n.startswith("eidophone.")}
+    return found
+
+
+FILES = sorted(f for f in ROOT.rglob("*.py") if f != ROOT / "__init__.py")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_imports_point_left(file: Path) -> None:
+    here = file.relative_to(ROOT).parts[0].removesuffix(".py")
+    assert here in LEVEL, f"{here} stands in no layer"
+    for parts in imported(file):
+        if parts[0] in LEVEL and parts[0] != here:
+            assert LEVEL[parts[0]] < LEVEL[here], f"{here} imports {parts[0]}"
+
+
+@pytest.mark.parametrize("layer", WITHIN, ids=lambda layer: layer[0])
+def test_imports_point_left_within(layer: tuple) -> None:
+    name, *ranks = layer
+    rank = {part: i for i, parts in enumerate(ranks) for part in parts}
+    for part, level in rank.items():
+        used = {p[1] for p in imported(ROOT / name / f"{part}.py") if p[0] == name and len(p) > 1}
+        assert all(rank[other] < level or other == part for other in used if other in rank), f"{part}: {used}"
+
+
+def test_the_layer_test_sees_a_wrong_import(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("def f():\n    from eidophone.cli import main\n")
+    assert imported(wrong) == {("cli", "main")}
+
+
+def test_help_imports_no_torch() -> None:
+    program = (
+        "import sys; from eidophone.cli.main import build_parser; build_parser().format_help();"
+        "sys.exit(any(n in sys.modules for n in ('torch', 'diffusers', 'transformers', 'av')))"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
