@@ -1,0 +1,102 @@
+"""Words for canvases and sounds: many natural forms of one fact, drawn from a seeded generator.
+
+Words about style and background are used only where the picture bears them out.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+COUNTS = {2: "two", 3: "three", 4: "four", 5: "five"}
+STYLES = {
+    "plain": ("", "a painting of", "a picture of", "an image of", "a drawing of", "a photo of"),
+    "textured": ("", "a painting of", "a picture of", "an image of", "a drawing of"),
+    "line": ("a line drawing of", "a sketch of", "an outline of", "a drawing of", "a painting of"),
+    "silhouette": ("a silhouette of", "a painting of", "a picture of"),
+    "lithograph": ("a lithograph of", "an engraving of", "a painting of", "an etching of", ""),
+    "contrast": ("a high contrast picture of", "a painting of", "a poster of"),
+}
+GREY = ("grayscale", "grayscale", "grayscale", "black and white", "greyscale")
+UNCOUNTABLE = {
+    "sheep",
+    "fish",
+    "lightning",
+    "cattle",
+    "rain",
+    "people",
+    "men",
+    "women",
+    "children",
+    "geese",
+    "mice",
+}
+
+
+def pick(rng: np.random.Generator, words: Sequence[str]) -> str:
+    """One of the words, the first one as likely as any two others together."""
+    weights = np.ones(len(words))
+    weights[0] = 2
+    return str(words[rng.choice(len(words), p=weights / weights.sum())])
+
+
+def article(noun: str) -> str:
+    """The noun with its indefinite article.
+
+    >>> article("owl"), article("dog")
+    ('an owl', 'a dog')
+    """
+    return f"{'an' if noun[0] in 'aeiou' and not noun.startswith(('uni', 'eu')) else 'a'} {noun}"
+
+
+def is_phrase(noun: str) -> bool:
+    """Whether a plural stands for a whole scene and takes no number, as "a forest" does."""
+    return (
+        noun.startswith("a ")
+        or " of " in noun
+        or " on " in noun
+        or noun.endswith(("garden", "birds", "game"))
+    )
+
+
+def thing(rng: np.random.Generator, table: dict[str, Any], count: int, head: bool = False) -> str:
+    """A noun phrase for `count` objects of a concept: "a dog", "two dogs", "dogs", "horse heads"."""
+    if count == 1:
+        noun = pick(rng, table["one"])
+        if head and rng.random() < 0.4:
+            noun = f"{table['one'][0]} {pick(rng, ('head', 'face'))}"
+        return article(noun) if rng.random() < 0.7 else noun
+    many = pick(rng, table["many"])
+    if head and rng.random() < 0.5:
+        many = f"{table['one'][0]} {pick(rng, ('heads', 'faces'))}"
+    if is_phrase(many) or rng.random() < 0.65:
+        return many
+    return f"{COUNTS.get(count, 'many')} {many}"
+
+
+def caption(
+    rng: np.random.Generator, things: Sequence[str], doing: Sequence[str], style: str, black: bool
+) -> str:
+    """One caption of a canvas.
+
+    Args:
+        rng: Where the choice comes from.
+        things: One or two noun phrases.
+        doing: What the things may be said to do.
+        style: A key of STYLES: how the canvas is drawn.
+        black: Whether the background is black.
+    """
+    phrase = " and ".join(things)
+    opening = pick(rng, STYLES[style]) if rng.random() < 0.8 else ""
+    if style in ("plain", "textured") and rng.random() < 0.35:
+        opening = "a painting of"
+    if doing and len(things) == 1 and rng.random() < 0.15:
+        phrase = f"{phrase} {pick(rng, doing)}"
+    parts = [f"{opening} {phrase}".strip()]
+    if rng.random() < (0.75 if opening == "a painting of" else 0.3):
+        parts.append(pick(rng, GREY))
+    if black and rng.random() < 0.3:
+        parts.append("black background")
+    if style == "lithograph" and (opening not in STYLES["lithograph"][:2] or rng.random() < 0.3):
+        parts.append("lithograph style")
+    return ", ".join(parts)

@@ -1,0 +1,38 @@
+"""Settings of a training run, read from train.toml, and the places its files lie in."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Run:
+    """One preset, its work folder and its device.
+
+    `packs` says whether pictures.npz and sounds.npz are to be used; without them everything is made up.
+    """
+
+    name: str
+    work: Path
+    settings: dict[str, Any]
+    device: torch.device
+    packs: bool
+
+    @classmethod
+    def open(cls, name: str, work: Path, device: str = "auto") -> "Run":
+        """Reads a preset; `auto` is CUDA where there is one."""
+        presets = tomllib.loads((HERE / "train.toml").read_text())
+        if name not in presets:
+            raise ValueError(f"no preset {name!r}; there are: {', '.join(presets)}")
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        work.mkdir(parents=True, exist_ok=True)
+        return cls(name, work, presets[name], torch.device(device), packs=name != "smoke")
+
+    def __getitem__(self, section: str) -> Any:
+        return self.settings[section]
