@@ -1,0 +1,57 @@
+"""Writes the trained parts in diffusers' layout, weights as float16 safetensors.
+
+tiny/image holds everything; tiny/audio only its own U-Net and schedule, and borrows the rest from the image
+folder.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import diffusers
+from transformers import CLIPTextModel
+
+from recipes import text, unet, vae
+from recipes.config import Run
+from recipes.textures import HEIGHT, WIDTH
+
+MEL_SPEC = {
+    "rate_hz": 22050, "n_fft": 1024, "window": 1024, "hop": 256, "bands": 128, "low_hz": 0, "high_hz": 8000,
+    "floor": 0.001, "ceiling": 20.0,
+}  # fmt: skip
+PARTS = {
+    "scheduler": ["diffusers", "DDIMScheduler"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+}
+
+
+def index() -> dict[str, Any]:
+    """diffusers' list of a pipeline's parts."""
+    absent = {name: [None, None] for name in ("feature_extractor", "image_encoder", "safety_checker")}
+    head = {"_class_name": "StableDiffusionPipeline", "_diffusers_version": diffusers.__version__}
+    return head | PARTS | absent | {"requires_safety_checker": False}
+
+
+def write(file: Path, facts: dict[str, Any]) -> None:
+    """Writes a JSON file with sorted keys."""
+    file.write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n")
+
+
+def export(run: Run, folder: Path) -> Path:
+    """The export stage: a complete family under `folder`; returns it."""
+    for name in ("image", "audio"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        unet.load(run, name).half().save_pretrained(folder / name / "unet")
+        unet.schedule().save_pretrained(folder / name / "scheduler")
+        write(folder / name / "model_index.json", index())
+    tokenizer, encoder = text.load(run)
+    tokenizer.save_pretrained(folder / "image" / "tokenizer")
+    half: CLIPTextModel = encoder.half()
+    half.save_pretrained(folder / "image" / "text_encoder")
+    vae.load(run).half().save_pretrained(folder / "image" / "vae")
+    write(folder / "image" / "eidophone.json", {"canvas": [HEIGHT, WIDTH]})
+    write(folder / "audio" / "eidophone.json", {"canvas": [HEIGHT, WIDTH], "mel_spec": MEL_SPEC})
+    return folder

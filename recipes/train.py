@@ -1,0 +1,53 @@
+"""Trains the embedded family: `python -m recipes.train STAGE --config cpu|gpu|smoke --work recipes/work`.
+
+Stages, in order: canvases, text, vae, image, audio, export; `all` runs them all. Every stage goes on where it
+was stopped.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from recipes import data, export, text, unet, vae
+from recipes.config import HERE, Run
+
+STAGES = ("canvases", "text", "vae", "decoder", "image", "audio", "export")
+
+
+def stage(name: str, run: Run, stop_after: int | None = None) -> None:
+    """Runs one stage."""
+    if name == "canvases":
+        data.canvases(run)
+    elif name == "text":
+        text.train(run, stop_after)
+    elif name == "vae":
+        vae.train(run, stop_after)
+    elif name == "decoder":
+        vae.train_decoder(run, stop_after)
+    elif name == "export":
+        export.export(run, run.work / "tiny")
+    else:
+        unet.train(run, name, stop_after)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m recipes.train", description=__doc__)
+    parser.add_argument("stage", choices=(*STAGES, "all"))
+    parser.add_argument("--config", default="cpu", help="a preset of train.toml")
+    parser.add_argument(
+        "--work", type=Path, default=HERE / "work", help="folder of packs, checkpoints and results"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--stop-after", type=int, help="stop the stage after this step; a later call goes on")
+    given = parser.parse_args(arguments)
+    run = Run.open(given.config, given.work, given.device)
+    torch.set_num_threads(run["threads"])
+    for name in STAGES if given.stage == "all" else (given.stage,):
+        print(name, flush=True)
+        stage(name, run, given.stop_after)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""The two denoisers: one learns captioned canvases, the other starts from it and learns captioned
+spectrograms.
+
+Both see latents of the same codec, conditions of the same text encoder and the same noise schedule, so one
+noisy latent means the same to both. They predict v; the loss weighs noise levels by min(SNR, 5) / (SNR + 1).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from torch import Tensor, nn
+
+from recipes import text, vae
+from recipes.canvas import gated
+from recipes.config import Run
+from recipes.data import canvases, pack, sound_phrases, sound_pictures
+from recipes.loop import Loss, Plan, fit, save_whole
+
+DROP = 0.1  # share of captions replaced by the empty one, for guidance
+CAPTIONS_PER_SOUND = 24
+LONGEST_SNR = 5.0
+
+
+def build(settings: dict[str, Any], width: int) -> UNet2DConditionModel:
+    """An untrained denoiser of 4 x 16 x 36 latents; text enters at the two lower levels."""
+    return UNet2DConditionModel(
+        sample_size=(16, 36),
+        in_channels=4,
+        out_channels=4,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=tuple(settings["channels"]),
+        layers_per_block=1,
+        cross_attention_dim=width,
+        attention_head_dim=settings["heads"],
+        norm_num_groups=settings["groups"],
+    )
+
+
+def schedule() -> DDIMScheduler:
+    """Stable Diffusion's noise levels, with v prediction."""
+    return DDIMScheduler(
+        num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
+        clip_sample=False, set_alpha_to_one=False, steps_offset=1, prediction_type="v_prediction",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a denoiser learns from.
+
+    Attributes:
+        latents: Scaled latents, float16 (N, 4, h, w).
+        first, count: Rows of `conditions` that suit each latent.
+        conditions: float16 (M, length, width); row 0 is the empty caption.
+        roll: Share of latents that are turned around in time (along the width).
+    """
+
+    latents: Tensor
+    first: Tensor
+    count: Tensor
+    conditions: Tensor
+    roll: float
+
+
+@torch.no_grad()
+def encoded(codec: AutoencoderKL, pictures: np.ndarray, device: torch.device) -> Tensor:
+    """Scaled latents, float16 (N, 4, H / 8, W / 8), of pictures uint8 (N, H, W)."""
+    parts = [pictures[i : i + 16] for i in range(0, len(pictures), 16)]
+    means = [
+        codec.encode(vae.as_input(p, device)).latent_dist.mean * codec.config.scaling_factor for p in parts
+    ]
+    return torch.cat(means).half().cpu()
+
+
+def heard(run: Run) -> tuple[np.ndarray, list[str]]:
+    """Spectrograms to learn from: shifted in time, louder or softer, a share of them gated by drawings."""
+    pictures, names = sound_pictures(run)
+    objects, wanted = pack(run), run["canvases"]
+    by_name = {name: [i for i, other in enumerate(names) if other == name] for name in dict.fromkeys(names)}
+    out, kept = np.empty((wanted["sounds"], *pictures.shape[1:]), np.uint8), []
+    for n in range(len(out)):
+        rng = np.random.default_rng((run["seed"], n, 2))
+        name = list(by_name)[n % len(by_name)]
+        sound = pictures[by_name[name][rng.integers(len(by_name[name]))]].astype(np.float32) / 255
+        sound = np.roll(sound, int(rng.integers(sound.shape[1])), 1) if rng.random() < 0.6 else sound
+        sound = np.where(sound > 0.02, sound + rng.uniform(-0.08, 0.08), sound).clip(0, 1)
+        if rng.random() < wanted["gated_share"]:
+            sound = gated(objects, rng, sound)
+        out[n] = (255 * sound).round()
+        kept.append(name)
+    return out, kept
+
+
+def lesson(run: Run, which: str) -> Lesson:
+    """The lesson of the `image` or `audio` denoiser, made once and kept in work/lesson-*.pt."""
+    file = run.work / f"lesson-{which}.pt"
+    if not file.exists():
+        save_whole(vars(make_lesson(run, which)), file)
+    return Lesson(**torch.load(file, weights_only=True))
+
+
+def make_lesson(run: Run, which: str) -> Lesson:
+    """Encodes pictures and captions."""
+    if which == "image":
+        pictures, words, _ = canvases(run)
+        texts = list(dict.fromkeys(["", *words]))
+        row = {words: i for i, words in enumerate(texts)}
+        first, count = [row[w] for w in words], [1] * len(words)
+    else:
+        pictures, names = heard(run)
+        rng, texts, start = np.random.default_rng(run["seed"]), [""], {}
+        for name, phrases in sound_phrases(run).items():
+            start[name] = len(texts)
+            texts += [text.sound_caption(rng, phrases) for _ in range(CAPTIONS_PER_SOUND)]
+        first, count = [start[name] for name in names], [CAPTIONS_PER_SOUND] * len(names)
+    conditions = text.encode(*text.load(run), texts).half().cpu()
+    latents = encoded(vae.load(run), pictures, run.device)
+    return Lesson(
+        latents, torch.tensor(first), torch.tensor(count), conditions, 0.3 if which == "image" else 0.5
+    )
+
+
+def loss_of(taught: Lesson, batch: int, device: torch.device) -> Loss:
+    """The loss of one random batch, for `fit`."""
+    alphas = schedule().alphas_cumprod
+
+    def loss(net: nn.Module, rng: np.random.Generator, noise: torch.Generator) -> Tensor:
+        rows = torch.from_numpy(rng.integers(len(taught.latents), size=batch))
+        clean = taught.latents[rows].float()
+        for n in np.nonzero(rng.random(batch) < taught.roll)[0]:
+            clean[n] = clean[n].roll(int(rng.integers(clean.shape[-1])), -1)
+        step = torch.from_numpy(
+            ((rng.permutation(batch) + rng.random(batch)) * len(alphas) / batch).astype(np.int64)
+        )
+        told = taught.first[rows] + torch.from_numpy(rng.integers(taught.count[rows].numpy()))
+        told[torch.from_numpy(rng.random(batch) < DROP)] = 0
+        share = alphas[step][:, None, None, None]
+        dirt = torch.randn(clean.shape, generator=noise)
+        mixed, goal = (
+            share.sqrt() * clean + (1 - share).sqrt() * dirt,
+            share.sqrt() * dirt - (1 - share).sqrt() * clean,
+        )
+        made = net(mixed.to(device), step.to(device), taught.conditions[told].float().to(device)).sample
+        snr = (share / (1 - share)).flatten()
+        weight = (snr.clamp(max=LONGEST_SNR) / (snr + 1)).to(device)
+        return ((made.float() - goal.to(device)).square().mean((1, 2, 3)) * weight).mean() / weight.mean()
+
+    return loss
+
+
+def train(run: Run, which: str, stop_after: int | None = None) -> UNet2DConditionModel:
+    """The image or audio stage: work/image.pt or work/audio.pt; audio starts from image's moving average."""
+    torch.manual_seed(run["seed"])
+    settings = run[which]
+    net = build(run["unet"], run["text"]["width"])
+    if which == "audio":
+        net.load_state_dict(torch.load(run.work / "image.pt", map_location="cpu", weights_only=True)["mean"])
+    plan = Plan(
+        steps=settings["steps"], rate=settings["rate"], seed=run["seed"], checkpoint_s=run["checkpoint_s"],
+        stop_after=stop_after,
+    )  # fmt: skip
+    loss = loss_of(lesson(run, which), settings["batch"], run.device)
+    return fit(net, loss, plan, run.work / f"{which}.pt", run.device)  # type: ignore[return-value]
+
+
+def load(run: Run, which: str) -> UNet2DConditionModel:
+    """The moving average of a denoiser so far."""
+    net = build(run["unet"], run["text"]["width"])
+    net.load_state_dict(torch.load(run.work / f"{which}.pt", map_location="cpu", weights_only=True)["mean"])
+    return net.to(run.device).eval().requires_grad_(False)

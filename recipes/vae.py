@@ -1,0 +1,145 @@
+"""The picture codec: a small AutoencoderKL for canvases and spectrograms alike.
+
+It sees three equal grey channels, as Stable Diffusion's does, and makes 4 x 16 x 36 of 128 x 288. The loss is
+the absolute and squared difference at three scales, the same of the edges, and a small pull of the latents
+towards unit normal.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recipes.config import Run
+from recipes.data import canvases, sound_pictures
+from recipes.loop import Loss, Plan, fit
+
+
+def build(channels: Sequence[int], groups: int) -> AutoencoderKL:
+    """An untrained codec with four levels: factor 8."""
+    levels = len(channels)
+    return AutoencoderKL(
+        in_channels=3,
+        out_channels=3,
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        block_out_channels=tuple(channels),
+        layers_per_block=1,
+        latent_channels=4,
+        norm_num_groups=groups,
+        sample_size=128,
+        mid_block_add_attention=False,
+    )
+
+
+def as_input(pictures: np.ndarray, device: torch.device) -> Tensor:
+    """Pictures uint8 (N, H, W) as the codec's input: float32 (N, 3, H, W) in [-1, 1]."""
+    grey = torch.from_numpy(pictures).to(device).float() / 127.5 - 1
+    return grey[:, None].expand(-1, 3, -1, -1).contiguous()
+
+
+def likeness(made: Tensor, true: Tensor) -> Tensor:
+    """How far two grey pictures (N, 1, H, W) in [-1, 1] are apart: values and edges, at three scales."""
+    total = made.new_zeros(())
+    for scale in range(3):
+        gap = made - true
+        total = total + gap.abs().mean() + gap.square().mean()
+        total = total + 1.0 * (gap[..., 1:, :] - gap[..., :-1, :]).abs().mean()
+        total = total + 1.0 * (gap[..., 1:] - gap[..., :-1]).abs().mean()
+        if scale < 2:
+            made, true = F.avg_pool2d(made, 2), F.avg_pool2d(true, 2)
+    return total
+
+
+def crops(rng: np.random.Generator, pictures: np.ndarray, count: int, size: Sequence[int]) -> np.ndarray:
+    """Random cut-outs (count, *size) of random pictures."""
+    out = np.empty((count, *size), np.uint8)
+    for n in range(count):
+        picture = pictures[rng.integers(len(pictures))]
+        top, left = (
+            int(rng.integers(have - want + 1)) for have, want in zip(picture.shape, size, strict=True)
+        )
+        out[n] = picture[top : top + size[0], left : left + size[1]]
+    return out
+
+
+def loss_of(pictures: np.ndarray, settings: dict[str, Any], device: torch.device) -> Loss:
+    """The loss of one random batch, for `fit`."""
+
+    def loss(vae: nn.Module, rng: np.random.Generator, noise: torch.Generator) -> Tensor:
+        batch = as_input(crops(rng, pictures, settings["batch"], settings["crop"]), device)
+        code = vae.encode(batch).latent_dist
+        draw = torch.randn(code.mean.shape, generator=noise).to(device)
+        made = vae.decode(code.mean + code.std * draw).sample
+        return likeness(made.mean(1, keepdim=True), batch[:, :1]) + settings["kl"] * code.kl().mean()
+
+    return loss
+
+
+def examples(run: Run) -> np.ndarray:
+    """What the codec learns from: as many canvases as spectrograms, uint8 (N, HEIGHT, WIDTH)."""
+    drawn, heard = canvases(run)[0], sound_pictures(run)[0]
+    return np.concatenate([kept[:: max(1, len(kept) // run["vae"]["pictures"])] for kept in (drawn, heard)])
+
+
+def plan_of(run: Run, section: str, stop_after: int | None) -> Plan:
+    """Length and rate of one of the codec's two stages."""
+    settings = run[section]
+    return Plan(
+        steps=settings["steps"], rate=settings["rate"], seed=run["seed"], checkpoint_s=run["checkpoint_s"],
+        average=0.99, stop_after=stop_after,
+    )  # fmt: skip
+
+
+def train(run: Run, stop_after: int | None = None) -> nn.Module:
+    """The vae stage: encoder and decoder together, work/vae.pt. After it the latents are fixed."""
+    torch.manual_seed(run["seed"])
+    settings = run["vae"]
+    vae = build(settings["channels"], settings["groups"])
+    loss = loss_of(examples(run), settings, run.device)
+    return fit(vae, loss, plan_of(run, "vae", stop_after), run.work / "vae.pt", run.device)
+
+
+def train_decoder(run: Run, stop_after: int | None = None) -> nn.Module:
+    """The decoder stage.
+
+    Only the decoder goes on learning, work/decoder.pt; it may run beside the denoisers.
+    """
+    settings = run["vae"] | run["decoder"]
+    vae = read(run, "vae").train().requires_grad_(True)
+    vae.encoder.requires_grad_(False)
+    vae.quant_conv.requires_grad_(False)
+    loss = loss_of(examples(run), settings, run.device)
+    return fit(vae, loss, plan_of(run, "decoder", stop_after), run.work / "decoder.pt", run.device)
+
+
+def read(run: Run, name: str) -> AutoencoderKL:
+    """The moving average of the codec in work/<name>.pt."""
+    vae = build(run["vae"]["channels"], run["vae"]["groups"])
+    vae.load_state_dict(torch.load(run.work / f"{name}.pt", map_location="cpu", weights_only=True)["mean"])
+    return vae.to(run.device).eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def scale(run: Run) -> float:
+    """The factor that gives latents the standard deviation 1, measured once; kept in work/scale.json."""
+    file = run.work / "scale.json"
+    if not file.exists():
+        pictures = examples(run)
+        sample = as_input(pictures[:: max(1, len(pictures) // 96)], run.device)
+        codec = read(run, "vae")
+        means = torch.cat([codec.encode(part).latent_dist.mean for part in sample.split(16)])
+        file.write_text(json.dumps(round(1 / float(means.std()), 5)))
+    return float(json.loads(file.read_text()))
+
+
+def load(run: Run) -> AutoencoderKL:
+    """The codec as it stands, with its scale: the encoder of the vae stage, the best decoder there is."""
+    codec = read(run, "decoder" if (run.work / "decoder.pt").exists() else "vae")
+    codec.register_to_config(scaling_factor=scale(run))
+    return codec
