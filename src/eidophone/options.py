@@ -114,8 +114,8 @@ class ComposeOptions(SampleOptions):
             "solver": "ddim", "steps": 100, "image_guidance": 10.0, "audio_guidance": 10.0,
             "image_start_step": 10, "audio_start_step": 0, "audio_weight": 0.5, "crop": True,
         },
-        "fast": {"solver": "dpm++2m", "steps": 25, "image_start_step": 2},
-        "draft": {"solver": "unipc", "steps": 12, "image_start_step": 1},
+        "fast": {"solver": "dpm++2m", "steps": 25},
+        "draft": {"solver": "unipc", "steps": 12},
     }  # fmt: skip
 
     image_prompt: str = _choose("what it looks like", default="")
@@ -128,7 +128,9 @@ class ComposeOptions(SampleOptions):
     audio_guidance: Scale | None = _choose(
         "pull of the audio prompt (default: the model's own)", default=None
     )
-    image_start_step: int = _choose("first step at which the image model is on", default=0, ge=0)
+    image_start_step: int | None = _choose(
+        "first step at which the image model is on (default: after a tenth of the steps)", default=None, ge=0
+    )
     audio_start_step: int = _choose("first step at which the audio model is on", default=0, ge=0)
     audio_weight: Share | None = _choose(
         "share of the audio model where both are on (default: the models' own)", default=None
@@ -143,7 +145,7 @@ class ComposeOptions(SampleOptions):
 
     @model_validator(mode="after")
     def _some_model_is_on(self) -> Self:
-        first = min(self.image_start_step, self.audio_start_step)
+        first = min(self.image_start_step or 0, self.audio_start_step)
         if first > 0:
             raise ValueError(
                 f"No model is on at steps 0 to {first - 1}: "

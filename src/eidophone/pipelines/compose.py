@@ -71,7 +71,7 @@ def check_steps(options: ComposeOptions) -> None:
         BadInput: a model that would start after the last step.
     """
     for flag, start in (
-        ("--image-start-step", options.image_start_step),
+        ("--image-start-step", options.image_start_step or 0),
         ("--audio-start-step", options.audio_start_step),
     ):
         if start > options.steps:
@@ -98,7 +98,7 @@ def blend(options: ComposeOptions, studio: Studio, conditions: dict[str, Tensor]
     plays = studio.audio.guided(conditions["audio"], conditions["not audio"], options.audio_guidance or 0.0)
     return Blend(
         (
-            Part(draws, 1 - share, window_from_steps(scheduler, options.image_start_step)),
+            Part(draws, 1 - share, window_from_steps(scheduler, options.image_start_step or 0)),
             Part(
                 Seen(plays, VIEWS[options.view]),
                 share,

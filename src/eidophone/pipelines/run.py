@@ -88,6 +88,10 @@ def _advised(options: SampleOptions, studio: Studio) -> dict[str, Any]:
         "image_guidance": image.image_guidance or DEFAULT_GUIDANCE,
         "audio_guidance": audio.audio_guidance or DEFAULT_GUIDANCE,
         "audio_weight": 0.5 if audio.audio_weight is None else audio.audio_weight,
+        # the sound lays the ground first, as in the paper; unless it starts later itself
+        "image_start_step": 0
+        if getattr(options, "audio_start_step", 0)
+        else getattr(options, "steps", 0) // 10,
     }
     return {k: v for k, v in open_settings.items() if getattr(options, k, 0) is None}
 
