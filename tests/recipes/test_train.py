@@ -1,0 +1,106 @@
+"""The training recipe: every stage runs without packs; a stopped run ends where an unbroken one does."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from recipes.canvas import Pack, canvas, gated
+from recipes.captions import caption
+from recipes.config import Run
+from recipes.loop import Plan
+from recipes.pictures import concepts
+from recipes.textures import HEIGHT, WIDTH, mel_row, texture
+
+from recipes import train, unet, vae
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work = tmp_path_factory.mktemp("smoke")
+    train.main(["all", "--config", "smoke", "--work", str(work), "--device", "cpu"])
+    return work
+
+
+def weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(folder / f"{name}.pt", weights_only=True)["mean"]
+    return state
+
+
+@pytest.mark.slow
+def test_all_stages_leave_a_family_that_diffusers_loads(finished: Path) -> None:
+    pipe = StableDiffusionPipeline.from_pretrained(finished / "tiny" / "image", torch_dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    noise = torch.randn(1, 4, 16, 36, generator=torch.Generator().manual_seed(0))
+    made = pipe("a dog", num_inference_steps=2, latents=noise, height=128, width=288, output_type="np").images
+    assert made.shape == (1, 128, 288, 3)
+    assert np.isfinite(made).all()
+
+
+@pytest.mark.slow
+def test_the_audio_folder_borrows_and_says_how_its_picture_sounds(finished: Path) -> None:
+    audio = finished / "tiny" / "audio"
+    listed = json.loads((audio / "model_index.json").read_text())
+    assert {"unet", "vae", "text_encoder", "tokenizer", "scheduler"} <= listed.keys()
+    assert sorted(p.name for p in audio.iterdir() if p.is_dir()) == ["scheduler", "unet"]
+    facts = json.loads((audio / "eidophone.json").read_text())
+    assert facts["canvas"] == [HEIGHT, WIDTH]
+    assert facts["mel_spec"]["bands"] == HEIGHT
+    levels = [DDIMScheduler.from_pretrained(finished / "tiny" / n / "scheduler") for n in ("image", "audio")]
+    assert torch.equal(levels[0].alphas_cumprod, levels[1].alphas_cumprod)
+    assert UNet2DConditionModel.from_pretrained(audio / "unet").config.in_channels == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["vae", "image"])
+def test_a_stopped_run_ends_where_an_unbroken_one_does(finished: Path, stage: str, tmp_path: Path) -> None:
+    run = Run.open("smoke", tmp_path, "cpu")
+    for name in ("canvases.npz", "lesson-image.pt", "scale.json"):
+        (tmp_path / name).write_bytes((finished / name).read_bytes())
+    teach = {"vae": vae.train, "image": lambda r, stop_after=None: unet.train(r, "image", stop_after)}[stage]
+    teach(run, stop_after=2)
+    assert torch.load(tmp_path / f"{stage}.pt", weights_only=True)["step"] == 2
+    teach(run)
+    unbroken = weights(finished, stage)
+    assert all(torch.equal(value, unbroken[name]) for name, value in weights(tmp_path, stage).items())
+
+
+def test_a_canvas_depends_on_its_number_alone() -> None:
+    pack = Pack.made_up(concepts())
+    for concept in ("castle", "garden", "lilies"):
+        first, second = (canvas(pack, (1, 5), concept) for _ in range(2))
+        assert first.caption == second.caption
+        np.testing.assert_array_equal(first.picture, second.picture)
+        assert first.picture.shape == (HEIGHT, WIDTH)
+        assert 0 <= first.picture.min() <= first.picture.max() <= 1
+
+
+def test_a_gate_never_makes_a_sound_louder() -> None:
+    pack = Pack.made_up(concepts())
+    for number in range(8):
+        rng = np.random.default_rng(number)
+        sound = texture(rng)
+        assert (gated(pack, rng, sound) <= sound + 1e-6).all()
+
+
+def test_a_black_background_is_only_named_where_it_is_black() -> None:
+    rng = np.random.default_rng(0)
+    said = [caption(rng, ["dogs"], [], "plain", black=False) for _ in range(200)]
+    assert not any("black background" in words for words in said)
+
+
+def test_low_tones_lie_at_the_bottom_of_a_texture() -> None:
+    rows = mel_row(np.array([0.0, 1000.0, 8000.0]))
+    assert rows[0] == HEIGHT - 1
+    assert rows[2] == 0
+    assert rows[1] > (rows[0] + rows[2]) / 2
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    plan = Plan(steps=1000, rate=1e-3, seed=0)
+    rates = [plan.rate_at(step) for step in range(1000)]
+    assert max(rates) == pytest.approx(1e-3, rel=0.02)
+    assert rates[0] < max(rates) / 20
+    assert rates[-1] < max(rates) / 15
