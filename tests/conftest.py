@@ -19,7 +19,8 @@ MEL = {
 }  # fmt: skip
 CANVAS = (32, 64)
 SCHEDULE = {
-    "_class_name": "DDIMScheduler", "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
+    "_class_name": "DDIMScheduler",
+    "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012,
     "num_train_timesteps": 1000, "steps_offset": 1, "set_alpha_to_one": False, "clip_sample": False,
     "prediction_type": "epsilon",
 }  # fmt: skip

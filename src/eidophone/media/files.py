@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import os
 import re
 import secrets
 import unicodedata
@@ -77,11 +76,9 @@ def sha256(path: Path) -> str:
     Raises:
         BadInput: The file is not there or cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read ({os.strerror(error.errno or 0)}); check the path.") from error
+    check_readable(path, "a file")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_readable(path: Path, kind: str) -> None:

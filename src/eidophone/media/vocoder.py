@@ -57,7 +57,8 @@ class GriffinLim:
     """Phase by alternating projections (Griffin and Lim, 1984).
 
     `momentum` is that of Perraudin, Balazs and Sondergaard (2013). It makes noise drone: a tagger knew
-    fewer sounds with 0.99 than with 0 (docs/journal.md), so it is off. The first phase is drawn from a fixed seed, so equal pictures sound equal.
+    fewer sounds with 0.99 than with 0 (docs/journal.md), so it is off. The first phase is drawn from a
+    fixed seed, so equal pictures sound equal.
     """
 
     spec: MelSpec

@@ -96,7 +96,7 @@ def _checked(place: Path, load: Callable[[], Part]) -> Part:
     logging.disable_progress_bar()
     try:
         return load()
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # foreign loaders raise many kinds; each means: not loadable
         first = str(error).strip().splitlines()
         raise BadInput(
             f"{place}: not loadable; damaged, of another layout, or wanting to run code "
