@@ -20,11 +20,16 @@ LAYERS = [
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 WITHIN = [  # inside a layer, too
-    ("media", ["mel", "files", "vocoder_files", "truncation"], ["spectrogram", "audio", "picture"], ["vocoder", "video"]),
+    (
+        "media",
+        ["mel", "files", "vocoder_files", "truncation"],
+        ["spectrogram", "audio", "picture"],
+        ["vocoder", "video"],
+    ),
     ("diffusion", ["noise", "views"], ["guidance"], ["walk"]),
     ("models", ["cards"], ["source"], ["latent", "single_file"], ["components"], ["load"]),
     ("pipelines", ["run"], ["compose", "imprint", "hear"], ["see"], ["verbs"]),
-    ("cli", ["flags"], ["models", "verbs"], ["main"]),
+    ("cli", ["flags", "show"], ["models", "verbs"], ["main"]),
 ]
 
 

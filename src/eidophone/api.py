@@ -67,12 +67,14 @@ def imprint(
 
 def hear(picture: str | Path, *, out: str | Path | None = None, **settings: Any) -> Result:
     """Plays a picture; settings are fields of `HearOptions`."""
-    return next(iter(list(run(HearOptions.make(picture=picture, **settings), out))))
+    (result,) = run(HearOptions.make(picture=picture, **settings), out)
+    return result
 
 
 def see(sound: str | Path, *, out: str | Path | None = None, **settings: Any) -> Result:
     """Draws a sound as a mel picture; settings are fields of `SeeOptions`."""
-    return next(iter(list(run(SeeOptions.make(sound=sound, **settings), out))))
+    (result,) = run(SeeOptions.make(sound=sound, **settings), out)
+    return result
 
 
 def remake(
@@ -91,7 +93,8 @@ def remake(
     """
     recipe = read_recipe(Path(path))
     made = remake_from(recipe, changes, progress)
-    return next(iter(list(_stored(made, [recipe["index"]], out, keep_arrays))))
+    (result,) = _stored(made, [recipe["index"]], out, keep_arrays)
+    return result
 
 
 def run(

@@ -1,16 +1,15 @@
 """The verbs that make something: run, show progress, say where it is."""
 
 import argparse
-import contextlib
 import datetime
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from eidophone.cli.flags import given_settings
-from eidophone.errors import BadInput, EidophoneError
+from eidophone.cli.show import show
+from eidophone.errors import BadInput
 from eidophone.options import VERBS
 
 DEFAULT_ROOT = Path("eidophone-out")
@@ -55,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         return api.run(options, out, arguments.keep_arrays, progress)
 
-    return _show(_make, out, getattr(options, "count", 1), arguments.json)
+    return show(_make, out, getattr(options, "count", 1), arguments.json)
 
 
 def remake(arguments: argparse.Namespace) -> int:
@@ -71,17 +70,26 @@ def remake(arguments: argparse.Namespace) -> int:
     def _make(progress: Callable[[str, int, int], None]) -> Iterator[Any]:
         from eidophone import api
 
-        yield api.remake(path, out=out, keep_arrays=arguments.keep_arrays, progress=progress, **changes)
+        made = api.remake(path, out=out, keep_arrays=arguments.keep_arrays, progress=progress, **changes)
+        _warn_of_changes(recipe, made.recipe)
+        yield made
 
-    _warn_of_versions(recipe)
-    return _show(_make, out, 1, arguments.json)
+    return show(_make, out, 1, arguments.json)
 
 
-def _warn_of_versions(recipe: dict[str, Any]) -> None:
-    from eidophone.pipelines.run import versions
-
-    now = versions()
-    changed = [f"{k} {v}, now {now.get(k)}" for k, v in recipe["versions"].items() if now.get(k) != v]
+def _warn_of_changes(then: dict[str, Any], now: dict[str, Any]) -> None:
+    """Says what is not as it was when a recipe was written, so that the bytes may differ."""
+    changed = [
+        f"{name} {old}, now {now['versions'].get(name)}"
+        for name, old in then["versions"].items()
+        if now["versions"].get(name) != old
+    ]
+    for role, model in then.get("models", {}).items():
+        other = now["models"][role]
+        if (model["name"], model["revision"]) != (other["name"], other["revision"]):
+            changed.append(
+                f"{model['name']} at {model['revision']}, now {other['name']} at {other['revision']}"
+            )
     if changed:
         print(f"eidophone: the bytes may differ, it was made with {'; '.join(changed)}.", file=sys.stderr)
 
@@ -112,75 +120,3 @@ def _new_folder(verb: str, words: str) -> Path:
     while (folder := DEFAULT_ROOT / (stem if number == 1 else f"{stem}-{number}")).exists():
         number += 1
     return folder
-
-
-# --- showing -------------------------------------------------------------------------------------
-
-
-def _show(
-    make: Callable[[Callable[[str, int, int], None]], Iterator[Any]], out: Path, wanted: int, as_json: bool
-) -> int:
-    results = []
-    try:
-        with _progress_bar() as progress:
-            for result in make(progress):
-                results.append(result)
-    except (KeyboardInterrupt, EidophoneError) as error:
-        if isinstance(error, EidophoneError) and not results:
-            raise
-        reason = "stopped" if isinstance(error, KeyboardInterrupt) else str(error)
-        where = f", in {out}" if results else ""
-        print(
-            f"\neidophone: {reason}; {len(results)} of {wanted} samples are finished{where}.", file=sys.stderr
-        )
-        return 130 if isinstance(error, KeyboardInterrupt) else 2
-    print(_as_json(results) if as_json else _as_table(results, out))
-    return 0
-
-
-@contextlib.contextmanager
-def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on the terminal once something takes two seconds."""
-    from tqdm import tqdm
-
-    with tqdm(total=0, delay=2, leave=False, file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
-
-        def _progress(what: str, done: int, total: int) -> None:
-            bar.set_description(what, refresh=False)
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield _progress
-
-
-def _as_table(results: list[Any], out: Path) -> str:
-    lines = [f"{'sample':<8}{'seed':>8}{'seconds':>10}{'U-Net runs':>12}{'sound':>9}  picture"]
-    for result in results:
-        height, width = result.picture.pixels.shape[:2]
-        lines.append(
-            f"{result.index:04d}{result.recipe.get('seed', '-')!s:>12}"
-            f"{result.facts.get('seconds', '-')!s:>10}{result.facts.get('unet_evaluations', '-')!s:>12}"
-            f"{result.clip.duration_s:>7.2f} s  {width} x {height}"
-        )
-    lines.append(
-        f"\nEach folder in {out}/ holds picture.png, spectrogram.png, sound.wav, video.mp4, record.json."
-    )
-    return "\n".join(lines)
-
-
-def _as_json(results: list[Any]) -> str:
-    return json.dumps(
-        [
-            {
-                "verb": result.verb,
-                "index": result.index,
-                "seed": result.recipe.get("seed"),
-                "folder": str(result.folder),
-                "files": sorted(path.name for path in result.folder.iterdir()),
-                "duration_s": result.clip.duration_s,
-                "facts": result.facts,
-            }
-            for result in results
-        ],
-        indent=2,
-    )

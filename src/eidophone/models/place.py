@@ -1,10 +1,12 @@
 """Where and how networks run: device, number format, and how many samples fit at once."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
-from eidophone.errors import BadInput
+from eidophone.errors import BadInput, EidophoneError
 
 # Measured peaks of SD-v1.5-shaped decoders lie below this many copies of their widest activation.
 _DECODER_COPIES = 6
@@ -35,6 +37,22 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
         wanted = "float32" if device.type == "cpu" else "float16"
     found: torch.dtype = getattr(torch, wanted)
     return found
+
+
+@contextmanager
+def within_memory(samples: int) -> Iterator[None]:
+    """Turns running out of memory into a sentence that says what to do.
+
+    Raises:
+        EidophoneError: the memory did not suffice for so many samples at once.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        smaller = f"--batch-size {samples // 2}" if samples > 1 else "--dtype bfloat16 or a smaller --width"
+        raise EidophoneError(
+            f"The memory does not suffice for {samples} samples at once; use {smaller}."
+        ) from error
 
 
 def free_bytes(device: torch.device) -> int:

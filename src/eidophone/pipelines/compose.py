@@ -12,6 +12,7 @@ from eidophone.diffusion.noise import batch_noise
 from eidophone.diffusion.views import VIEWS, View
 from eidophone.diffusion.walk import make_scheduler, window_from_steps
 from eidophone.errors import BadInput
+from eidophone.models.place import within_memory
 from eidophone.options import ComposeOptions
 from eidophone.pipelines.run import (
     CROP_PIXELS,
@@ -37,7 +38,7 @@ def compose(options: ComposeOptions, progress: Progress = silent) -> Iterator[Re
     Raises:
         EidophoneError: before anything is computed, if the settings, prompts or models cannot work.
     """
-    studio, options = open_studio(options)
+    studio, options = open_studio(options, progress)
     view = VIEWS[options.view]
     height, width = check_canvas(options, studio, view.rows)
     check_steps(options)
@@ -54,10 +55,11 @@ def compose(options: ComposeOptions, progress: Progress = silent) -> Iterator[Re
         def _watch(step: int, base: int = done, size: int = len(batch)) -> None:
             progress("denoising", base + step * size, total)
 
-        latents = denoise(blend(options, studio, conditions, scheduler), noise, scheduler, _watch)
+        with within_memory(len(batch)):
+            latents = denoise(blend(options, studio, conditions, scheduler), noise, scheduler, _watch)
+            results = read_latents(latents, options, studio, view, batch)
         done += len(batch) * options.steps
         facts: dict[str, float] = {"unet_evaluations": (studio.evaluations() - spent) // len(batch)}
-        results = read_latents(latents, options, studio, view, batch)
         facts["seconds"] = round((time.monotonic() - began) / len(batch), 3)
         for result in results:
             result.facts.update(facts)

@@ -15,6 +15,7 @@ from eidophone.media.files import sha256
 from eidophone.media.picture import fit_height, read_picture, resize
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.latent import LatentModel
+from eidophone.models.place import within_memory
 from eidophone.options import ImprintOptions
 from eidophone.pipelines.run import (
     CROP_PIXELS,
@@ -45,7 +46,7 @@ def imprint(options: ImprintOptions, progress: Progress = silent) -> Iterator[Re
         EidophoneError: before anything is computed, if the settings, files or models cannot work.
     """
     inputs = {k: sha256(v) for k, v in (("picture", options.picture), ("sound", options.sound)) if v}
-    studio, options = open_studio(options)
+    studio, options = open_studio(options, progress)
     size = check_canvas(options, studio)
     steps = (0 if options.picture else options.image_steps) + (0 if options.sound else options.audio_steps)
     counter = _Counter(progress, options.count * steps)
@@ -54,8 +55,9 @@ def imprint(options: ImprintOptions, progress: Progress = silent) -> Iterator[Re
     for batch in batches(options, studio):
         began, spent = time.monotonic(), studio.evaluations()
         generators = [torch.Generator().manual_seed(options.seed + i) for i in batch]
-        drawn, sung = draw(generators), sing(generators)
-        results = _press(drawn, sung, options, studio, batch)
+        with within_memory(len(batch)):
+            drawn, sung = draw(generators), sing(generators)
+            results = _press(drawn, sung, options, studio, batch)
         facts = {
             "unet_evaluations": (studio.evaluations() - spent) // len(batch),
             "seconds": round((time.monotonic() - began) / len(batch), 3),

@@ -58,7 +58,7 @@ class Studio:
         return sum(model.evaluations for model in models.values())
 
 
-def open_studio(options: O) -> tuple[Studio, O]:
+def open_studio(options: O, progress: Progress = silent) -> tuple[Studio, O]:
     """Loads a run's models and completes its options from their advice.
 
     Raises:
@@ -67,7 +67,9 @@ def open_studio(options: O) -> tuple[Studio, O]:
     device = choose_device(options.device)
     dtype = choose_dtype(options.dtype, device)
     loader = Loader(device, dtype, options.offline)
+    progress("loading models", 0, 1)
     image, audio = loader.pair(options.image_model, options.audio_model)
+    progress("loading models", 1, 1)
     studio = Studio(image, audio, load_vocoder(audio.source, options.vocoder), mel_spec_of(audio.source))
     height, width = image.source.advice.canvas or DEFAULT_CANVAS
     if audio.source.advice.canvas:

@@ -1,0 +1,82 @@
+"""What a run prints while it works and when it ends. Keeps a line a sample, not the samples."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from eidophone.errors import EidophoneError
+
+#: Called as (what is being done, steps done, steps in all).
+Progress = Callable[[str, int, int], None]
+
+MOST_LINES = 40
+
+
+def show(make: Callable[[Progress], Iterator[Any]], out: Path, wanted: int, as_json: bool) -> int:
+    """Runs a maker of stored results under a progress bar, prints them, returns the exit code.
+
+    What was finished before an error or Ctrl-C stays, and is counted.
+    """
+    rows: list[dict[str, Any]] = []
+    try:
+        with _progress_bar() as progress:
+            for result in make(progress):
+                rows.append(_row(result))
+    except (KeyboardInterrupt, EidophoneError) as error:
+        if isinstance(error, EidophoneError) and not rows:
+            raise
+        reason = "stopped" if isinstance(error, KeyboardInterrupt) else str(error).rstrip(".")
+        where = f", in {out}" if rows else ""
+        print(f"\neidophone: {reason}; {len(rows)} of {wanted} samples are finished{where}.", file=sys.stderr)
+        return 130 if isinstance(error, KeyboardInterrupt) else 2
+    print(json.dumps(rows, indent=2) if as_json else _table(rows, out))
+    return 0
+
+
+@contextlib.contextmanager
+def _progress_bar() -> Iterator[Progress]:
+    """A bar on the terminal once something takes two seconds."""
+    from tqdm import tqdm
+
+    with tqdm(total=0, delay=2, leave=False, file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
+
+        def _progress(what: str, done: int, total: int) -> None:
+            bar.set_description(what, refresh=False)
+            bar.total = total
+            bar.n = done
+            bar.update(0)
+
+        yield _progress
+
+
+def _row(result: Any) -> dict[str, Any]:
+    height, width = result.picture.pixels.shape[:2]
+    return {
+        "verb": result.verb,
+        "index": result.index,
+        "seed": result.recipe.get("seed"),
+        "folder": str(result.folder),
+        "files": sorted(path.name for path in result.folder.iterdir()),
+        "height": height,
+        "width": width,
+        "duration_s": result.clip.duration_s,
+        "facts": result.facts,
+    }
+
+
+def _table(rows: list[dict[str, Any]], out: Path) -> str:
+    lines = [f"{'sample':<8}{'seed':>8}{'seconds':>10}{'U-Net runs':>12}{'sound':>10}  picture"]
+    for row in rows[:MOST_LINES]:
+        seed = "-" if row["seed"] is None else row["seed"]
+        seconds, runs = (row["facts"].get(name, "-") for name in ("seconds", "unet_evaluations"))
+        lines.append(
+            f"{row['index']:04d}{seed!s:>12}{seconds!s:>10}{runs!s:>12}{row['duration_s']:>8.2f} s"
+            f"  {row['width']} x {row['height']}"
+        )
+    if len(rows) > MOST_LINES:
+        lines.append(f"... and {len(rows) - MOST_LINES} more")
+    files = ", ".join(rows[0]["files"]) if rows else ""
+    return "\n".join([*lines, "", f"{out}", f"  each sample's folder in it holds {files}"])
