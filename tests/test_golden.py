@@ -13,7 +13,11 @@ from eidophone.media.spectrogram import log_mel, log_mel_from_picture, picture_f
 CASTLE = ["a painting of castle towers, grayscale", "bell ringing"]
 TIGERS = ["a painting of tigers, grayscale", "tiger growling"]
 COMPOSE = {
-    "a": (CASTLE, "--seed 1234 --steps 20 --height 256 --width 512 --image-start-step 2 --no-crop", 2 * (18 + 20)),
+    "a": (
+        CASTLE,
+        "--seed 1234 --steps 20 --height 256 --width 512 --image-start-step 2 --no-crop",
+        2 * (18 + 20),
+    ),
     "b": (
         TIGERS,
         "--seed 7 --index 3 --steps 11 --height 256 --width 256 --image-guidance 7.5 --audio-guidance 4 "

@@ -78,7 +78,7 @@ def test_the_blend_is_what_the_paper_says(settings: dict) -> None:
     from eidophone.diffusion.walk import make_scheduler
 
     options = ComposeOptions.make(
-        image_prompt="a", audio_prompt="b", audio_weight=0.3, image_guidance=5.0, audio_guidance=2.0, **settings
+        image_prompt="a", audio_prompt="b", audio_weight=0.3, image_guidance=5, audio_guidance=2, **settings
     )
     studio, options = open_studio(options)
     conditions = encode_prompts(options, studio)
@@ -123,7 +123,8 @@ def test_a_part_of_a_run_is_kept_when_it_is_stopped(settings: dict, tmp_path: Pa
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        eidophone.compose(*PROMPTS, count=4, steps=2, batch_size=1, out=tmp_path / "o", progress=stop, **settings)
+        out = tmp_path / "o"
+        eidophone.compose(*PROMPTS, count=4, steps=2, batch_size=1, out=out, progress=stop, **settings)
     kept = sorted(p.name for p in (tmp_path / "o").iterdir())
     assert kept == ["0000", "0001"]
     assert all({p.name for p in (tmp_path / "o" / name).iterdir()} == FILES for name in kept)
@@ -186,7 +187,8 @@ def test_imprint_takes_the_users_own_files(settings: dict, tmp_path: Path) -> No
 
 
 def test_compose_is_a_generator_of_finished_samples(settings: dict) -> None:
-    options = ComposeOptions.make(image_prompt="a", audio_prompt="b", count=3, steps=1, batch_size=1, **settings)
+    more = {"count": 3, "steps": 1, "batch_size": 1}
+    options = ComposeOptions.make(image_prompt="a", audio_prompt="b", **more, **settings)
     first = next(compose(options))
     assert first.index == 0
 
