@@ -1,7 +1,8 @@
 """One training loop for every stage: warm-up, cosine decay, moving average, checkpoints, exact resume.
 
 A batch is drawn from a generator made of (seed, step), so a run that was stopped and continued sees what an
-uninterrupted one would have seen.
+uninterrupted one would have seen. Started by torchrun, every process takes a batch of its own and gradients
+are averaged (for the stages image and audio, once their lesson exists).
 """
 
 import copy
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 Loss = Callable[[nn.Module, np.random.Generator, torch.Generator], Tensor]
 
@@ -57,6 +58,23 @@ def save_whole(state: object, file: Path) -> None:
     draft.replace(file)
 
 
+def share_gradients(module: nn.Module) -> None:
+    """Averages gradients over the processes of a run started by torchrun; alone it does nothing."""
+    if not distributed.is_initialized():
+        return
+    grads = [p.grad for p in module.parameters() if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in grads])
+    distributed.all_reduce(flat)
+    flat /= distributed.get_world_size()
+    for grad, part in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
+        grad.copy_(part.view_as(grad))
+
+
+def rank() -> int:
+    """Number of this process in the run; 0 writes the files."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
 def fit(module: nn.Module, loss: Loss, plan: Plan, file: Path, device: torch.device) -> nn.Module:
     """Trains a module and returns its moving average; continues from `file` where there is a checkpoint.
 
@@ -83,6 +101,8 @@ def fit(module: nn.Module, loss: Loss, plan: Plan, file: Path, device: torch.dev
     for step in range(start, end):
         value = train_step(module, mean, decay, loss, plan, step, device)
         total, seen, now = total + value, seen + 1, time.monotonic()
+        if rank():
+            continue
         if step % 25 == 24 or step + 1 == end:
             note(file.with_suffix(".log"), step + 1, total / seen, (now - begun) / (step + 1 - start))
             total, seen = 0.0, 0
@@ -104,12 +124,14 @@ def train_step(
     """One optimizer step and one step of the moving average; returns the loss."""
     for group in optimizer.param_groups:
         group["lr"] = plan.rate_at(step)
-    numbers = np.random.default_rng((plan.seed, step))
-    noise = torch.Generator().manual_seed(plan.seed * 1_000_003 + step)
+    own = (plan.seed, step, rank()) if rank() else (plan.seed, step)
+    numbers = np.random.default_rng(own)
+    noise = torch.Generator().manual_seed(plan.seed * 1_000_003 + step + 499_979 * rank())
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         value = loss(module, numbers, noise)
     optimizer.zero_grad(set_to_none=True)
     value.backward()
+    share_gradients(module)
     nn.utils.clip_grad_norm_(module.parameters(), 1.0)
     optimizer.step()
     weight = 1 - plan.average_at(step)

@@ -5,6 +5,7 @@ was stopped.
 """
 
 import argparse
+import os
 from pathlib import Path
 
 import torch
@@ -44,6 +45,8 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     run = Run.open(given.config, given.work, given.device)
     torch.set_num_threads(run["threads"])
+    if "WORLD_SIZE" in os.environ:
+        torch.distributed.init_process_group("nccl" if run.device.type == "cuda" else "gloo")
     for name in STAGES if given.stage == "all" else (given.stage,):
         print(name, flush=True)
         stage(name, run, given.stop_after)

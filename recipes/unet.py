@@ -1,8 +1,8 @@
-"""The two denoisers: one learns captioned canvases, the other starts from it and learns captioned
-spectrograms.
+"""The two denoisers: one learns captioned canvases, the other then learns captioned spectrograms.
 
 Both see latents of the same codec, conditions of the same text encoder and the same noise schedule, so one
-noisy latent means the same to both. They predict v; the loss weighs noise levels by min(SNR, 5) / (SNR + 1).
+noisy latent means the same to both. They predict v; the loss weighs noise levels by the square root of
+min(SNR, 5) / (SNR + 1): without the root, high noise levels hardly count, and they decide what is where.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from recipes.loop import Loss, Plan, fit, save_whole
 
 DROP = 0.1  # share of captions replaced by the empty one, for guidance
 CAPTIONS_PER_SOUND = 24
-LONGEST_SNR = 5.0
+LARGEST_SNR = 5.0
 
 
 def build(settings: dict[str, Any], width: int) -> UNet2DConditionModel:
@@ -120,7 +120,7 @@ def make_lesson(run: Run, which: str) -> Lesson:
     conditions = text.encode(*text.load(run), texts).half().cpu()
     latents = encoded(vae.load(run), pictures, run.device)
     return Lesson(
-        latents, torch.tensor(first), torch.tensor(count), conditions, 0.3 if which == "image" else 0.5
+        latents, torch.tensor(first), torch.tensor(count), conditions, 0.0 if which == "image" else 0.5
     )
 
 
@@ -146,7 +146,7 @@ def loss_of(taught: Lesson, batch: int, device: torch.device) -> Loss:
         )
         made = net(mixed.to(device), step.to(device), taught.conditions[told].float().to(device)).sample
         snr = (share / (1 - share)).flatten()
-        weight = (snr.clamp(max=LONGEST_SNR) / (snr + 1)).to(device)
+        weight = (snr.clamp(max=LARGEST_SNR) / (snr + 1)).sqrt().to(device)
         return ((made.float() - goal.to(device)).square().mean((1, 2, 3)) * weight).mean() / weight.mean()
 
     return loss
