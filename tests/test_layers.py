@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1] / "src" / "eidophone"
 LAYERS = [
-    {"version", "errors"},
+    {"version", "errors", "progress"},
     {"values", "options"},
     {"media", "diffusion"},
     {"models", "recipe"},
@@ -28,7 +28,7 @@ WITHIN = [  # inside a layer, too
     ),
     ("diffusion", ["noise", "views"], ["guidance"], ["walk"]),
     ("models", ["cards"], ["source"], ["latent", "single_file"], ["components"], ["load"]),
-    ("pipelines", ["run"], ["compose", "imprint", "hear"], ["see"], ["verbs"]),
+    ("pipelines", ["run", "inputs"], ["compose", "imprint", "hear"], ["see"], ["verbs"]),
     ("cli", ["flags", "show"], ["models", "verbs"], ["main"]),
 ]
 

@@ -7,14 +7,14 @@ Traceback (most recent call last):
 eidophone.errors.BadInput: --steps: should be greater than or equal to 1; got 0.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from eidophone.options import VERBS, ComposeOptions, HearOptions, ImprintOptions, Options, SeeOptions
-from eidophone.pipelines.run import Progress, silent
 from eidophone.pipelines.verbs import PIPELINES
 from eidophone.pipelines.verbs import remake as remake_from
+from eidophone.progress import Progress, silent
 from eidophone.recipe import read_recipe
 from eidophone.records import Store, load
 from eidophone.values import Result
@@ -65,15 +65,29 @@ def imprint(
     return list(run(options, out, keep_arrays, progress))
 
 
-def hear(picture: str | Path, *, out: str | Path | None = None, **settings: Any) -> Result:
+def hear(
+    picture: str | Path,
+    *,
+    out: str | Path | None = None,
+    keep_arrays: bool = False,
+    progress: Progress = silent,
+    **settings: Any,
+) -> Result:
     """Plays a picture; settings are fields of `HearOptions`."""
-    (result,) = run(HearOptions.make(picture=picture, **settings), out)
+    (result,) = run(HearOptions.make(picture=picture, **settings), out, keep_arrays, progress)
     return result
 
 
-def see(sound: str | Path, *, out: str | Path | None = None, **settings: Any) -> Result:
+def see(
+    sound: str | Path,
+    *,
+    out: str | Path | None = None,
+    keep_arrays: bool = False,
+    progress: Progress = silent,
+    **settings: Any,
+) -> Result:
     """Draws a sound as a mel picture; settings are fields of `SeeOptions`."""
-    (result,) = run(SeeOptions.make(sound=sound, **settings), out)
+    (result,) = run(SeeOptions.make(sound=sound, **settings), out, keep_arrays, progress)
     return result
 
 
@@ -89,11 +103,12 @@ def remake(
 
     Args:
         path: What carries the recipe.
-        changes: Options to change, such as `device="cpu"`.
+        changes: Options to change, such as `device="cpu"`, or where an input file is now.
     """
-    recipe = read_recipe(Path(path))
-    made = remake_from(recipe, changes, progress)
-    (result,) = _stored(made, [recipe["index"]], out, keep_arrays)
+    path = Path(path)
+    recipe = read_recipe(path)
+    made = remake_from(recipe, changes, (path.parent, path.parent.parent), progress)
+    (result,) = _stored(made, [recipe["index"]], out, keep_arrays, progress)
     return result
 
 
@@ -107,16 +122,22 @@ def run(
     """
     verb = next(name for name, kind in VERBS.items() if isinstance(options, kind))
     first, count = getattr(options, "index", 0), getattr(options, "count", 1)
-    return _stored(PIPELINES[verb](options, progress), range(first, first + count), out, keep_arrays)
+    results = PIPELINES[verb](options, progress)
+    return _stored(results, range(first, first + count), out, keep_arrays, progress)
 
 
 def _stored(
-    results: Iterator[Result], indices: Iterable[int], out: str | Path | None, keep_arrays: bool
+    results: Iterator[Result],
+    indices: Sequence[int],
+    out: str | Path | None,
+    keep_arrays: bool,
+    progress: Progress,
 ) -> Iterator[Result]:
     if out is None:
         yield from results
         return
     with Store(Path(out), keep_arrays) as store:
         store.reserve(indices)
-        for result in results:
+        for done, result in enumerate(results):
+            progress("storing", done, len(indices))
             yield store.save(result)

@@ -7,7 +7,7 @@ that `--help` is quick. `None` in a preset means: what the models themselves adv
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from eidophone.errors import BadInput
 
@@ -20,6 +20,15 @@ Steps = Annotated[int, Field(ge=1, le=1000)]
 Scale = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=8, le=65_536)]
+Threads = Annotated[int, Field(ge=1, le=1024)]
+
+
+def _text_of(given: Any) -> Any:
+    return str(given) if isinstance(given, Path) else given
+
+
+#: A card, a folder, a file or a hub id; a `Path` will do.
+ModelName = Annotated[str, BeforeValidator(_text_of), Field(min_length=1)]
 
 
 def _choose(help_text: str, **more: Any) -> Any:
@@ -46,10 +55,23 @@ class Options(BaseModel):
             BadInput: an unknown name, a value out of its range, or settings that contradict each other.
         """
         preset = given.get("preset", "fast")
+        known = cls.PRESETS.get(preset, {}) if isinstance(preset, str) else {}
         try:
-            return cls(**{**cls.PRESETS.get(preset, {}), **given})
+            return cls(**{**known, **given})
         except ValidationError as error:
             raise BadInput(_sentence(cls, error)) from None
+
+    @model_validator(mode="after")
+    def _can_be_written(self) -> Self:
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            try:
+                str(value).encode()
+            except UnicodeEncodeError:
+                raise ValueError(
+                    f"{flag_of(name)}: {str(value)!a} is not valid UTF-8 text; write it again."
+                ) from None
+        return self
 
     def plain(self) -> dict[str, Any]:
         """Plain JSON values; `make(**plain)` gives equal options."""
@@ -83,12 +105,8 @@ class SampleOptions(Options):
     count: int = _choose("samples to make", default=4, ge=1, le=1_000_000)
     seed: int = _choose("sample i is drawn from seed + i", default=1234, ge=0, le=2**62)
     index: int = _choose("index of the first sample", default=0, ge=0, le=2**62)
-    image_model: str = _choose(
-        "card, folder, hub id or .safetensors that draws", default="tiny", min_length=1
-    )
-    audio_model: str = _choose(
-        "card, folder, hub id or .safetensors that plays", default="tiny", min_length=1
-    )
+    image_model: ModelName = _choose("card, folder, hub id or .safetensors that draws", default="tiny")
+    audio_model: ModelName = _choose("card, folder, hub id or .safetensors that plays", default="tiny")
     image_negative: str = _choose("what the picture should not be", default="")
     audio_negative: str = _choose("what the sound should not be", default="")
     height: Pixels | None = _choose("picture height in pixels (default: the models' own)", default=None)
@@ -99,8 +117,9 @@ class SampleOptions(Options):
         "number format of the networks (auto: float32 on a CPU, else float16)", default="auto"
     )
     device: str = _choose(
-        "auto, cpu, cuda, cuda:1, mps", default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$"
+        "auto, cpu, cuda, cuda:1, mps", default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$"
     )
+    threads: Threads | None = _choose("processor threads (default: as many as there are cores)", default=None)
     batch_size: int | None = _choose("samples at once (default: as memory allows)", default=None, ge=1)
     offline: bool = _choose("never ask a hub for weights", default=False)
 
@@ -132,6 +151,12 @@ class ComposeOptions(SampleOptions):
         "first step at which the image model is on (default: after a tenth of the steps)", default=None, ge=0
     )
     audio_start_step: int = _choose("first step at which the audio model is on", default=0, ge=0)
+    guidance_start_step: int = _choose(
+        "first step that is guided; before it the prompts alone speak", default=0, ge=0
+    )
+    guidance_stop_step: int | None = _choose(
+        "first step that is guided no more (default: none)", default=None, ge=1
+    )
     audio_weight: Share | None = _choose(
         "share of the audio model where both are on (default: the models' own)", default=None
     )
@@ -151,6 +176,13 @@ class ComposeOptions(SampleOptions):
                 f"No model is on at steps 0 to {first - 1}: "
                 "let --image-start-step or --audio-start-step be 0."
             )
+        for name in ("image_start_step", "audio_start_step"):
+            if (start := getattr(self, name) or 0) > self.steps:
+                raise ValueError(
+                    f"{flag_of(name)} {start}: there are only {self.steps} steps; give at most {self.steps}."
+                )
+        if self.view == "rows" and (self.crop or self.cutoff):
+            raise ValueError("--view rows: --crop and --cutoff need the identity view; leave them out.")
         if self.crop and self.cutoff:
             raise ValueError("--crop and --cutoff both drop the right edge; choose one of them.")
         return self
@@ -185,6 +217,13 @@ class ImprintOptions(SampleOptions):
     magnitude_ratio: Share = _choose("how deep the picture is pressed in", default=0.5)
     invert: bool = _choose("press in the dark parts instead of the light ones", default=True)
 
+    @classmethod
+    def make(cls, **given: Any) -> Self:
+        """See `Options.make`; with both files given nothing is drawn by lot: one sample is all there is."""
+        if given.get("picture") and given.get("sound"):
+            given = {"count": 1, **given}
+        return super().make(**given)
+
     @model_validator(mode="after")
     def _file_or_prompt(self) -> Self:
         for prompt, path, name in (
@@ -204,9 +243,10 @@ class HearOptions(Options):
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"picture"})
 
     picture: Path = _choose("the picture to play")
-    audio_model: str = _choose(
+    audio_model: Annotated[str, BeforeValidator(_text_of)] = _choose(
         "whose mel picture it is and who plays it (default: as its recipe says, else tiny)", default=""
     )
+    threads: Threads | None = _choose("processor threads (default: as many as there are cores)", default=None)
     vocoder: VocoderChoice = _choose("auto takes hifi-gan where the model has one", default="auto")
     invert: bool = _choose("dark is loud", default=False)
     offline: bool = _choose("never ask a hub for weights", default=False)
@@ -218,7 +258,7 @@ class SeeOptions(Options):
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"sound"})
 
     sound: Path = _choose("the sound to draw")
-    audio_model: str = _choose("whose mel picture to draw", default="tiny", min_length=1)
+    audio_model: ModelName = _choose("whose mel picture to draw", default="tiny")
     start_s: float = _choose("where to begin, in seconds", default=0.0, ge=0, allow_inf_nan=False)
     duration_s: float | None = _choose("how much to draw, in seconds (default: all)", default=None, gt=0)
     normalize: bool = _choose("raise the peak to 0.95 first", default=True)

@@ -1,8 +1,10 @@
 """A sample's folder: files first, record.json last, the whole renamed into place; and reading it back.
 
-A folder with a `record.json` is a finished sample; no other kind of folder is ever left behind.
+A folder with a `record.json` is a finished sample. Only a process that is killed outright can leave
+something else behind: a folder whose name begins with `.part-`.
 """
 
+import contextlib
 import datetime
 import errno
 import json
@@ -47,23 +49,26 @@ class Store:
         Raises:
             CannotWrite: it cannot, or one of the samples is already there.
         """
-        for index in indices:
-            if (self.root / name_of(index)).exists():
-                raise CannotWrite(
-                    f"{self.root} already holds sample {name_of(index)}; choose another --out or --index."
-                )
+        trial = self.root / f".trial-{secrets.token_hex(6)}"
         try:
+            for index in indices:
+                if (self.root / name_of(index)).exists():
+                    raise CannotWrite(
+                        f"{self.root} already holds sample {name_of(index)}; choose another --out or --index."
+                    )
             for folder in [*reversed(self.root.absolute().parents), self.root]:
                 if not folder.exists():
                     folder.mkdir()
                     self._made.append(folder)
             if not self.root.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, "not a folder")
+            # more than a file system keeps inside its tables, so that a full disk shows
+            trial.write_bytes(bytes(65_536))
         except OSError as error:
             raise cannot_write(self.root, error) from error
-        trial = self.root / ".trial"
-        write_atomically(trial, lambda draft: _fill(draft))
-        trial.unlink()
+        finally:
+            with contextlib.suppress(OSError):
+                trial.unlink(missing_ok=True)
 
     def __enter__(self) -> "Store":
         return self
@@ -102,12 +107,13 @@ def name_of(index: int) -> str:
     return f"{index:04d}"
 
 
-def load(folder: Path) -> Result:
+def load(folder: str | Path) -> Result:
     """Reads a finished sample back, at 8 bits a pixel and 16 bits a frame of sound.
 
     Raises:
         BadInput: it is not finished, or a file of it is missing or damaged.
     """
+    folder = Path(folder)
     record = read_record(folder / RECORD_FILE)
     return Result(
         verb=record["verb"],
@@ -120,11 +126,6 @@ def load(folder: Path) -> Result:
         captions=tuple(record["captions"]),
         folder=folder,
     )
-
-
-def _fill(draft: Path) -> None:
-    # More than a file system keeps inside its tables, so that a full disk shows.
-    draft.write_bytes(bytes(65_536))
 
 
 def _write_files(result: Result, folder: Path, keep_arrays: bool) -> None:

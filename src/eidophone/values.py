@@ -90,7 +90,7 @@ class Result:
         spectrogram: What is played, float32, shape (height, width), 0 (silence) to 1, low pitch last.
         clip: The sound.
         recipe: Everything that decides the bytes of the result, plain JSON values.
-        facts: What the run cost and found (evaluations, seconds, peaks), plain JSON values.
+        facts: What the run cost (U-Net evaluations, seconds), plain JSON values.
         captions: The prompts or file names, for people.
         arrays: Numbers before 8-bit rounding, by name.
         extras: Further pictures of the result, by file stem.

@@ -1,24 +1,35 @@
 """The walk arrives at the data: for a Gaussian the perfect noise predictor is a formula."""
 
+from collections.abc import Iterator
+from typing import get_args
+
 import pytest
 import torch
 from torch import Tensor
 
 from eidophone.diffusion.walk import (
-    SOLVERS,
+    State,
     cumulative_alphas,
-    last,
     make_scheduler,
     noise_from_velocity,
     walk,
     window_from_steps,
 )
+from eidophone.errors import BadInput
+from eidophone.options import Solver
 
 CONFIG = {
     "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000,
     "steps_offset": 1, "set_alpha_to_one": False, "clip_sample": False,
 }  # fmt: skip
 MEAN, STD = 3.0, 0.5
+SOLVERS = get_args(Solver)
+
+
+def last(states: Iterator[State]) -> Tensor:
+    """The latents where a walk ends."""
+    *_, state = states
+    return state.latents
 
 
 def gaussian(latents: Tensor, timestep: Tensor) -> Tensor:
@@ -87,3 +98,10 @@ def test_velocity_says_the_same_as_noise() -> None:
         latents = a.sqrt() * clean + (1 - a).sqrt() * noise
         velocity = a.sqrt() * noise - (1 - a).sqrt() * clean
         assert torch.allclose(noise_from_velocity(velocity, latents, a), noise, atol=1e-5)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_more_steps_than_the_schedule_has_are_refused(solver: str) -> None:
+    with pytest.raises(BadInput, match=r"--steps 1000: too many.*at most 500"):
+        make_scheduler(solver, CONFIG, 1000)
+    make_scheduler(solver, CONFIG, 500)

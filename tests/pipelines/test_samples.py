@@ -1,5 +1,6 @@
 """Samples: what seeds, batches and recipes promise, on a small random pair in the real layout."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_the_blend_is_what_the_paper_says(settings: dict) -> None:
         image_prompt="a", audio_prompt="b", audio_weight=0.3, image_guidance=5, audio_guidance=2, **settings
     )
     studio, options = open_studio(options)
-    conditions = encode_prompts(options, studio)
+    conditions = encode_prompts(options, studio.image, studio.audio)
     scheduler = make_scheduler("ddim", studio.image.schedule, 10)
     x, t = start_noise((1, 4, 4, 8), 0), torch.tensor(401)
 
@@ -90,7 +91,7 @@ def test_the_blend_is_what_the_paper_says(settings: dict) -> None:
         return e[1] + scale * (e[0] - e[1])
 
     with torch.no_grad():
-        ours = blend(options, studio, conditions, scheduler)(x, t)
+        ours = blend(options, studio.image, studio.audio, conditions, scheduler)(x, t)
         theirs = 0.7 * of(studio.image, "image", "not image", 5.0)
         theirs = theirs + 0.3 * of(studio.audio, "audio", "not audio", 2.0)
     assert torch.allclose(ours, theirs, atol=1e-5)
@@ -175,13 +176,23 @@ def test_imprint_takes_the_users_own_files(settings: dict, tmp_path: Path) -> No
     tone = 0.3 * np.sin(2 * np.pi * 1000 * np.arange(44_100) / 44_100).astype(np.float32)
     write_wav(tmp_path / "tone.wav", eidophone.Clip(np.stack([tone, tone]), 44_100))
     files = {"picture": tmp_path / "half.png", "sound": tmp_path / "tone.wav"}
-    (made,) = eidophone.imprint(count=1, invert=False, out=tmp_path / "o", **files, **settings)
+    (made,) = eidophone.imprint(invert=False, out=tmp_path / "o", **files, **settings)
     spectrogram, row = made.spectrogram, made.spectrogram[:, :30].mean(1).argmax()
     assert made.facts["unet_evaluations"] == 0
     assert spectrogram[row, 5:28].mean() == pytest.approx(2 * spectrogram[row, 36:60].mean(), rel=0.05)
     again = eidophone.remake(made.folder / "sound.wav", out=tmp_path / "p")
     assert (again.folder / "sound.wav").read_bytes() == (made.folder / "sound.wav").read_bytes()
-    write_png(tmp_path / "half.png", eidophone.Picture(1 - pixels))
+    assert str(tmp_path) not in json.dumps(made.recipe["options"]["picture"])
+    for name in ("half.png", "tone.wav"):
+        (tmp_path / name).rename(tmp_path / "o" / name)  # beside the results it is found again
+    third = eidophone.remake(made.folder / "picture.png", out=tmp_path / "r")
+    assert (third.folder / "picture.png").read_bytes() == (made.folder / "picture.png").read_bytes()
+    (tmp_path / "o" / "half.png").rename(tmp_path / "moved.png")
+    with pytest.raises(BadInput, match=r"say where with --picture"):
+        eidophone.remake(made.folder / "sound.wav", out=tmp_path / "q")
+    fourth = eidophone.remake(made.folder / "sound.wav", out=tmp_path / "s", picture=tmp_path / "moved.png")
+    assert (fourth.folder / "sound.wav").read_bytes() == (made.folder / "sound.wav").read_bytes()
+    write_png(tmp_path / "o" / "half.png", eidophone.Picture(1 - pixels))
     with pytest.raises(BadInput, match="has changed since"):
         eidophone.remake(made.folder / "sound.wav", out=tmp_path / "q")
 
@@ -200,3 +211,33 @@ def test_narrow_number_formats_stay_near(dtype: str, settings: dict) -> None:
     (near,) = eidophone.compose(*PROMPTS, count=1, steps=3, **{**settings, "dtype": dtype})
     assert 0 < off(near.arrays["latents"], exact.arrays["latents"]) < 0.3
     assert near.recipe["options"]["dtype"] == dtype
+
+
+def test_guidance_has_an_interval_of_steps(settings: dict) -> None:
+    def cost(**more: int) -> int:
+        (made,) = eidophone.compose(*PROMPTS, count=1, steps=4, image_start_step=0, **more, **settings)
+        return made.facts["unet_evaluations"]
+
+    assert cost() == 16
+    assert cost(guidance_start_step=1, guidance_stop_step=3) == 2 * (2 * 2 + 2)
+
+
+def test_imprint_does_not_ask_that_models_fit(settings: dict, tmp_path: Path) -> None:
+    from tests.conftest import make_model
+
+    other = make_model(tmp_path / "other", 4, vae_seed=9)
+    more = {**settings, "image_model": other, "image_steps": 1, "audio_steps": 1, "count": 1}
+    (made,) = eidophone.imprint(*PROMPTS, **more)
+    assert made.facts["unet_evaluations"] == 4
+
+
+def test_the_rows_view_finds_its_height_itself(settings: dict) -> None:
+    (made,) = eidophone.compose(*PROMPTS, count=1, steps=1, view="rows", **settings)
+    assert made.picture.pixels.shape[0] == 64
+
+
+def test_the_recipe_names_the_threads(settings: dict) -> None:
+    import torch
+
+    (made,) = eidophone.compose(*PROMPTS, count=1, steps=1, threads=1, **settings)
+    assert made.recipe["options"]["threads"] == torch.get_num_threads() == 1

@@ -3,14 +3,13 @@
 import contextlib
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from eidophone.errors import EidophoneError
-
-#: Called as (what is being done, steps done, steps in all).
-Progress = Callable[[str, int, int], None]
+from eidophone.progress import Progress
 
 MOST_LINES = 40
 
@@ -38,18 +37,28 @@ def show(make: Callable[[Progress], Iterator[Any]], out: Path, wanted: int, as_j
 
 @contextlib.contextmanager
 def _progress_bar() -> Iterator[Progress]:
-    """A bar on the terminal once something takes two seconds."""
+    """A bar on the terminal once something takes two seconds; a heartbeat keeps its clock going."""
     from tqdm import tqdm
 
-    with tqdm(total=0, delay=2, leave=False, file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
+    over = threading.Event()
+    with tqdm(total=0, delay=1e9, leave=False, file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
 
         def _progress(what: str, done: int, total: int) -> None:
             bar.set_description(what, refresh=False)
-            bar.total = total
-            bar.n = done
-            bar.update(0)
+            bar.total, bar.n = total, done
 
-        yield _progress
+        def _beat() -> None:
+            over.wait(2)
+            while not over.wait(0.2):
+                bar.refresh()
+
+        heart = threading.Thread(target=_beat, daemon=True)
+        heart.start()
+        try:
+            yield _progress
+        finally:
+            over.set()
+            heart.join()
 
 
 def _row(result: Any) -> dict[str, Any]:

@@ -3,14 +3,15 @@
 import argparse
 import datetime
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from eidophone.cli.flags import given_settings
 from eidophone.cli.show import show
 from eidophone.errors import BadInput
-from eidophone.options import VERBS
+from eidophone.options import VERBS, flag_of
+from eidophone.progress import Progress
 
 DEFAULT_ROOT = Path("eidophone-out")
 
@@ -32,12 +33,22 @@ def add_output_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+#: What may differ when a result is made again, by flag.
+CHANGES = {
+    "device": "where to compute",
+    "dtype": "number format of the networks",
+    "threads": "processor threads",
+    "image_model": "where the image model is now",
+    "audio_model": "where the audio model is now",
+    "picture": "where the picture that was read is now",
+    "sound": "where the sound that was read is now",
+}
+
+
 def add_remake_flags(parser: argparse.ArgumentParser) -> None:
     """What may differ when a result is made again."""
-    for name in ("device", "image-model", "audio-model"):
-        parser.add_argument(
-            f"--{name}", default=argparse.SUPPRESS, metavar="TEXT", help=f"another {name.replace('-', ' ')}"
-        )
+    for name, help_text in CHANGES.items():
+        parser.add_argument(flag_of(name), default=argparse.SUPPRESS, metavar="TEXT", help=help_text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = kind.make(**settings)
     out = arguments.out or _new_folder(arguments.verb, _words(settings))
 
-    def _make(progress: Callable[[str, int, int], None]) -> Iterator[Any]:
+    def _make(progress: Progress) -> Iterator[Any]:
         from eidophone import api
 
         return api.run(options, out, arguments.keep_arrays, progress)
@@ -64,10 +75,9 @@ def remake(arguments: argparse.Namespace) -> int:
     path = Path(arguments.path)
     recipe = read_recipe(path)
     out = arguments.out or _new_folder("remake", path.parent.name or path.stem)
-    names = ("device", "image_model", "audio_model")
-    changes = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
+    changes = {name: getattr(arguments, name) for name in CHANGES if hasattr(arguments, name)}
 
-    def _make(progress: Callable[[str, int, int], None]) -> Iterator[Any]:
+    def _make(progress: Progress) -> Iterator[Any]:
         from eidophone import api
 
         made = api.remake(path, out=out, keep_arrays=arguments.keep_arrays, progress=progress, **changes)
@@ -79,17 +89,17 @@ def remake(arguments: argparse.Namespace) -> int:
 
 def _warn_of_changes(then: dict[str, Any], now: dict[str, Any]) -> None:
     """Says what is not as it was when a recipe was written, so that the bytes may differ."""
-    changed = [
-        f"{name} {old}, now {now['versions'].get(name)}"
-        for name, old in then["versions"].items()
-        if now["versions"].get(name) != old
+    threads = [recipe["options"].get("threads") for recipe in (then, now)]
+    pairs = [
+        *((name, old, now["versions"].get(name)) for name, old in then["versions"].items()),
+        *(
+            (f"{role} model's {fact}", model.get(fact), now["models"].get(role, {}).get(fact))
+            for role, model in then["models"].items()
+            for fact in ("name", "revision", "weights")
+        ),
+        ("threads", *threads),
     ]
-    for role, model in then.get("models", {}).items():
-        other = now["models"][role]
-        if (model["name"], model["revision"]) != (other["name"], other["revision"]):
-            changed.append(
-                f"{model['name']} at {model['revision']}, now {other['name']} at {other['revision']}"
-            )
+    changed = [f"{name} {old}, now {new}" for name, old, new in pairs if old != new]
     if changed:
         print(f"eidophone: the bytes may differ, it was made with {'; '.join(changed)}.", file=sys.stderr)
 

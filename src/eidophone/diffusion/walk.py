@@ -12,14 +12,15 @@ import torch
 from torch import Tensor
 
 from eidophone.diffusion.guidance import Denoiser, Window
+from eidophone.errors import BadInput
+from eidophone.options import Solver
 
 # What diffusers calls each solver, and the settings it takes besides the model's own schedule.
-_SOLVERS: dict[str, tuple[str, dict[str, Any]]] = {
+_SOLVERS: dict[Solver, tuple[str, dict[str, Any]]] = {
     "ddim": ("DDIMScheduler", {}),
     "dpm++2m": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "solver_order": 2}),
     "unipc": ("UniPCMultistepScheduler", {"solver_order": 2}),
 }
-SOLVERS = tuple(_SOLVERS)
 # The facts of a training schedule; anything else in a scheduler's config belongs to its solver.
 _SCHEDULE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
 _SPACING = ("steps_offset", "set_alpha_to_one", "timestep_spacing", "clip_sample", "clip_sample_range")
@@ -45,15 +46,18 @@ def training_schedule(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: config.get(name) for name in _SCHEDULE}
 
 
-def make_scheduler(solver: str, config: Mapping[str, Any], steps: int) -> Any:
+def make_scheduler(solver: Solver, config: Mapping[str, Any], steps: int) -> Any:
     """A scheduler of diffusers with its timesteps set, for a network's training schedule.
 
     It always reads predictions as noise (epsilon), because denoisers speak of noise.
 
     Args:
-        solver: One of `SOLVERS`.
+        solver: How the ladder is walked.
         config: A `scheduler_config.json`; DDIM also takes its spacing and offsets from there.
-        steps: Number of steps, 1 to the schedule's length.
+        steps: Number of steps.
+
+    Raises:
+        BadInput: more steps than the schedule has timesteps for.
     """
     import diffusers
 
@@ -63,6 +67,10 @@ def make_scheduler(solver: str, config: Mapping[str, Any], steps: int) -> Any:
         facts |= {key: config[key] for key in _SPACING if key in config}
     scheduler = getattr(diffusers, name)(**facts, **settings, prediction_type="epsilon")
     scheduler.set_timesteps(steps)
+    times = scheduler.timesteps
+    if len(times.unique()) < steps or times.max() >= scheduler.config.num_train_timesteps:
+        most = scheduler.config.num_train_timesteps // 2
+        raise BadInput(f"--steps {steps}: too many for this model's schedule; give at most {most}.")
     return scheduler
 
 
@@ -92,12 +100,6 @@ def walk(denoiser: Denoiser, noise: Tensor, scheduler: Any) -> Iterator[State]:
         predicted = denoiser(scheduler.scale_model_input(latents, timestep), timestep)
         latents = scheduler.step(predicted, timestep, latents, return_dict=False)[0]
         yield State(step, timestep, latents)
-
-
-def last(states: Iterator[State]) -> Tensor:
-    """The latents where a walk ends."""
-    *_, state = states
-    return state.latents
 
 
 def noise_from_velocity(velocity: Tensor, latents: Tensor, signal: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Where and how networks run: device, number format, and how many samples fit at once."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -48,7 +48,12 @@ def within_memory(samples: int) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        # only CUDA has an error of its own; the CPU's and Apple's allocators say it in words
+        words = str(error).lower()
+        told = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not (told or ("memory" in words and ("alloc" in words or "out of" in words))):
+            raise
         smaller = f"--batch-size {samples // 2}" if samples > 1 else "--dtype bfloat16 or a smaller --width"
         raise EidophoneError(
             f"The memory does not suffice for {samples} samples at once; use {smaller}."
@@ -60,8 +65,9 @@ def free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):  # macOS does not tell
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError):  # not Linux
         return 4 << 30
 
 

@@ -11,22 +11,22 @@ from eidophone.diffusion.guidance import Blend, Part, Seen
 from eidophone.diffusion.noise import batch_noise
 from eidophone.diffusion.views import VIEWS, View
 from eidophone.diffusion.walk import make_scheduler, window_from_steps
-from eidophone.errors import BadInput
+from eidophone.models.latent import LatentModel
 from eidophone.models.place import within_memory
 from eidophone.options import ComposeOptions
 from eidophone.pipelines.run import (
     CROP_PIXELS,
-    Progress,
     Studio,
     batches,
     check_canvas,
     clip_of,
     denoise,
+    filled,
     open_studio,
     play,
-    recipe,
-    silent,
+    sample_recipe,
 )
+from eidophone.progress import Progress, silent
 from eidophone.values import Picture, Result
 
 CUTOFF_COLUMNS = 4
@@ -36,27 +36,27 @@ def compose(options: ComposeOptions, progress: Progress = silent) -> Iterator[Re
     """Makes samples one batch after another; each is a picture that plays.
 
     Raises:
-        EidophoneError: before anything is computed, if the settings, prompts or models cannot work.
+        EidophoneError: before the first step, if the settings, prompts or models cannot work.
     """
-    studio, options = open_studio(options, progress)
     view = VIEWS[options.view]
-    height, width = check_canvas(options, studio, view.rows)
-    check_steps(options)
-    if view.rows > 1 and (options.crop or options.cutoff):
-        raise BadInput("--view rows: --crop and --cutoff need the identity view; leave them out.")
-    conditions = encode_prompts(options, studio)
-    shape = studio.image.latent_shape(height, width)
+    studio, options = open_studio(options, progress, rows=view.rows)
+    image, audio = filled(studio.image), filled(studio.audio)
+    cut = CROP_PIXELS if options.crop else CUTOFF_COLUMNS * image.factor if options.cutoff else 0
+    shape = image.latent_shape(*check_canvas(options, studio, view.rows, cut))
+    conditions = encode_prompts(options, image, audio)
+    make_scheduler(options.solver, image.schedule, options.steps)  # refuses too many steps
     done, total = 0, options.count * options.steps
     for batch in batches(options, studio):
         began, spent = time.monotonic(), studio.evaluations()
-        scheduler = make_scheduler(options.solver, studio.image.schedule, options.steps)
-        noise = batch_noise(shape, [options.seed + i for i in batch]).to(studio.image.device)
+        scheduler = make_scheduler(options.solver, image.schedule, options.steps)
+        noise = batch_noise(shape, [options.seed + i for i in batch]).to(image.device)
 
         def _watch(step: int, base: int = done, size: int = len(batch)) -> None:
             progress("denoising", base + step * size, total)
 
         with within_memory(len(batch)):
-            latents = denoise(blend(options, studio, conditions, scheduler), noise, scheduler, _watch)
+            denoiser = blend(options, image, audio, conditions, scheduler)
+            latents = denoise(denoiser, noise, scheduler, _watch)
             results = read_latents(latents, options, studio, view, batch)
         done += len(batch) * options.steps
         facts: dict[str, float] = {"unet_evaluations": (studio.evaluations() - spent) // len(batch)}
@@ -66,59 +66,48 @@ def compose(options: ComposeOptions, progress: Progress = silent) -> Iterator[Re
             yield result
 
 
-def check_steps(options: ComposeOptions) -> None:
-    """Refuses start steps beyond the walk that leave no model at all.
-
-    Raises:
-        BadInput: a model that would start after the last step.
-    """
-    for flag, start in (
-        ("--image-start-step", options.image_start_step or 0),
-        ("--audio-start-step", options.audio_start_step),
-    ):
-        if start > options.steps:
-            raise BadInput(
-                f"{flag} {start}: there are only {options.steps} steps; give at most {options.steps}."
-            )
-
-
-def encode_prompts(options: ComposeOptions, studio: Studio) -> dict[str, Tensor]:
+def encode_prompts(options: ComposeOptions, image: LatentModel, audio: LatentModel) -> dict[str, Tensor]:
     """The four conditions of a run, encoded once: image and audio prompt, and their negatives."""
-    image, audio = studio.image.text, studio.audio.text
     return {
-        "image": image.encode(options.image_prompt, "image prompt"),
-        "audio": audio.encode(options.audio_prompt, "audio prompt"),
-        "not image": image.encode(options.image_negative, "negative image prompt"),
-        "not audio": audio.encode(options.audio_negative, "negative audio prompt"),
+        "image": image.text.encode(options.image_prompt, "image prompt"),
+        "audio": audio.text.encode(options.audio_prompt, "audio prompt"),
+        "not image": image.text.encode(options.image_negative, "negative image prompt"),
+        "not audio": audio.text.encode(options.audio_negative, "negative audio prompt"),
     }
 
 
-def blend(options: ComposeOptions, studio: Studio, conditions: dict[str, Tensor], scheduler: Any) -> Blend:
+def blend(
+    options: ComposeOptions,
+    image: LatentModel,
+    audio: LatentModel,
+    conditions: dict[str, Tensor],
+    scheduler: Any,
+) -> Blend:
     """The canvas's denoiser: both models guided, each from its first step on."""
-    share = 0.5 if options.audio_weight is None else options.audio_weight
-    draws = studio.image.guided(conditions["image"], conditions["not image"], options.image_guidance or 0.0)
-    plays = studio.audio.guided(conditions["audio"], conditions["not audio"], options.audio_guidance or 0.0)
-    return Blend(
-        (
-            Part(draws, 1 - share, window_from_steps(scheduler, options.image_start_step or 0)),
-            Part(
-                Seen(plays, VIEWS[options.view]),
-                share,
-                window_from_steps(scheduler, options.audio_start_step),
-            ),
-        )
+    share = filled(options.audio_weight)
+    guided_at = window_from_steps(scheduler, options.guidance_start_step, options.guidance_stop_step)
+    draws = image.guided(
+        conditions["image"], conditions["not image"], filled(options.image_guidance), guided_at
     )
+    plays = audio.guided(
+        conditions["audio"], conditions["not audio"], filled(options.audio_guidance), guided_at
+    )
+    draws_at = window_from_steps(scheduler, filled(options.image_start_step))
+    plays_at = window_from_steps(scheduler, options.audio_start_step)
+    seen = Seen(plays, VIEWS[options.view])
+    return Blend((Part(draws, 1 - share, draws_at), Part(seen, share, plays_at)))
 
 
 def read_latents(
     latents: Tensor, options: ComposeOptions, studio: Studio, view: View, batch: range
 ) -> list[Result]:
     """Finished latents as pictures, and as sounds of what the audio model sees."""
+    image = filled(studio.image)
     if options.cutoff:
         latents = latents[..., :-CUTOFF_COLUMNS]
     with torch.inference_mode():
-        pictures = studio.image.decode(latents)
-        heard = pictures if view.rows == 1 else studio.image.decode(view.apply(latents))
+        pictures = image.decode(latents)
+        heard = pictures if view.rows == 1 else image.decode(view.apply(latents))
     gray = heard.mean(1)
     sounds = play(gray, studio.vocoder, studio.mel_spec)
     width = pictures.shape[-1] - (CROP_PIXELS if options.crop else 0)
@@ -130,8 +119,8 @@ def read_latents(
             index=index,
             picture=Picture(pictures[i].permute(1, 2, 0).contiguous().numpy()),
             spectrogram=gray[i].contiguous().numpy(),
-            clip=(clip := clip_of(sounds[i], studio, kept)),
-            recipe=recipe("compose", options, studio, batch, index),
+            clip=(clip := clip_of(sounds[i], studio.mel_spec, kept)),
+            recipe=sample_recipe("compose", options, studio, batch, index),
             captions=(options.image_prompt, options.audio_prompt),
             arrays={
                 "latents": latents[i].float().cpu().numpy(),

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +12,25 @@ from torch.nn import functional as F
 
 from eidophone.diffusion.walk import make_scheduler
 from eidophone.media.audio import peak_normalize, read_sound, resample
-from eidophone.media.files import sha256
-from eidophone.media.picture import fit_height, read_picture, resize
+from eidophone.media.picture import read_picture, resize
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.latent import LatentModel
 from eidophone.models.place import within_memory
-from eidophone.options import ImprintOptions
+from eidophone.options import ImprintOptions, Solver
+from eidophone.pipelines.inputs import checksums, with_inputs
 from eidophone.pipelines.run import (
     CROP_PIXELS,
-    Progress,
     Studio,
     batches,
     check_canvas,
     clip_of,
     denoise,
+    filled,
     open_studio,
     play,
-    recipe,
-    silent,
+    sample_recipe,
 )
+from eidophone.progress import Progress, silent
 from eidophone.values import Picture, Result
 
 #: Makes the grey canvases of a batch, (batch, height, width), given the generators of its samples.
@@ -43,11 +44,14 @@ def imprint(options: ImprintOptions, progress: Progress = silent) -> Iterator[Re
     read from the user's files.
 
     Raises:
-        EidophoneError: before anything is computed, if the settings, files or models cannot work.
+        EidophoneError: before the first step, if the settings, files or models cannot work.
     """
-    inputs = {k: sha256(v) for k, v in (("picture", options.picture), ("sound", options.sound)) if v}
-    studio, options = open_studio(options, progress)
-    size = check_canvas(options, studio)
+    inputs = checksums(options)
+    roles = tuple(
+        role for role, file in (("image", options.picture), ("audio", options.sound)) if file is None
+    )
+    studio, options = open_studio(options, progress, roles=roles, shared=False)
+    size = check_canvas(options, studio, cut=CROP_PIXELS if options.crop else 0)
     steps = (0 if options.picture else options.image_steps) + (0 if options.sound else options.audio_steps)
     counter = _Counter(progress, options.count * steps)
     draw = _picture_maker(options, studio, size, counter)
@@ -63,10 +67,8 @@ def imprint(options: ImprintOptions, progress: Progress = silent) -> Iterator[Re
             "seconds": round((time.monotonic() - began) / len(batch), 3),
         }
         for result in results:
-            result.facts.update(facts)
-            if inputs:
-                result.recipe["inputs"] = inputs
-            yield result
+            recipe = with_inputs(result.recipe, options, inputs) if inputs else result.recipe
+            yield replace(result, recipe=recipe, facts=facts)
 
 
 class _Counter:
@@ -91,8 +93,8 @@ def _picture_maker(
 ) -> Maker:
     if options.picture is None:
         prompts = (options.image_prompt, options.image_negative, "image")
-        settings = (options.image_steps, options.image_guidance or 0.0)
-        return _generated(studio.image, prompts, settings, options.solver, size, counter)
+        settings = (options.image_steps, filled(options.image_guidance))
+        return _generated(filled(studio.image), prompts, settings, options.solver, size, counter)
     gray = torch.from_numpy(covering(read_picture(options.picture), *size).gray())
     return lambda generators: gray.expand(len(generators), -1, -1)
 
@@ -100,8 +102,8 @@ def _picture_maker(
 def _sound_maker(options: ImprintOptions, studio: Studio, size: tuple[int, int], counter: _Counter) -> Maker:
     if options.sound is None:
         prompts = (options.audio_prompt, options.audio_negative, "audio")
-        settings = (options.audio_steps, options.audio_guidance or 0.0)
-        return _generated(studio.audio, prompts, settings, options.solver, size, counter)
+        settings = (options.audio_steps, filled(options.audio_guidance))
+        return _generated(filled(studio.audio), prompts, settings, options.solver, size, counter)
     gray = torch.from_numpy(_mel_picture(options.sound, studio, size[1]))
     return lambda generators: gray.expand(len(generators), -1, -1)
 
@@ -110,7 +112,7 @@ def _generated(
     model: LatentModel,
     prompts: tuple[str, str, str],
     settings: tuple[int, float],
-    solver: str,
+    solver: Solver,
     size: tuple[int, int],
     counter: _Counter,
 ) -> Maker:
@@ -123,6 +125,7 @@ def _generated(
         guidance,
     )
     shape = (1, *model.latent_shape(*size))
+    make_scheduler(solver, model.schedule, steps)  # refuses too many steps
 
     def _make(generators: list[torch.Generator]) -> Tensor:
         scheduler: Any = make_scheduler(solver, model.schedule, steps)
@@ -135,13 +138,13 @@ def _generated(
 
 
 def covering(picture: Picture, height: int, width: int) -> Picture:
-    """The picture scaled until it covers the canvas, and its middle cut out."""
-    tall = max(height, round(width * picture.pixels.shape[0] / picture.pixels.shape[1]))
-    scaled = fit_height(picture, tall)
-    if scaled.pixels.shape[1] < width:
-        scaled = resize(scaled, scaled.pixels.shape[0], width)
-    top, left = (scaled.pixels.shape[0] - height) // 2, (scaled.pixels.shape[1] - width) // 2
-    return Picture(scaled.pixels[top : top + height, left : left + width].copy())
+    """The middle of the picture, as much of it as has the canvas's proportions, scaled to the canvas."""
+    tall, wide = picture.pixels.shape[:2]
+    inner_tall = min(tall, max(1, round(wide * height / width)))
+    inner_wide = min(wide, max(1, round(tall * width / height)))
+    top, left = (tall - inner_tall) // 2, (wide - inner_wide) // 2
+    middle = picture.pixels[top : top + inner_tall, left : left + inner_wide]
+    return resize(Picture(middle.copy()), height, width)
 
 
 def _mel_picture(path: Path, studio: Studio, width: int) -> Any:
@@ -172,8 +175,8 @@ def _press(
             index=index,
             picture=Picture.from_gray(drawn[i].numpy()),
             spectrogram=pressed[i].numpy(),
-            clip=(clip := clip_of(sounds[i], studio, kept)),
-            recipe=recipe("imprint", options, studio, batch, index),
+            clip=(clip := clip_of(sounds[i], studio.mel_spec, kept)),
+            recipe=sample_recipe("imprint", options, studio, batch, index),
             captions=captions,
             arrays={
                 "picture": drawn[i].numpy(),

@@ -1,4 +1,4 @@
-"""What every pipeline over latents shares: models, completed settings, batches, sound, the recipe."""
+"""What the pipelines share: models, completed settings, batches, sound, the recipe."""
 
 import platform
 from collections.abc import Callable, Iterator
@@ -17,79 +17,125 @@ from eidophone.media.spectrogram import log_mel_from_picture
 from eidophone.media.vocoder import Vocoder
 from eidophone.models.latent import LatentModel
 from eidophone.models.load import Loader, load_vocoder, mel_spec_of
-from eidophone.models.place import batch_size, choose_device, choose_dtype
+from eidophone.models.place import batch_size, choose_device, choose_dtype, within_memory
+from eidophone.models.source import Source, find
 from eidophone.options import Options, SampleOptions
+from eidophone.progress import Progress, silent
 from eidophone.recipe import FORMAT
 from eidophone.values import Clip, Floats
 from eidophone.version import VERSION
 
-#: Called as (what is being done, steps done, steps in all).
-Progress = Callable[[str, int, int], None]
-
 CROP_PIXELS = 32
 DEFAULT_CANVAS = (256, 1024)
 DEFAULT_GUIDANCE = 7.5
+DEFAULT_AUDIO_WEIGHT = 0.5
+#: Mel pictures that a vocoder plays at once, so that memory does not grow with the batch.
+PLAYED_AT_ONCE = 4
+#: Options that decide nothing about the bytes of a sample.
+NOT_IN_RECIPE = ("offline",)
 
-O = TypeVar("O", bound=SampleOptions)  # noqa: E741
+AnyOptions = TypeVar("AnyOptions", bound=SampleOptions)
+T = TypeVar("T")
 
 
-def silent(_what: str, _done: int, _total: int) -> None:
-    """Progress that nobody watches."""
+def filled(value: T | None) -> T:
+    """An option that `open_studio` has filled in."""
+    assert value is not None, "options are completed before they are used"
+    return value
 
 
 @dataclass(frozen=True)
 class Studio:
-    """The models of one run, loaded, with the settings that are left open filled in.
+    """What one run works with.
 
     Attributes:
-        image, audio: Two models that share one latent.
+        image, audio: The loaded models; one that is not needed is None.
+        sources: Where the image and the audio model come from, by role.
         vocoder: Who plays the mel picture.
         mel_spec: Of the audio model.
     """
 
-    image: LatentModel
-    audio: LatentModel
+    image: LatentModel | None
+    audio: LatentModel | None
+    sources: dict[str, Source]
     vocoder: Vocoder
     mel_spec: MelSpec
 
+    @property
+    def models(self) -> list[LatentModel]:
+        """The loaded models."""
+        return [model for model in (self.image, self.audio) if model is not None]
+
+    @property
+    def factor(self) -> int:
+        """Pixels a latent cell; 1 if no model is loaded."""
+        return max((model.factor for model in self.models), default=1)
+
     def evaluations(self) -> int:
         """U-Net evaluations so far, counted a sample."""
-        models = {id(model): model for model in (self.image, self.audio)}
-        return sum(model.evaluations for model in models.values())
+        return sum(model.evaluations for model in self.models)
 
 
-def open_studio(options: O, progress: Progress = silent) -> tuple[Studio, O]:
+def open_studio(
+    options: AnyOptions,
+    progress: Progress = silent,
+    *,
+    roles: tuple[str, ...] = ("image", "audio"),
+    shared: bool = True,
+    rows: int = 1,
+) -> tuple[Studio, AnyOptions]:
     """Loads a run's models and completes its options from their advice.
+
+    Args:
+        roles: The models that are needed.
+        shared: They work on one latent, so they must fit together.
+        rows: Rows of the mel picture's height that the canvas has (see `diffusion.views`).
 
     Raises:
         EidophoneError: unknown or absent models, models that do not fit, a device that is not there.
     """
     device = choose_device(options.device)
     dtype = choose_dtype(options.dtype, device)
-    loader = Loader(device, dtype, options.offline)
+    threads = use_threads(options.threads)
     progress("loading models", 0, 1)
-    image, audio = loader.pair(options.image_model, options.audio_model)
+    with within_memory(1):
+        loader = Loader(device, dtype, options.offline)
+        if shared:
+            image, audio = loader.pair(options.image_model, options.audio_model)
+            models: dict[str, LatentModel] = {"image": image, "audio": audio}
+        else:
+            names = {"image": options.image_model, "audio": options.audio_model}
+            models = {role: loader.model(names[role], role) for role in ("image", "audio") if role in roles}
+    sources = {role: model.source for role, model in models.items()}
+    if "audio" not in sources:  # it still says how the picture is played
+        sources["audio"] = find(options.audio_model, "audio", offline=options.offline)
+    vocoder = load_vocoder(sources["audio"], options.vocoder)
+    studio = Studio(models.get("image"), models.get("audio"), sources, vocoder, mel_spec_of(sources["audio"]))
     progress("loading models", 1, 1)
-    studio = Studio(image, audio, load_vocoder(audio.source, options.vocoder), mel_spec_of(audio.source))
-    height, width = image.source.advice.canvas or DEFAULT_CANVAS
-    if audio.source.advice.canvas:
-        height, width = audio.source.advice.canvas
-    filled = {
-        "device": str(device),
-        "dtype": str(dtype).removeprefix("torch."),
-        "height": options.height or height,
-        "width": options.width or width,
-    }
-    return studio, options.model_copy(update=filled | _advised(options, studio))
+    found = {"device": str(device), "dtype": str(dtype).removeprefix("torch."), "threads": threads}
+    return studio, options.model_copy(update=found | _advised(options, studio, rows))
 
 
-def _advised(options: SampleOptions, studio: Studio) -> dict[str, Any]:
-    """Guidance and shares that were left open."""
-    image, audio = studio.image.source.advice, studio.audio.source.advice
+def use_threads(wanted: int | None) -> int:
+    """Sets torch's threads, because sums round by how they are split; returns the number in use."""
+    if wanted is not None and wanted != torch.get_num_threads():
+        torch.set_num_threads(wanted)
+    return torch.get_num_threads()
+
+
+def _advised(options: SampleOptions, studio: Studio, rows: int) -> dict[str, Any]:
+    """Sizes, guidance and shares that were left open."""
+    advice = studio.sources["audio"].advice
+    if "image" in studio.sources:
+        advice = advice.over(studio.sources["image"].advice)
+    width = (advice.canvas or DEFAULT_CANVAS)[1]
+    weight = advice.audio_weight
     open_settings = {
-        "image_guidance": image.image_guidance or DEFAULT_GUIDANCE,
-        "audio_guidance": audio.audio_guidance or DEFAULT_GUIDANCE,
-        "audio_weight": 0.5 if audio.audio_weight is None else audio.audio_weight,
+        "height": studio.mel_spec.bands * rows,
+        "width": width,
+        "image_guidance": advice.image_guidance or DEFAULT_GUIDANCE,
+        "audio_guidance": advice.audio_guidance or DEFAULT_GUIDANCE,
+        "audio_weight": DEFAULT_AUDIO_WEIGHT if weight is None else weight,
         # the sound lays the ground first, as in the paper; unless it starts later itself
         "image_start_step": 0
         if getattr(options, "audio_start_step", 0)
@@ -98,48 +144,47 @@ def _advised(options: SampleOptions, studio: Studio) -> dict[str, Any]:
     return {k: v for k, v in open_settings.items() if getattr(options, k, 0) is None}
 
 
-def check_canvas(options: SampleOptions, studio: Studio, rows: int = 1) -> tuple[int, int]:
+def check_canvas(options: SampleOptions, studio: Studio, rows: int = 1, cut: int = 0) -> tuple[int, int]:
     """The canvas in pixels, if the models can draw and play it.
 
     Args:
-        rows: How many rows of the mel picture's height the canvas has (see `diffusion.views`).
+        rows: Rows of the mel picture's height that the canvas has.
+        cut: Pixels that will be dropped on the right.
 
     Raises:
         BadInput: a size that the VAE cannot divide, or that is no mel picture; the message names the nearest.
     """
-    height, width = options.height or 0, options.width or 0
-    for name, size in (("--height", height), ("--width", width)):
-        factor = studio.image.factor
+    height, width = filled(options.height), filled(options.width)
+    factor, playable = studio.factor, studio.mel_spec.bands * rows
+    player = f"the audio model {studio.sources['audio'].name!r} plays pictures {playable} pixels high"
+    for name, size, hint in (("--height", height, f", and {player}"), ("--width", width, "")):
         if size % factor:
             near = sorted({max(factor, size // factor * factor), (size // factor + 1) * factor})
             raise BadInput(
                 f"{name} {size}: the VAE works in blocks of {factor} pixels; "
-                f"the nearest are {' and '.join(map(str, near))}."
+                f"the nearest are {' and '.join(map(str, near))}{hint}."
             )
-    playable = studio.mel_spec.bands * rows
     if height != playable:
-        raise BadInput(
-            f"--height {height}: the audio model {studio.audio.source.name!r} plays pictures that are "
-            f"{playable} pixels high; leave --height out or give {playable}."
-        )
-    if options.crop and width <= CROP_PIXELS:
-        raise BadInput(
-            f"--width {width}: --crop drops {CROP_PIXELS} pixels and nothing would be left; widen it."
-        )
+        raise BadInput(f"--height {height}: {player}; leave --height out or give {playable}.")
+    if width <= cut:
+        raise BadInput(f"--width {width}: {cut} pixels are cut off and nothing would be left; widen it.")
     return height, width
 
 
 def batches(options: SampleOptions, studio: Studio) -> Iterator[range]:
     """The sample indices of a run, in batches whose size follows memory (or `options.batch_size`)."""
-    config = studio.image.vae.config
-    size = options.batch_size or batch_size(
-        options.count,
-        options.height or 0,
-        options.width or 0,
-        int(config.block_out_channels[0]) * 2,
-        studio.image.dtype.itemsize,
-        studio.image.device,
-    )
+    size = options.batch_size or options.count
+    if options.batch_size is None and studio.models:
+        model = studio.models[0]
+        widest = int(model.vae.config.block_out_channels[0]) * 2
+        size = batch_size(
+            options.count,
+            filled(options.height),
+            filled(options.width),
+            widest,
+            model.dtype.itemsize,
+            model.device,
+        )
     end = options.index + options.count
     for first in range(options.index, end, size):
         yield range(first, min(first + size, end))
@@ -161,50 +206,44 @@ def play(gray: Tensor, vocoder: Vocoder, spec: MelSpec) -> Floats:
     Sound over full scale is made quieter as a whole, so that nothing clips.
     """
     with torch.inference_mode():
-        sound = vocoder(log_mel_from_picture(gray, spec))
+        logs = log_mel_from_picture(gray, spec)
+        sound = torch.cat([vocoder(part) for part in torch.split(logs, PLAYED_AT_ONCE)])
     loudest = sound.abs().amax(1, keepdim=True)
     found: Floats = (sound / loudest.clamp(min=1)).numpy()
     return found
 
 
-def clip_of(samples: Floats, studio: Studio, kept: float = 1.0) -> Clip:
+def clip_of(samples: Floats, spec: MelSpec, kept: float = 1.0) -> Clip:
     """A mono clip of the first `kept` share of the frames."""
     frames = round(len(samples) * kept)
-    return Clip(samples[None, :frames].copy(), studio.mel_spec.rate_hz)
+    return Clip(samples[None, :frames].copy(), spec.rate_hz)
 
 
-def recipe(verb: str, options: SampleOptions, studio: Studio, batch: range, index: int) -> dict[str, Any]:
+def sample_recipe(
+    verb: str, options: SampleOptions, studio: Studio, batch: range, index: int
+) -> dict[str, Any]:
     """Everything that decides the bytes of one sample.
 
     The options name exactly the batch that the sample was made in, because sums over a batch round
     differently from sums over one; so the recipe is the same whatever else the run made.
     """
     ran = options.model_copy(update={"index": batch[0], "count": len(batch), "batch_size": len(batch)})
-    return {
-        "format": FORMAT,
-        "eidophone": VERSION,
-        "verb": verb,
-        "index": index,
-        "seed": options.seed + index,
-        "options": ran.plain(),
-        "models": {"image": studio.image.source.describe(), "audio": studio.audio.source.describe()},
-        "vocoder": studio.vocoder.name,
-        "mel_spec": studio.mel_spec.to_dict(),
-        "versions": versions(),
-    }
+    recipe = recipe_of(verb, ran, studio.sources, studio.mel_spec, studio.vocoder.name)
+    return recipe | {"index": index, "seed": options.seed + index}
 
 
-def file_recipe(
-    verb: str, options: Options, inputs: dict[str, str], spec: MelSpec, vocoder: str = ""
+def recipe_of(
+    verb: str, options: Options, sources: dict[str, Source], spec: MelSpec, vocoder: str = ""
 ) -> dict[str, Any]:
-    """The recipe of a verb that reads a file and draws no lots; `inputs` are checksums by option."""
+    """The recipe of a verb, without what only samples have."""
+    decide = {name: value for name, value in options.plain().items() if name not in NOT_IN_RECIPE}
     return {
         "format": FORMAT,
         "eidophone": VERSION,
         "verb": verb,
         "index": 0,
-        "options": options.plain(),
-        "inputs": inputs,
+        "options": decide,
+        "models": {role: source.describe() for role, source in sources.items()},
         "vocoder": vocoder,
         "mel_spec": spec.to_dict(),
         "versions": versions(),
@@ -213,5 +252,9 @@ def file_recipe(
 
 def versions() -> dict[str, str]:
     """Versions of what computes."""
-    names = ("torch", "diffusers", "transformers", "numpy")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+    names = ("torch", "diffusers", "transformers", "numpy", "soxr", "pillow", "av")
+    return {
+        "eidophone": VERSION,
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+    }

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 from eidophone.errors import BadInput
 from eidophone.media.audio import peak_normalize, read_sound, resample
-from eidophone.media.files import sha256
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.load import mel_spec_of
 from eidophone.models.source import find
 from eidophone.options import SeeOptions
 from eidophone.pipelines.hear import WIDEST
-from eidophone.pipelines.run import Progress, file_recipe, silent
+from eidophone.pipelines.inputs import checksums, with_inputs
+from eidophone.pipelines.run import recipe_of
+from eidophone.progress import Progress, silent
 from eidophone.values import Picture, Result
 
 
@@ -20,7 +21,8 @@ def see(options: SeeOptions, progress: Progress = silent) -> Iterator[Result]:
     Raises:
         EidophoneError: the sound or the model cannot be used, or it is too long for one picture.
     """
-    spec = mel_spec_of(find(options.audio_model, "audio", offline=options.offline))
+    source = find(options.audio_model, "audio", offline=options.offline)
+    spec = mel_spec_of(source)
     longest_s = spec.seconds(WIDEST)
     progress("drawing", 0, 1)
     wanted_s = min(options.duration_s or longest_s + 1, longest_s + 1)
@@ -40,7 +42,7 @@ def see(options: SeeOptions, progress: Progress = silent) -> Iterator[Result]:
         picture=Picture.from_gray(gray),
         spectrogram=gray,
         clip=clip,
-        recipe=file_recipe("see", options, {"sound": sha256(options.sound)}, spec),
+        recipe=with_inputs(recipe_of("see", options, {"audio": source}, spec), options, checksums(options)),
         captions=(options.sound.name,),
         arrays={"spectrogram": gray, "sound": clip.samples},
     )

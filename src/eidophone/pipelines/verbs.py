@@ -1,17 +1,18 @@
 """The pipelines by the name of their verb, and the way back from a recipe."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from eidophone.errors import BadInput
-from eidophone.media.files import sha256
+from eidophone.models.cards import known
 from eidophone.options import VERBS, Options
 from eidophone.pipelines.compose import compose
 from eidophone.pipelines.hear import hear
 from eidophone.pipelines.imprint import imprint
-from eidophone.pipelines.run import Progress, silent
+from eidophone.pipelines.inputs import found_again
 from eidophone.pipelines.see import see
+from eidophone.progress import Progress, silent
 from eidophone.values import Result
 
 PIPELINES: dict[str, Callable[..., Iterator[Result]]] = {
@@ -22,28 +23,38 @@ PIPELINES: dict[str, Callable[..., Iterator[Result]]] = {
 }
 
 
-def remake(recipe: dict[str, Any], changes: dict[str, Any], progress: Progress = silent) -> Iterator[Result]:
+def remake(
+    recipe: dict[str, Any], changes: dict[str, Any], beside: Iterable[Path] = (), progress: Progress = silent
+) -> Iterator[Result]:
     """Makes one sample again from its recipe: the same bytes, on the same machine, with the same versions.
 
     The whole batch that the sample was part of runs again, because sums round by the size of a batch.
 
     Args:
         recipe: From `recipe.read_recipe`.
-        changes: Options to change, such as the device.
+        changes: Options to change, such as the device or where an input file is now.
+        beside: Folders in which input files are looked for.
 
     Raises:
-        BadInput: an unknown verb, or an input file that is gone or has changed.
+        BadInput: an unknown verb or index, or an input file that is gone or has changed.
     """
-    verb = recipe.get("verb", "")
+    verb, index = recipe["verb"], recipe["index"]
     if verb not in PIPELINES:
         raise BadInput(
             f"The recipe is of the verb {verb!r}, which this version does not have; update Eidophone."
         )
-    options: Options = VERBS[verb].make(**{**recipe["options"], **changes})
-    for name, checksum in recipe.get("inputs", {}).items():
-        path = Path(getattr(options, name))
-        if sha256(path) != checksum:
-            raise BadInput(f"{path}: has changed since the recipe was written; bring the first version back.")
+    moved = found_again(recipe, changes, beside)
+    options: Options = VERBS[verb].make(**{**recipe["options"], **_trusted(recipe, verb), **changes, **moved})
+    first, count = getattr(options, "index", 0), getattr(options, "count", 1)
+    if not first <= index < first + count:
+        raise BadInput(f"The recipe is damaged: sample {index} is not among the {count} from {first} on.")
     for result in PIPELINES[verb](options, progress):
-        if result.index == recipe["index"]:
+        if result.index == index:
             yield result
+
+
+def _trusted(recipe: dict[str, Any], verb: str) -> dict[str, Any]:
+    """A recipe may come from anywhere: models that are no cards are looked for here and never fetched."""
+    named = [recipe["options"].get(f"{role}_model", "") for role in ("image", "audio")]
+    foreign = any(isinstance(name, str) and name and name not in known() for name in named)
+    return {"offline": True} if foreign and "offline" in VERBS[verb].model_fields else {}
