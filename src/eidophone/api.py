@@ -141,3 +141,4 @@ def _stored(
         for done, result in enumerate(results):
             progress("storing", done, len(indices))
             yield store.save(result)
+        store.overview()

@@ -19,13 +19,16 @@ import numpy as np
 from eidophone.errors import CannotWrite
 from eidophone.media.audio import read_sound, write_wav
 from eidophone.media.files import cannot_write, sha256, write_atomically
-from eidophone.media.picture import read_picture, write_png
+from eidophone.media.picture import contact_sheet, read_picture, write_png
 from eidophone.media.video import write_video
 from eidophone.recipe import FORMAT, KEYWORD, RECORD_FILE, read_record, to_text
 from eidophone.values import Picture, Result
 
 FILES = ("picture.png", "spectrogram.png", "sound.wav", "video.mp4")
 ARRAYS_FILE = "arrays.npz"
+SHEET_FILE = "contact-sheet.png"
+SHEET_SAMPLES = 64
+SHEET_WIDTH = 2400
 
 
 @dataclass
@@ -96,6 +99,20 @@ class Store:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         return replace(result, folder=final)
+
+    def overview(self) -> None:
+        """Writes a contact sheet of the samples in the root, if there are several; of the first 64 at most.
+
+        Raises:
+            CannotWrite: as `save`.
+        """
+        folders = sorted(path.parent for path in self.root.glob(f"*/{RECORD_FILE}"))[:SHEET_SAMPLES]
+        if len(folders) < 2:
+            return
+        pictures = [read_picture(folder / "picture.png") for folder in folders]
+        columns = max(1, min(4, SHEET_WIDTH // pictures[0].pixels.shape[1]))
+        sheet = contact_sheet(pictures, [folder.name for folder in folders], columns)
+        write_png(self.root / SHEET_FILE, sheet)
 
 
 def name_of(index: int) -> str:

@@ -28,7 +28,7 @@ def test_compose_prints_where_the_results_are(settings, tmp_path, monkeypatch, c
     (folder,) = (tmp_path / "eidophone-out").iterdir()
     assert folder.name.endswith("-compose-castle-bell")
     assert f"eidophone-out/{folder.name}" in said
-    assert sorted(p.name for p in folder.iterdir()) == ["0000", "0001"]
+    assert sorted(p.name for p in folder.iterdir()) == ["0000", "0001", "contact-sheet.png"]
     assert "picture.png, record.json, sound.wav, spectrogram.png, video.mp4" in said
     assert main(["compose", "castle", "bell", "--count", "1", "--steps", "1", *flags(settings)]) == 0
     assert len(list((tmp_path / "eidophone-out").iterdir())) == 2

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from eidophone.cli import models, verbs
 from eidophone.cli.flags import Parser, add_flags
+from eidophone.cli.show import sentence
 from eidophone.errors import EidophoneError
 from eidophone.options import VERBS
 from eidophone.version import VERSION
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(given)
     except EidophoneError as error:
-        print(f"eidophone: {error}", file=sys.stderr)
+        print(f"eidophone: {sentence(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("eidophone: stopped.", file=sys.stderr)

@@ -27,12 +27,17 @@ def show(make: Callable[[Progress], Iterator[Any]], out: Path, wanted: int, as_j
     except (KeyboardInterrupt, EidophoneError) as error:
         if isinstance(error, EidophoneError) and not rows:
             raise
-        reason = "stopped" if isinstance(error, KeyboardInterrupt) else str(error).rstrip(".")
+        reason = "stopped" if isinstance(error, KeyboardInterrupt) else sentence(error).rstrip(".")
         where = f", in {out}" if rows else ""
         print(f"\neidophone: {reason}; {len(rows)} of {wanted} samples are finished{where}.", file=sys.stderr)
         return 130 if isinstance(error, KeyboardInterrupt) else 2
     print(json.dumps(rows, indent=2) if as_json else _table(rows, out))
     return 0
+
+
+def sentence(error: BaseException) -> str:
+    """An error's message on one line, whatever stands in the file names that it quotes."""
+    return " ".join(str(error).split())
 
 
 @contextlib.contextmanager
@@ -88,4 +93,6 @@ def _table(rows: list[dict[str, Any]], out: Path) -> str:
     if len(rows) > MOST_LINES:
         lines.append(f"... and {len(rows) - MOST_LINES} more")
     files = ", ".join(rows[0]["files"]) if rows else ""
+    if len(rows) > 1:
+        files += "; contact-sheet.png shows all"
     return "\n".join([*lines, "", f"{out}", f"  each sample's folder in it holds {files}"])
