@@ -98,8 +98,13 @@ def test_the_analysis_has_a_finite_gradient_in_silence() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"hop": 0}, {"window": 4096}, {"hop": 161}, {"high_hz": 9000.0}, {"floor": 300.0}, {"low_hz": -1.0}],
-)
+    [
+        {"hop": 0}, {"window": 4096}, {"hop": 161}, {"high_hz": 9000.0}, {"floor": 300.0}, {"low_hz": -1.0},
+        {"bands": 2.0}, {"bands": True}, {"bands": "2"}, {"hop": None}, {"floor": "x"}, {"low_hz": False},
+        {"ceiling": float("inf")}, {"low_hz": float("nan")}, {"n_fft": 65_538}, {"bands": 4097},
+        {"rate_hz": 1_000_001}, {"rate_hz": 10**400},
+    ],
+)  # fmt: skip
 def test_an_impossible_picture_is_refused_where_it_is_made(wrong: dict) -> None:
     with pytest.raises(ValueError, match="no such mel picture"):
         MelSpec(**wrong)
@@ -111,3 +116,8 @@ def test_reading_a_spec_names_the_file_and_the_unknown_setting() -> None:
         MelSpec.from_dict({"hopp": 1}, "m.json")
     with pytest.raises(BadInput, match=r"m\.json: .*n_fft - hop must be even, not negative"):
         MelSpec.from_dict({"hop": 4096}, "m.json")
+    for nothing in ([], 5, None, "x", [["hop", 4]]):
+        with pytest.raises(BadInput, match=r"m\.json: mel settings must be names with values"):
+            MelSpec.from_dict(nothing, "m.json")
+    with pytest.raises(BadInput, match=r"m\.json: .*hop must be a whole number; got 1\.5"):
+        MelSpec.from_dict({"hop": 1.5}, "m.json")

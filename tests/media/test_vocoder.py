@@ -11,7 +11,15 @@ from safetensors.torch import save_file
 from eidophone.errors import BadInput
 from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import log_mel
-from eidophone.media.vocoder import GriffinLim, HiFiGan, linear_from_mel, load_hifi_gan, without_weight_norm
+from eidophone.media.vocoder import (
+    GriffinLim,
+    HiFiGan,
+    VocoderConfig,
+    linear_from_mel,
+    load_hifi_gan,
+    read_vocoder_config,
+    without_weight_norm,
+)
 
 SPEC = MelSpec(rate_hz=22_050, n_fft=1024, window=1024, hop=256, bands=128, floor=1e-3, ceiling=20.0)
 CONFIG = {
@@ -79,7 +87,7 @@ def hifi_gan(folder: Path) -> tuple[HiFiGan, dict[str, torch.Tensor]]:
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text(json.dumps(CONFIG))
     torch.manual_seed(0)
-    plain = HiFiGan(CONFIG)
+    plain = HiFiGan(VocoderConfig(**CONFIG))
     normed = {}
     for key, value in plain.state_dict().items():
         if key.endswith("weight"):
@@ -129,11 +137,76 @@ def test_weights_of_another_shape_are_named(tmp_path: Path) -> None:
         load_hifi_gan(tmp_path)
 
 
+def test_many_pictures_sound_as_they_do_alone(tmp_path: Path) -> None:
+    _, normed = hifi_gan(tmp_path)
+    save_file(normed, tmp_path / "vocoder.safetensors")
+    vocoder = load_hifi_gan(tmp_path, torch.device("cpu"))
+    mel = torch.randn(19, 8, 10, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    heard = vocoder(mel)
+    assert heard.shape == (19, 10 * 12) and heard.dtype == torch.float32 and heard.device.type == "cpu"
+    assert torch.allclose(heard[13], vocoder(mel[13:14])[0], atol=1e-6)
+
+
+def test_building_draws_no_lots(tmp_path: Path) -> None:
+    _, normed = hifi_gan(tmp_path)
+    save_file(normed, tmp_path / "vocoder.safetensors")
+    before = torch.get_rng_state()
+    load_hifi_gan(tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.parametrize(
-    ("change", "words"), [({"resblock": "2"}, "resblock"), ({"hop_size": 13}, "upsample_rates")]
-)
+    ("change", "words"),
+    [
+        ({"resblock": "2"}, "resblock"), ({"hop_size": 13}, "upsample_rates"),
+        ({"num_mels": "8"}, "num_mels"), ({"num_mels": 10**9}, "num_mels"), ({"n_fft": 63.5}, "n_fft"),
+        ({"win_size": 65}, "window"), ({"fmax": 900}, "high_hz"), ({"fmin": float("nan")}, "fmin"),
+        ({"upsample_rates": [-4, -3]}, "upsample_rates"), ({"upsample_kernel_sizes": [8]}, "kernel_sizes"),
+        ({"upsample_kernel_sizes": [2, 2]}, "kernel_sizes"), ({"resblock_kernel_sizes": [4, 5]}, "odd"),
+        ({"resblock_dilation_sizes": [[1, 3]]}, "dilation"), ({"resblock_dilation_sizes": 3}, "dilation"),
+        ({"upsample_initial_channel": 2}, "halved"), ({"upsample_initial_channel": 10**9}, "channel"),
+    ],
+)  # fmt: skip
 def test_settings_that_cannot_be_built_are_refused(change: dict, words: str, tmp_path: Path) -> None:
     hifi_gan(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(CONFIG | change))
-    with pytest.raises(BadInput, match=words):
+    with pytest.raises(BadInput, match=words) as refused:
+        load_hifi_gan(tmp_path)
+    assert str(tmp_path / "config.json") in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "5", "null", "", "{", "\xff", "[" * 100_000])
+def test_damaged_settings_are_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(BadInput, match=r"config\.json.*fetch the model again"):
+        read_vocoder_config(tmp_path)
+
+
+def test_the_highest_pitch_may_be_left_open() -> None:
+    assert VocoderConfig(**CONFIG | {"fmax": None, "segment_size": 1}).mel_spec().high_hz == 600
+
+
+@pytest.mark.parametrize("junk", [b"", b"junk", b"\xff" * 100])
+def test_damaged_weights_are_refused(junk: bytes, tmp_path: Path) -> None:
+    hifi_gan(tmp_path)
+    for name in ("vocoder.pt", "vocoder.safetensors"):
+        (tmp_path / name).write_bytes(junk)
+        with pytest.raises(BadInput, match=f"{name}: refused, because it is damaged"):
+            load_hifi_gan(tmp_path)
+
+
+@pytest.mark.parametrize("held", [[1, 2], {"generator": [1]}, {"x": 1}, torch.zeros(1)])
+def test_weights_without_names_are_refused(held: object, tmp_path: Path) -> None:
+    hifi_gan(tmp_path)
+    torch.save(held, tmp_path / "vocoder.pt")
+    with pytest.raises(BadInput, match=r"vocoder\.pt: holds no named weights"):
+        load_hifi_gan(tmp_path)
+
+
+@pytest.mark.parametrize("lost", ["conv_pre.weight_v", "conv_pre.weight_g"])
+def test_half_a_normalised_weight_is_named(lost: str, tmp_path: Path) -> None:
+    _, normed = hifi_gan(tmp_path)
+    del normed[lost]
+    save_file(normed, tmp_path / "vocoder.safetensors")
+    with pytest.raises(BadInput, match=r"does not fit its config.json: .*conv_pre\.weight"):
         load_hifi_gan(tmp_path)

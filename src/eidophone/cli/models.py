@@ -3,12 +3,20 @@
 import argparse
 import json
 import os
-from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from eidophone.errors import BadInput, EidophoneError
-from eidophone.models.cards import ROLES, Card, Role, cards, known, package_folder
+from eidophone.errors import BadInput, EidophoneError, UnknownModel
+from eidophone.models.cards import ROLES, Card, Role, cards, known, package_folder, quoted, unknown_model
+from eidophone.models.source import Source, find
+
+if TYPE_CHECKING:  # torch is slow to import
+    from eidophone.models.latent import LatentModel
+    from eidophone.models.load import Loader
+
+#: A name in a role.
+Part = tuple[str, Role]
 
 
 def add_commands(commands: Any) -> None:
@@ -57,7 +65,8 @@ def is_here(given: Card) -> bool:
     """Whether a card's weights are in the package or in the hub's cache. Looks, does not load."""
     if given.package:
         return (package_folder(given.package) / "unet").is_dir()
-    return any(any(hub_cache().glob(f"models--{repo.replace('/', '--')}/snapshots/*")) for repo in given.hub)
+    found = (f"models--{repo.replace('/', '--')}/snapshots/*/unet/*" for repo in given.hub)
+    return any(any(hub_cache().glob(pattern)) for pattern in found)
 
 
 def hub_cache() -> Path:
@@ -67,50 +76,95 @@ def hub_cache() -> Path:
 
 
 def check(arguments: argparse.Namespace) -> int:
-    """Loads each model that is here and says what it is; exit code 2 if one does not work."""
+    """Loads models, says what they are and whether pairs fit; exit code 2 if something does not work."""
     names = arguments.names or list(dict.fromkeys(c.name for c in cards().values() if is_here(c)))
     if not names:
         raise BadInput("No model is here; run `eidophone models pull NAME` or give a folder.")
+    parts: list[Part] = []
     failed = 0
-    for name in names:
-        for role in roles_of(name):
-            try:
-                print(f"{name} ({role}): {_facts(name, role)}")
-            except EidophoneError as error:
-                failed += 1
-                print(f"{name} ({role}): {error}")
+    for name in dict.fromkeys(names):
+        try:
+            parts += [(name, source.role) for source in sources_of(name, offline=True)]
+        except EidophoneError as error:
+            failed += 1
+            print(f"{_plain(name)}: {error}")
+    failed += sum(_check_group(group) for group in groups_of(parts))
     return 2 if failed else 0
 
 
-def roles_of(name: str) -> Iterable[Role]:
-    """The roles of a card; for a folder the one its facts tell."""
+def groups_of(parts: list[Part]) -> list[list[Part]]:
+    """What is loaded together: the one image and the one audio model, both roles of a card, or one alone."""
+    if sorted(role for _, role in parts) == sorted(ROLES):
+        return [sorted(parts, key=lambda part: ROLES.index(part[1]))]
+    groups: dict[str, list[Part]] = {}
+    for name, role in parts:
+        groups.setdefault(name, []).append((name, role))
+    return list(groups.values())
+
+
+def sources_of(name: str, *, offline: bool) -> list[Source]:
+    """A model's files in each of its roles: those of a card; for others the one that the files tell.
+
+    Raises:
+        EidophoneError: see `models.source.find`.
+    """
     if name in known():
-        return [role for role in ROLES if (name, role) in cards()]
-    facts = Path(name) / "eidophone.json"
-    plays = (Path(name) / "vocoder").exists() or (facts.exists() and "mel_spec" in facts.read_text())
-    return ["audio" if plays else "image"]
+        return [find(name, role, offline=offline) for role in ROLES if (name, role) in cards()]
+    try:
+        source = find(name, "image", offline=offline)
+    except UnknownModel:
+        raise unknown_model(name) from None
+    return [replace(source, role="audio") if source.plays else source]
 
 
-def _facts(name: str, role: Role) -> str:
+def _check_group(group: list[Part]) -> int:
+    """Says what these models are and whether they fit; returns how often something did not work."""
     import torch
 
-    from eidophone.models.load import Loader, load_vocoder, mel_spec_of
+    from eidophone.models.load import Loader, check_fit
 
-    model = Loader(torch.device("cpu"), torch.float32, offline=True).model(name, role)
+    loader = Loader(torch.device("cpu"), torch.float32, offline=True)
+    models: list[LatentModel] = []
+    failed = 0
+    for name, role in group:
+        try:
+            models.append(_loaded(loader, name, role))
+        except EidophoneError as error:
+            failed += 1
+            print(f"{_plain(name)} ({role}): {error}")
+    if len(models) == len(ROLES):
+        try:
+            check_fit(models[0], models[1])
+            both = " and ".join(dict.fromkeys(_plain(name) for name, _ in group))
+            print(f"{both}: image and audio fit together")
+        except EidophoneError as error:
+            failed += 1
+            print(error)
+    return failed
+
+
+def _loaded(loader: "Loader", name: str, role: Role) -> "LatentModel":
+    """Loads a model and says what it is."""
+    from eidophone.models.load import load_vocoder, mel_spec_of
+
+    model = loader.model(name, role)
     size = sum(p.numel() for p in model.unet.parameters()) / 1e6
     facts = [f"works, U-Net of {size:.1f} M parameters", model.schedule.get("prediction_type", "epsilon")]
     if role == "audio":
         spec = mel_spec_of(model.source)
         facts.append(f"{spec.bands} mels at {spec.rate_hz} Hz, {load_vocoder(model.source).name}")
-    return ", ".join(facts)
+    print(f"{_plain(name)} ({role}): {', '.join(facts)}")
+    return model
+
+
+def _plain(name: str) -> str:
+    """A name as it was written, in quotes where it would break the line."""
+    return name if name.isprintable() else quoted(name)
 
 
 def pull(arguments: argparse.Namespace) -> int:
     """Fetches weights; says where they are."""
-    from eidophone.models.source import find
-
     for name in arguments.names:
-        for role in roles_of(name):
-            source = find(name, role)
-            print(f"{name} ({role}): {source.path} ({source.revision})")
+        for source in sources_of(name, offline=False):
+            print(f"{_plain(name)} ({source.role}): {source.path} ({source.revision})")
     return 0

@@ -10,6 +10,11 @@ from typing import Any
 
 from eidophone.errors import BadInput
 
+_INTEGERS = ("rate_hz", "n_fft", "window", "hop", "bands")
+_NUMBERS = ("low_hz", "high_hz", "floor", "ceiling", "log_floor")
+# Far above any model's; a file that says more would only ask for memory.
+_HIGHEST_RATE, _LONGEST_FFT, _MOST_BANDS, _LARGEST = 1_000_000, 65_536, 4096, 1e9
+
 
 @dataclass(frozen=True, kw_only=True)
 class MelSpec:
@@ -18,11 +23,11 @@ class MelSpec:
     The defaults are Auffusion's (Images that Sound, section 3.1): 100 columns a second, 256 rows.
 
     Attributes:
-        rate_hz: Frames of sound per second.
-        n_fft: Length of the transform in frames, even.
+        rate_hz: Frames of sound per second, at most 1,000,000.
+        n_fft: Length of the transform in frames, at most 65,536.
         window: Length of the Hann window in frames, at most `n_fft`.
         hop: Frames from one column to the next, at most `n_fft`, of the same parity.
-        bands: Height of the picture in pixels; Slaney's mel scale and area norm.
+        bands: Height of the picture in pixels, at most 4096; Slaney's mel scale and area norm.
         low_hz: Lower edge of the lowest band.
         high_hz: Upper edge of the highest band, at most `rate_hz / 2`.
         floor: Mel magnitude drawn black; smaller ones are raised to `log_floor` first.
@@ -45,8 +50,12 @@ class MelSpec:
     log_floor: float = 1e-5
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         for ok, rule in (
             (self.rate_hz > 0 and self.bands > 0 and self.hop > 0, "rate_hz, bands and hop must be positive"),
+            (self.rate_hz <= _HIGHEST_RATE, f"rate_hz must be at most {_HIGHEST_RATE}"),
+            (self.n_fft <= _LONGEST_FFT, f"n_fft must be at most {_LONGEST_FFT}"),
+            (self.bands <= _MOST_BANDS, f"bands must be at most {_MOST_BANDS}"),
             (0 < self.window <= self.n_fft, "window must lie in (0, n_fft]"),
             (
                 self.hop <= self.n_fft and (self.n_fft - self.hop) % 2 == 0,
@@ -57,6 +66,16 @@ class MelSpec:
         ):
             if not ok:
                 raise ValueError(f"no such mel picture: {rule}; got {self}")
+
+    def _check_kinds(self) -> None:
+        """Types are not enough where numbers come out of files."""
+        for name in (*_INTEGERS, *_NUMBERS):
+            value: object = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int if name in _INTEGERS else (int, float)):
+                kind = "a whole number" if name in _INTEGERS else "a number"
+                raise ValueError(f"no such mel picture: {name} must be {kind}; got {value!r}")
+            if not abs(value) <= _LARGEST:  # neither is NaN
+                raise ValueError(f"no such mel picture: {name} must be finite and at most {_LARGEST:g}")
 
     @property
     def padding(self) -> int:
@@ -86,14 +105,17 @@ class MelSpec:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, given: dict[str, Any], where: str = "mel_spec") -> "MelSpec":
+    def from_dict(cls, given: object, where: str = "mel_spec") -> "MelSpec":
         """The inverse of `to_dict`.
 
         Raises:
-            BadInput: an unknown name or an impossible combination; `where` says which file.
+            BadInput: no mapping, an unknown name, or an impossible value or combination; `where` says
+                in which file.
         """
+        if not isinstance(given, dict):
+            raise BadInput(f"{where}: mel settings must be names with values; got {str(given)[:60]!r}.")
         known = {f.name for f in fields(cls)}
-        if unknown := sorted(set(given) - known):
+        if unknown := sorted(map(str, set(given) - known)):
             raise BadInput(
                 f"{where}: unknown mel setting {unknown[0]!r}; known are {', '.join(sorted(known))}."
             )

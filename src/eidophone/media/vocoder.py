@@ -3,21 +3,21 @@
 Both answer one question, `(batch, bands, columns) -> (batch, columns * hop)`, and run in float32.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Protocol, Self
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eidophone.errors import BadInput
 from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import mel_filters
-from eidophone.media.vocoder_files import vocoder_weights
+from eidophone.media.vocoder_files import read_json, settings_of, vocoder_weights
 
 
 class Vocoder(Protocol):
@@ -29,7 +29,10 @@ class Vocoder(Protocol):
         ...
 
     def __call__(self, log_mel: Tensor) -> Tensor:
-        """(batch, bands, columns), natural logarithm -> (batch, columns * hop), full scale -1 to 1."""
+        """(batch, bands, columns), natural logarithm -> (batch, columns * hop), full scale -1 to 1.
+
+        Takes log-mels from any device; float32.
+        """
         ...
 
 
@@ -110,6 +113,77 @@ class GriffinLim:
 # --- HiFi-GAN ------------------------------------------------------------------------------------
 
 _SLOPE = 0.1
+_ROWS_AT_ONCE = 8
+
+_Count = Annotated[int, Field(ge=1, le=1 << 20)]
+_Counts = Annotated[list[Annotated[int, Field(ge=1, le=1024)]], Field(min_length=1, max_length=16)]
+
+
+class VocoderConfig(BaseModel):
+    """What a `vocoder/config.json` says, as far as it is used here; its other keys are ignored.
+
+    The names are those of HiFi-GAN's authors. `fmax` may be null: half the rate.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+
+    num_mels: _Count
+    upsample_rates: _Counts
+    upsample_kernel_sizes: _Counts
+    upsample_initial_channel: Annotated[int, Field(ge=1, le=16_384)]
+    resblock_kernel_sizes: _Counts
+    resblock_dilation_sizes: Annotated[list[_Counts], Field(min_length=1, max_length=16)]
+    sampling_rate: _Count
+    n_fft: _Count
+    win_size: _Count
+    hop_size: _Count
+    fmin: float = 0.0
+    fmax: float | None = None
+    resblock: str | int = "1"
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> Self:
+        strides = list(zip(self.upsample_rates, self.upsample_kernel_sizes, strict=False))
+        for ok, rule in (
+            (
+                str(self.resblock) == "1",
+                'only HiFi-GAN with resblock "1" (V1, V2) is known, or use --vocoder griffin-lim',
+            ),
+            (
+                math.prod(self.upsample_rates) == self.hop_size,
+                "its upsample_rates do not multiply to its hop_size, so it fits no mel picture",
+            ),
+            (
+                len(self.upsample_rates) == len(self.upsample_kernel_sizes)
+                and all(kernel >= rate and (rate > 1 or kernel % 2) for rate, kernel in strides),
+                "its upsample_kernel_sizes do not fit its upsample_rates",
+            ),
+            (
+                len(self.resblock_kernel_sizes) == len(self.resblock_dilation_sizes)
+                and all(size % 2 for size in self.resblock_kernel_sizes),
+                "its resblock_kernel_sizes must be odd and as many as its resblock_dilation_sizes",
+            ),
+            (
+                self.upsample_initial_channel >> len(self.upsample_rates) > 0,
+                "its upsample_initial_channel cannot be halved as often as there are upsample_rates",
+            ),
+        ):
+            if not ok:
+                raise ValueError(rule)
+        self.mel_spec()
+        return self
+
+    def mel_spec(self) -> MelSpec:
+        """The mel picture that it was trained on; black and white stay Auffusion's."""
+        return MelSpec(
+            rate_hz=self.sampling_rate,
+            n_fft=self.n_fft,
+            window=self.win_size,
+            hop=self.hop_size,
+            bands=self.num_mels,
+            low_hz=self.fmin,
+            high_hz=self.sampling_rate / 2 if self.fmax is None else self.fmax,
+        )
 
 
 class _Residual(nn.Module):
@@ -133,33 +207,32 @@ class _Residual(nn.Module):
 class HiFiGan(nn.Module):
     """The HiFi-GAN generator, V1 shape (Kong, Kim and Bae, 2020).
 
-    Args:
-        config: `vocoder/config.json`: `num_mels`, `upsample_rates`, `upsample_kernel_sizes`,
-            `upsample_initial_channel`, `resblock_kernel_sizes`, `resblock_dilation_sizes`.
+    It runs where its weights lie, a few pictures at a time; its sound comes back to the CPU.
     """
 
     name = "hifi-gan"
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(self, config: VocoderConfig) -> None:
         super().__init__()
-        width = config["upsample_initial_channel"]
-        self.conv_pre = nn.Conv1d(config["num_mels"], width, 7, padding=3)
+        width = config.upsample_initial_channel
+        shapes = list(zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True))
+        self.conv_pre = nn.Conv1d(config.num_mels, width, 7, padding=3)
         self.ups = nn.ModuleList()
         self.resblocks = nn.ModuleList()
-        self.branches = len(config["resblock_kernel_sizes"])
-        for rate, kernel in zip(config["upsample_rates"], config["upsample_kernel_sizes"], strict=True):
+        self.branches = len(shapes)
+        for rate, kernel in zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True):
             odd = (kernel - rate) % 2
             padding = (kernel - rate) // 2 + odd
             self.ups.append(nn.ConvTranspose1d(width, width // 2, kernel, rate, padding, output_padding=odd))
             width //= 2
-            for size, dilations in zip(
-                config["resblock_kernel_sizes"], config["resblock_dilation_sizes"], strict=True
-            ):
-                self.resblocks.append(_Residual(width, size, dilations))
+            self.resblocks.extend(_Residual(width, size, dilations) for size, dilations in shapes)
         self.conv_post = nn.Conv1d(width, 1, 7, padding=3)
 
     def forward(self, log_mel: Tensor) -> Tensor:
-        """See `Vocoder`."""
+        """See `Vocoder`; the sound is on the CPU, in float32."""
+        return torch.cat([self._sound(rows).float().cpu() for rows in torch.split(log_mel, _ROWS_AT_ONCE)])
+
+    def _sound(self, log_mel: Tensor) -> Tensor:
         x = self.conv_pre(log_mel.to(self.conv_pre.weight))
         for stage, upsample in enumerate(self.ups):
             x = upsample(F.leaky_relu(x, _SLOPE))
@@ -190,58 +263,42 @@ def without_weight_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return plain
 
 
-def spec_from_vocoder_config(config: Mapping[str, Any]) -> MelSpec:
-    """The mel picture that a `vocoder/config.json` was trained on; black and white stay Auffusion's."""
-    return MelSpec(
-        rate_hz=config["sampling_rate"],
-        n_fft=config["n_fft"],
-        window=config["win_size"],
-        hop=config["hop_size"],
-        bands=config["num_mels"],
-        low_hz=config["fmin"],
-        high_hz=config["fmax"],
-    )
-
-
-def read_vocoder_config(folder: Path) -> dict[str, Any]:
+def read_vocoder_config(folder: Path) -> VocoderConfig:
     """Reads `config.json` of a vocoder's folder.
 
     Raises:
-        BadInput: it is missing, not JSON, or of a kind that is not built here.
+        BadInput: it is missing, not JSON, damaged, or of a kind that is not built here.
     """
     path = folder / "config.json"
-    try:
-        config: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: not readable as a vocoder's settings ({error}).") from error
-    if str(config.get("resblock", "1")) != "1":
-        raise BadInput(
-            f'{path}: only HiFi-GAN with resblock "1" (V1, V2) is known; use --vocoder griffin-lim.'
-        )
-    if math.prod(config["upsample_rates"]) != config["hop_size"]:
-        raise BadInput(f"{path}: its upsample_rates do not multiply to its hop_size; it fits no mel picture.")
-    return config
+    return settings_of(VocoderConfig, read_json(path), str(path))
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
+    from safetensors.torch import load_file
 
-        plain: dict[str, Tensor] = load_file(path)
-        return plain
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
+        if path.suffix == ".safetensors":
+            loaded = load_file(path)
+        else:
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # both readers raise many kinds; each means: not readable
         raise BadInput(
             f"{path}: refused, because it is damaged or wants to run code while it is read; "
             "ask its author for a safetensors file."
         ) from error
-    state: dict[str, Tensor] = loaded.get("generator", loaded)
+    state = loaded.get("generator", loaded) if isinstance(loaded, dict) else loaded
+    if not isinstance(state, dict) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    ):
+        raise BadInput(f"{path}: holds no named weights; fetch it again, or use --vocoder griffin-lim.")
     return state
 
 
-def load_hifi_gan(folder: Path) -> HiFiGan:
-    """Builds the generator that a `vocoder/` folder holds, on the CPU, in float32, ready to use.
+def load_hifi_gan(folder: Path, device: torch.device | None = None) -> HiFiGan:
+    """Builds the generator that a `vocoder/` folder holds, in float32, ready to use.
+
+    Args:
+        device: Where it runs; None is the CPU.
 
     Raises:
         BadInput: no weights, weights that want to run code, or weights of another shape.
@@ -250,11 +307,15 @@ def load_hifi_gan(folder: Path) -> HiFiGan:
     path = vocoder_weights(folder)
     if path is None:
         raise BadInput(f"{folder}: holds no vocoder weights; use --vocoder griffin-lim.")
-    vocoder = HiFiGan(config)
-    state = {k: v.float() for k, v in without_weight_norm(_read_state(path)).items()}
+    with torch.device("meta"):  # shapes only: nothing is reserved before the file's weights fit them
+        vocoder = HiFiGan(config)
+    state = _read_state(path)
     try:
-        vocoder.load_state_dict(state)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise BadInput(f"{path}: does not fit its config.json: {first}") from error
-    return vocoder.eval().requires_grad_(False)
+        folded = {key: value.float() for key, value in without_weight_norm(state).items()}
+        vocoder.load_state_dict(folded, assign=True)
+    except (RuntimeError, KeyError) as error:
+        lines = str(error).strip().splitlines()
+        raise BadInput(
+            f"{path}: does not fit its config.json: {lines[min(1, len(lines) - 1)].strip()}"
+        ) from error
+    return vocoder.to(device or "cpu").eval().requires_grad_(False)

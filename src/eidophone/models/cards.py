@@ -5,16 +5,35 @@ import tomllib
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from eidophone.errors import BadInput, UnknownModel
+from pydantic import BaseModel, ConfigDict, Field
+
+from eidophone.errors import UnknownModel
 from eidophone.media.mel import MelSpec
+from eidophone.media.vocoder_files import settings_of
 
 Role = Literal["image", "audio"]
 ROLES: tuple[Role, ...] = ("image", "audio")
 
 #: The file in a model's folder that says what diffusers' layout has no place for.
 FACTS_FILE = "eidophone.json"
+
+_Pixels = Annotated[int, Field(ge=8, le=65_536)]
+_Scale = Annotated[float, Field(ge=0, le=1000)]
+_LONGEST_SHOWN = 200
+
+
+class _Facts(BaseModel):
+    """What a card's row, or an `eidophone.json`, may advise; its other keys are ignored."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+
+    canvas: Annotated[list[_Pixels], Field(min_length=2, max_length=2)] | None = None
+    image_guidance: _Scale | None = None
+    audio_guidance: _Scale | None = None
+    audio_weight: Annotated[float, Field(ge=0, le=1)] | None = None
+    mel_spec: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -28,21 +47,19 @@ class Advice:
     mel_spec: MelSpec | None = None
 
     @classmethod
-    def from_dict(cls, given: dict[str, Any], where: str) -> "Advice":
+    def from_dict(cls, given: object, where: str) -> "Advice":
         """Reads the part of a card's row, or of an `eidophone.json`, that is advice.
 
         Raises:
             BadInput: an impossible value; `where` says in which file.
         """
-        canvas, mel = given.get("canvas"), given.get("mel_spec")
-        if canvas is not None and not (
-            len(canvas) == 2 and all(isinstance(n, int) and n > 0 for n in canvas)
-        ):
-            raise BadInput(f"{where}: canvas must be [height, width] in pixels; got {canvas!r}.")
+        facts = settings_of(_Facts, given, where)
         return cls(
-            canvas=None if canvas is None else (canvas[0], canvas[1]),
-            mel_spec=None if mel is None else MelSpec.from_dict(mel, where),
-            **{name: given.get(name) for name in ("image_guidance", "audio_guidance", "audio_weight")},
+            canvas=None if facts.canvas is None else (facts.canvas[0], facts.canvas[1]),
+            image_guidance=facts.image_guidance,
+            audio_guidance=facts.audio_guidance,
+            audio_weight=facts.audio_weight,
+            mel_spec=None if facts.mel_spec is None else MelSpec.from_dict(facts.mel_spec, where),
         )
 
     def over(self, other: "Advice") -> "Advice":
@@ -123,12 +140,23 @@ def card(name: str, role: Role) -> Card:
     try:
         return cards()[name, role]
     except KeyError:
-        names = ", ".join(known(role))
-        hint = f"it cannot take the {role} role" if name in known() else "neither card, folder nor hub id"
-        raise UnknownModel(
-            f"There is no {role} model {name!r} ({hint}); there are {names}, or give a folder, "
-            "a .safetensors file or a hub id like owner/name."
-        ) from None
+        raise unknown_model(name, role) from None
+
+
+def unknown_model(name: str, role: Role | None = None) -> UnknownModel:
+    """The refusal of a name; it lists those that are known in a role, or in any."""
+    hint = f"it cannot take the {role} role" if name in known() else "neither card, folder nor hub id"
+    kind = f"{role} model" if role else "model"
+    return UnknownModel(
+        f"There is no {kind} {quoted(name)} ({hint}); there are {', '.join(known(role))}, or give a folder, "
+        "a .safetensors file or a hub id like owner/name."
+    )
+
+
+def quoted(name: object) -> str:
+    """A name or path in quotes, on one line and not too long, for a message."""
+    text = repr(str(name))
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN // 2]}...'"
 
 
 def package_folder(part: str) -> Path:

@@ -1,23 +1,49 @@
 """Loads the parts of a model from a folder in diffusers' layout or from a single file.
 
-The only module that names classes of diffusers and transformers. Weights that could run code while
-they are read are refused by the loaders it uses.
+With `single_file`, the only module that builds networks of diffusers and transformers. Weights that
+could run code while they are read are refused by the loaders it uses.
 """
 
-import json
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eidophone.errors import BadInput
+from eidophone.media.vocoder_files import read_json, settings_of
 from eidophone.models.latent import TextEncoder
 from eidophone.models.single_file import text_encoder_in
-from eidophone.models.source import Source
+from eidophone.models.source import Source, chosen_weights, variant_of
 
 Part = TypeVar("Part")
+_Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+class _Schedule(BaseModel):
+    """What a `scheduler_config.json` may say about noise; its other keys belong to its solver."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+
+    num_train_timesteps: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    beta_start: _Beta | None = None
+    beta_end: _Beta | None = None
+    beta_schedule: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] | None = None
+    trained_betas: list[_Beta] | None = None
+    prediction_type: str | None = None
+    steps_offset: Annotated[int, Field(ge=0, le=1000)] | None = None
+    set_alpha_to_one: bool | None = None
+    timestep_spacing: Literal["leading", "trailing", "linspace"] | None = None
+    clip_sample: bool | None = None
+    clip_sample_range: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_beta_a_timestep(self) -> Self:
+        if self.trained_betas is not None and len(self.trained_betas) != (self.num_train_timesteps or 1000):
+            raise ValueError("trained_betas must be as many as num_train_timesteps")
+        return self
 
 
 def load_unet(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
@@ -31,7 +57,15 @@ def load_vae(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
     """The VAE, ready to use."""
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
-    return _settled(_network(AutoencoderKL, "vae", source, dtype), device)
+    network = _network(AutoencoderKL, "vae", source, dtype)
+    for name in ("scaling_factor", "shift_factor"):
+        value = network.config.get(name)
+        if not isinstance(value, int | float) and not (value is None and name == "shift_factor"):
+            raise BadInput(
+                f"{source.part('vae') / 'config.json'}: {name} must be a number; got {value!r}; "
+                "fetch the model again."
+            )
+    return _settled(network, device)
 
 
 def load_text_encoder(source: Source, dtype: torch.dtype, device: torch.device) -> TextEncoder:
@@ -51,13 +85,17 @@ def load_text_encoder(source: Source, dtype: torch.dtype, device: torch.device) 
 
 
 def load_schedule(source: Source) -> dict[str, Any]:
-    """The facts in `scheduler/scheduler_config.json`."""
+    """The facts in `scheduler/scheduler_config.json`; those that are null are left out.
+
+    Raises:
+        BadInput: it is missing, damaged, or says what no scheduler here can do.
+    """
     path = source.part("scheduler") / "scheduler_config.json"
-    try:
-        config: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: not readable as a scheduler's settings ({error}).") from error
-    return config
+    given = read_json(path)
+    settings_of(_Schedule, given, str(path))
+    return (
+        {key: value for key, value in given.items() if value is not None} if isinstance(given, dict) else {}
+    )
 
 
 def _need(folder: Path, source: Source) -> None:
@@ -83,9 +121,8 @@ def _network(kind: Any, part: str, source: Source, dtype: torch.dtype) -> Any:
 
 def _variant(folder: Path) -> str | None:
     """The variant that a folder with nothing but half-precision weights must be asked for."""
-    weights = [p.name for p in folder.iterdir() if p.suffix in (".safetensors", ".bin")]
-    plain = [name for name in weights if name.count(".") == 1 or "-of-" in name]
-    return None if plain or not weights else sorted(weights)[0].split(".")[1]
+    chosen = chosen_weights(p.name for p in folder.iterdir())
+    return variant_of(chosen[0]) or None if chosen else None
 
 
 def _checked(place: Path, load: Callable[[], Part]) -> Part:

@@ -1,6 +1,6 @@
 """Adapter over models shaped like Stable Diffusion: U-Net, VAE, text encoder, schedule.
 
-Nothing outside `models` sees a class of diffusers or transformers except through this contract.
+Nothing outside `models` touches a network of diffusers or transformers except through this contract.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from eidophone.errors import BadInput, EidophoneError
 from eidophone.models.source import Source
 
 PREDICTIONS = ("epsilon", "v_prediction")
+_LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -31,23 +32,34 @@ class TextEncoder:
         Raises:
             BadInput: the prompt is longer than the encoder reads; the message says what would be cut.
         """
-        length = self._length()
-        ids = self.tokenizer(prompt, truncation=False)["input_ids"]
-        if len(ids) > length:
-            room = length - 2
+        ids = self.tokenizer(prompt, truncation=False, verbose=False)["input_ids"]
+        if len(ids) > self.length:
+            room = self.length - 2
             lost = self.tokenizer.decode(ids[1 + room : -1]).strip()
+            lost = lost if len(lost) <= _LONGEST_SHOWN else f"{lost[:_LONGEST_SHOWN].rstrip()}..."
             raise BadInput(
                 f"The {what} has {len(ids) - 2} tokens and the text encoder reads {room}; "
                 f"this would be cut: {lost!r}. Shorten it by at least that much."
             )
-        padded = self.tokenizer(prompt, padding="max_length", max_length=length, return_tensors="pt")
-        ids = padded["input_ids"].to(self.network.device)
+        padded = torch.tensor([self.padded(prompt)], device=self.network.device)
         with torch.no_grad():
-            condition: Tensor = self.network(ids)[0]
+            condition: Tensor = self.network(padded)[0]
         return condition
 
-    def _length(self) -> int:
+    def padded(self, prompt: str) -> list[int]:
+        """The numbers of a prompt's tokens, filled up to `length`."""
+        ids: list[int] = self.tokenizer(prompt, padding="max_length", max_length=self.length)["input_ids"]
+        return ids
+
+    @property
+    def length(self) -> int:
+        """How many tokens it reads, with the two that mark beginning and end."""
         return min(int(self.tokenizer.model_max_length), int(self.network.config.max_position_embeddings))
+
+    @property
+    def width(self) -> int:
+        """How many numbers it says a token."""
+        return int(self.network.config.hidden_size)
 
 
 @dataclass(eq=False)

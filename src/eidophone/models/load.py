@@ -1,32 +1,38 @@
 """Loads the models of a run: shared parts once, and refuses pairs that do not fit."""
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 from eidophone.diffusion.walk import training_schedule
 from eidophone.errors import BadInput, ModelsDoNotFit
 from eidophone.media.mel import MelSpec
-from eidophone.media.vocoder import (
-    GriffinLim,
-    Vocoder,
-    load_hifi_gan,
-    read_vocoder_config,
-    spec_from_vocoder_config,
-)
-from eidophone.models.cards import Role
+from eidophone.media.vocoder import GriffinLim, Vocoder, load_hifi_gan, read_vocoder_config
+from eidophone.models.cards import Role, quoted
 from eidophone.models.components import load_schedule, load_text_encoder, load_unet, load_vae
 from eidophone.models.latent import LatentModel, TextEncoder
 from eidophone.models.source import Source, find
 
+Part = TypeVar("Part")
+
+# What a part's settings say besides what it computes: names, versions, and sizes for pipelines of others.
+_IDLE = {
+    "architectures", "bos_token_id", "dtype", "eos_token_id", "force_upcast", "initializer_factor",
+    "initializer_range", "pad_token_id", "projection_dim", "sample_size", "torch_dtype",
+    "transformers_version",
+}  # fmt: skip
+_PROBE = "A castle with 12 towers, painted in gouache; \u00e9t\u00e9, \u6771\u4eac!"
+
 
 @dataclass
 class Loader:
-    """Loads models on one device in one number format; parts with equal files are loaded once.
+    """Loads models on one device in one number format; parts that two models share are kept once.
+
+    A part that lies in the same files is loaded once. One that lies in other files is loaded and
+    compared, and dropped before the next part is loaded if it is the same.
 
     Attributes:
         device, dtype: Of the networks.
@@ -36,28 +42,28 @@ class Loader:
     device: torch.device
     dtype: torch.dtype
     offline: bool = False
-    _vaes: dict[str, Any] = field(default_factory=dict)
-    _texts: dict[str, TextEncoder] = field(default_factory=dict)
+    _vaes: dict[Hashable, Any] = field(default_factory=dict)
+    _texts: dict[Hashable, TextEncoder] = field(default_factory=dict)
 
     def model(self, name: str, role: Role) -> LatentModel:
         """The model of a name (card, folder, file, hub id) in a role.
 
         Raises:
-            UnknownModel, WeightsAbsent, BadInput: see `models.source.find`.
+            UnknownModel, WeightsAbsent, BadInput: see `models.source.find`; also parts that do not fit.
         """
         source = find(name, role, offline=self.offline)
         where = (self.dtype, self.device)
-        return LatentModel(
-            source=source,
-            unet=load_unet(source, *where),
-            vae=_once(self._vaes, _files(source, "vae"), lambda: load_vae(source, *where)),
-            text=_once(
-                self._texts,
-                _files(source, "text_encoder") + _files(source, "tokenizer"),
-                lambda: load_text_encoder(source, *where),
-            ),
-            schedule=load_schedule(source),
+        schedule = load_schedule(source)
+        vae = _kept(self._vaes, _files(source, "vae"), lambda: load_vae(source, *where), same_network)
+        text = _kept(
+            self._texts,
+            _files(source, "text_encoder", "tokenizer"),
+            lambda: load_text_encoder(source, *where),
+            same_text_encoder,
         )
+        model = LatentModel(source, load_unet(source, *where), vae, text, schedule)
+        _check_condition(model)
+        return model
 
     def pair(self, image: str, audio: str) -> tuple[LatentModel, LatentModel]:
         """Two models that can share one latent.
@@ -72,24 +78,38 @@ class Loader:
         return pair
 
 
-def _files(source: Source, part: str) -> list[Path]:
-    """The files that decide a part."""
-    folder = source.part(part)
-    own = sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
-    return own + ([source.single] if source.single else [])
+def _files(source: Source, *parts: str) -> Hashable:
+    """The files that decide a part: where they lie, how large they are and when they were written."""
+    try:
+        folders = [source.part(part) for part in parts]
+        found = [p for folder in folders if folder.is_dir() for p in sorted(folder.iterdir())]
+        if source.single:
+            found.append(source.single)
+        facts = [(path.resolve(), path.stat()) for path in found]
+    except OSError as error:
+        raise BadInput(
+            f"{quoted(source.name)}: its files cannot be read ({error.strerror}); see to their permissions."
+        ) from error
+    return parts, tuple((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in facts)
 
 
-def _once(cache: dict[str, Any], files: list[Path], load: Callable[[], Any]) -> Any:
-    """Loads what these files hold, unless equal files were loaded before."""
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(path.name.encode() + b"\0")
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    key = digest.hexdigest()
+def _kept(
+    cache: dict[Hashable, Part], key: Hashable, load: Callable[[], Part], same: Callable[[Part, Part], bool]
+) -> Part:
+    """What these files hold; the one that was loaded before, if it is the same."""
     if key not in cache:
-        cache[key] = load()
+        new = load()
+        cache[key] = next((old for old in cache.values() if same(old, new)), new)
     return cache[key]
+
+
+def _check_condition(model: LatentModel) -> None:
+    heard = model.unet.config.cross_attention_dim
+    if isinstance(heard, int) and heard != model.text.width:
+        raise BadInput(
+            f"{quoted(model.source.name)}: its text encoder says {model.text.width} numbers a token and its "
+            f"U-Net hears {heard}; they come from different models, fetch the folder again."
+        )
 
 
 # --- do they fit ---------------------------------------------------------------------------------
@@ -131,16 +151,45 @@ def _difference(a: object, b: object) -> str:
 
 
 def same_weights(a: Any, b: Any, tolerance: float = 2e-3) -> bool:
-    """Whether two networks have the same tensors, up to what half precision rounds away."""
+    """Whether two networks have the same tensors, up to what half precision rounds away.
+
+    Args:
+        tolerance: Of each number, relative to itself: rounding to float16 or bfloat16 stays below 2e-3,
+            the lightest fine-tuning does not. Networks that hold coarser numbers are allowed one step.
+    """
     if a is b:
         return True
     ours, theirs = a.state_dict(), b.state_dict()
     if ours.keys() != theirs.keys() or any(ours[k].shape != theirs[k].shape for k in ours):
         return False
-    return all(
-        float((ours[k].float() - theirs[k].float()).abs().max())
-        <= tolerance * max(float(ours[k].abs().max()), 1)
-        for k in ours
+    return all(_same_tensor(ours[k], theirs[k], tolerance) for k in ours)
+
+
+def _same_tensor(a: Tensor, b: Tensor, tolerance: float) -> bool:
+    if not a.is_floating_point():
+        return torch.equal(a, b)
+    step = max(torch.finfo(t.dtype).eps for t in (a, b)) if tolerance else 0.0
+    near = max(tolerance, step)
+    a, b = a.float(), b.to(a.device).float()
+    # 1e-7: float16 knows no smaller numbers
+    return bool(((a - b).abs() <= near * torch.maximum(a.abs(), b.abs()) + (1e-7 if tolerance else 0)).all())
+
+
+def same_network(a: Any, b: Any) -> bool:
+    """Whether two networks compute the same: equal weights, and equal settings but for names and versions."""
+    return _settings(a) == _settings(b) and same_weights(a, b)
+
+
+def _settings(network: Any) -> dict[str, Any]:
+    config = network.config if isinstance(network.config, dict) else network.config.to_dict()
+    plain = {k: list(v) if isinstance(v, tuple) else v for k, v in config.items()}
+    return {k: v for k, v in plain.items() if not k.startswith("_") and k not in _IDLE}
+
+
+def same_text_encoder(a: TextEncoder, b: TextEncoder) -> bool:
+    """Whether two text encoders read a prompt alike: same numbers for its tokens, same network."""
+    return (
+        a.length == b.length and a.padded(_PROBE) == b.padded(_PROBE) and same_network(a.network, b.network)
     )
 
 
@@ -152,15 +201,16 @@ def mel_spec_of(source: Source) -> MelSpec:
     if source.advice.mel_spec:
         return source.advice.mel_spec
     if source.vocoder:
-        return spec_from_vocoder_config(read_vocoder_config(source.vocoder))
+        return read_vocoder_config(source.vocoder).mel_spec()
     return MelSpec()
 
 
-def load_vocoder(source: Source, choice: str = "auto") -> Vocoder:
-    """Who plays an audio model's mel pictures; on the CPU, in float32.
+def load_vocoder(source: Source, choice: str = "auto", device: torch.device | None = None) -> Vocoder:
+    """Who plays an audio model's mel pictures, in float32.
 
     Args:
         choice: "hifi-gan", "griffin-lim", or "auto": the first where the model brings one.
+        device: Where HiFi-GAN runs; None is the CPU. Griffin-Lim runs where its pictures lie.
 
     Raises:
         BadInput: hifi-gan is asked for and the model brings none, or one for another mel picture.
@@ -170,9 +220,9 @@ def load_vocoder(source: Source, choice: str = "auto") -> Vocoder:
         return GriffinLim(spec)
     if source.vocoder is None:
         raise BadInput(f"{source.name}: brings no vocoder; use --vocoder griffin-lim.")
-    theirs = spec_from_vocoder_config(read_vocoder_config(source.vocoder))
+    theirs = read_vocoder_config(source.vocoder).mel_spec()
     if (theirs.bands, theirs.hop, theirs.rate_hz) != (spec.bands, spec.hop, spec.rate_hz):
         raise BadInput(
             f"{source.name}: its vocoder was made for another mel picture; use --vocoder griffin-lim."
         )
-    return load_hifi_gan(source.vocoder)
+    return load_hifi_gan(source.vocoder, device)
