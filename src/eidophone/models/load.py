@@ -150,12 +150,13 @@ def _difference(a: object, b: object) -> str:
     return f"{a} and {b}"
 
 
-def same_weights(a: Any, b: Any, tolerance: float = 2e-3) -> bool:
+def same_weights(a: Any, b: Any, tolerance: float = 5e-3) -> bool:
     """Whether two networks have the same tensors, up to what half precision rounds away.
 
     Args:
-        tolerance: Of each number, relative to itself: rounding to float16 or bfloat16 stays below 2e-3,
-            the lightest fine-tuning does not. Networks that hold coarser numbers are allowed one step.
+        tolerance: Of each number, relative to itself. Rounding to bfloat16, then to float16 stays below
+            5e-3; fine-tuning does not, because it moves small numbers as far as large ones. Networks
+            that run in bfloat16 are allowed one step of it.
     """
     if a is b:
         return True

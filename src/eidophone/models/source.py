@@ -16,7 +16,7 @@ from eidophone.models.cards import FACTS_FILE, Advice, Card, Role, card, cards, 
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 _LENT = ("vae", "text_encoder", "tokenizer")
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 # As diffusers, transformers and Auffusion name them; shards and variants in either order.
 _WEIGHTS = re.compile(
     r"(?:diffusion_pytorch_model|pytorch_model|model)(?:\.(\w+))?(?:-\d+-of-\d+)?(?:\.(\w+))?"
@@ -241,7 +241,7 @@ def _from_hub(given: Card, offline: bool) -> Source:
         return Source(given.name, given.role, folder, None, None, folder.name, given.licence, advice)
     pull = f"`eidophone models pull {given.name}`" if given.more else "the same command"
     raise WeightsAbsent(
-        f"The weights of {given.name!r} are not here and could not be fetched ({'; '.join(failures)}); "
+        f"The weights of {quoted(given.name)} are not here and could not be fetched ({'; '.join(failures)}); "
         f"run {pull} where there is a network, or give a local folder instead of the name."
     )
 
