@@ -109,7 +109,7 @@ def open_studio(
     sources = {role: model.source for role, model in models.items()}
     if "audio" not in sources:  # it still says how the picture is played
         sources["audio"] = find(options.audio_model, "audio", offline=options.offline)
-    vocoder = load_vocoder(sources["audio"], options.vocoder)
+    vocoder = load_vocoder(sources["audio"], options.vocoder, device)
     studio = Studio(models.get("image"), models.get("audio"), sources, vocoder, mel_spec_of(sources["audio"]))
     progress("loading models", 1, 1)
     found = {"device": str(device), "dtype": str(dtype).removeprefix("torch."), "threads": threads}
@@ -167,7 +167,8 @@ def check_canvas(options: SampleOptions, studio: Studio, rows: int = 1, cut: int
     if height != playable:
         raise BadInput(f"--height {height}: {player}; leave --height out or give {playable}.")
     if width <= cut:
-        raise BadInput(f"--width {width}: {cut} pixels are cut off and nothing would be left; widen it.")
+        flag = "--crop" if getattr(options, "crop", False) else "--cutoff"
+        raise BadInput(f"--width {width}: {flag} drops {cut} pixels and nothing would be left; widen it.")
     return height, width
 
 
@@ -209,7 +210,7 @@ def play(gray: Tensor, vocoder: Vocoder, spec: MelSpec) -> Floats:
         logs = log_mel_from_picture(gray, spec)
         sound = torch.cat([vocoder(part) for part in torch.split(logs, PLAYED_AT_ONCE)])
     loudest = sound.abs().amax(1, keepdim=True)
-    found: Floats = (sound / loudest.clamp(min=1)).numpy()
+    found: Floats = (sound / loudest.clamp(min=1)).cpu().numpy()
     return found
 
 

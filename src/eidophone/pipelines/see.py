@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from eidophone.errors import BadInput
 from eidophone.media.audio import peak_normalize, read_sound, resample
+from eidophone.media.files import check_readable
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.load import mel_spec_of
 from eidophone.models.source import find
@@ -21,6 +22,7 @@ def see(options: SeeOptions, progress: Progress = silent) -> Iterator[Result]:
     Raises:
         EidophoneError: the sound or the model cannot be used, or it is too long for one picture.
     """
+    check_readable(options.sound, "a sound")
     source = find(options.audio_model, "audio", offline=options.offline)
     spec = mel_spec_of(source)
     longest_s = spec.seconds(WIDEST)
