@@ -14,6 +14,10 @@ from recipes import captions
 from recipes.textures import HEIGHT, WIDTH, smooth, texture
 
 BACKGROUNDS = {"black": 0.68, "white": 0.08, "gradient": 0.13, "noise": 0.11}
+CALM_BACKGROUNDS = {"black": 0.86, "white": 0.04, "gradient": 0.10}
+CALM_STYLES = {"plain": 0.62, "textured": 0.28, "line": 0.03, "silhouette": 0.02, "lithograph": 0.05}
+#: Shaded drawings that agree with each other: what a small network learns first.
+CALM_SOURCES = ("fluent3d", "noto", "fluent-flat", "drawn")
 STYLES = {
     "plain": 0.46,
     "textured": 0.34,
@@ -41,6 +45,7 @@ class Pack:
     alpha: np.ndarray
     head: np.ndarray
     weight: np.ndarray
+    calm: np.ndarray
     members: dict[str, np.ndarray]
     tables: dict[str, dict[str, Any]]
 
@@ -52,8 +57,9 @@ class Pack:
         source = data["source"]
         weight = np.where(source == "drawn", 0.2, np.where(source == "fluent-high-contrast", 0.3, 1.0))
         weight = np.where(source == "clipart", 0.3, weight)
+        calm = np.isin(source, CALM_SOURCES) * np.where(source == "drawn", 0.2, 1.0)
         members = {name: np.nonzero(data["concept"] == i)[0] for i, name in enumerate(names)}
-        return cls(data["grey"], data["alpha"], data["head"], weight, members, tables)
+        return cls(data["grey"], data["alpha"], data["head"], weight, calm, members, tables)
 
     @classmethod
     def made_up(cls, tables: dict[str, dict[str, Any]]) -> "Pack":
@@ -64,12 +70,15 @@ class Pack:
         drawn = [draw(rng) for draw in SHAPES.values()]
         grey, alpha = (np.stack([(255 * d[i]).astype(np.uint8) for d in drawn]) for i in (0, 1))
         members = {name: np.array([i % len(drawn)]) for i, name in enumerate(tables)}
-        return cls(grey, alpha, np.zeros(len(drawn), bool), np.ones(len(drawn)), members, tables)
+        ones = np.ones(len(drawn))
+        return cls(grey, alpha, np.zeros(len(drawn), bool), ones, ones, members, tables)
 
-    def one(self, rng: np.random.Generator, concept: str) -> int:
-        """Index of a random object of a concept."""
+    def one(self, rng: np.random.Generator, concept: str, calm: bool = False) -> int:
+        """Index of a random object of a concept; `calm` takes only drawings that agree with each other."""
         among = self.members[concept]
         weight = self.weight[among]
+        if calm and self.calm[among].any():
+            weight = self.calm[among]
         return int(rng.choice(among, p=weight / weight.sum()))
 
 
@@ -103,10 +112,16 @@ class Layer:
         return cls(np.zeros((HEIGHT, WIDTH), np.float32), np.zeros((HEIGHT, WIDTH), np.float32), behind)
 
     def add(
-        self, pack: Pack, item: int, rng: np.random.Generator, size: int, centre: tuple[int, int]
-    ) -> None:
-        """Draws an object over the layer: `size` pixels high and wide, centred at (x, y), a little turned."""
+        self, pack: Pack, item: int, rng: np.random.Generator, size: int, centre: tuple[int, int],
+        upright: bool | None = None,
+    ) -> None:  # fmt: skip
+        """Draws an object over the layer: `size` pixels high and wide, centred at (x, y), a little turned.
+
+        With `upright` it is not turned, and mirrored only if `upright` is True.
+        """
         flip, turn = rng.random() < 0.5, rng.uniform(-8, 8) if rng.random() < 0.6 else 0.0
+        if upright is not None:
+            flip, turn = upright, 0.0
         planes = []
         for plane in (pack.grey[item] * (pack.alpha[item] > 0), pack.alpha[item]):
             image = Image.fromarray(plane).resize((size, size), Image.Resampling.BILINEAR)
@@ -123,9 +138,14 @@ class Layer:
 
 
 def row(
-    pack: Pack, rng: np.random.Generator, concepts: list[str], count: int, behind: float
+    pack: Pack, rng: np.random.Generator, concepts: list[str], count: int, behind: float, calm: bool = False
 ) -> tuple[Layer, bool]:
-    """Objects side by side, large; also says whether all of them show only heads."""
+    """Objects side by side, large; also says whether all of them show only heads.
+
+    Calm: one drawing a concept, upright, in even places.
+    """
+    if calm:
+        return _calm_row(pack, rng, concepts, count, behind)
     layer, heads = Layer.empty(behind), []
     same = rng.random() < 0.35
     first = [pack.one(rng, c) for c in concepts]
@@ -141,6 +161,19 @@ def row(
         layer.add(pack, item, rng, size, (x, y))
         heads.append(bool(pack.head[item]))
     return layer, all(heads)
+
+
+def _calm_row(
+    pack: Pack, rng: np.random.Generator, concepts: list[str], count: int, behind: float
+) -> tuple[Layer, bool]:
+    layer, slot = Layer.empty(behind), WIDTH / count
+    items = [pack.one(rng, c, calm=True) for c in concepts]
+    size, flip = int(min(118, slot) * rng.uniform(0.94, 1.06)), bool(rng.random() < 0.5)
+    for place in range(count):
+        x, y = (int(n) for n in rng.integers(-3, 4, 2))
+        centre = (int(slot * (place + 0.5)) + x, HEIGHT // 2 + y)
+        layer.add(pack, items[place % len(items)], rng, size, centre, upright=flip)
+    return layer, all(bool(pack.head[i]) for i in items)
 
 
 def garden(pack: Pack, rng: np.random.Generator, behind: float) -> Layer:
@@ -257,7 +290,9 @@ def choose(rng: np.random.Generator, shares: dict[str, float]) -> str:
     return names[rng.choice(len(names), p=weight / weight.sum())]
 
 
-def canvas(pack: Pack, seed: tuple[int, int], concept: str, sounds: np.ndarray | None = None) -> Canvas:
+def canvas(
+    pack: Pack, seed: tuple[int, int], concept: str, sounds: np.ndarray | None = None, calm: bool = False
+) -> Canvas:
     """One canvas of a concept.
 
     Args:
@@ -265,9 +300,11 @@ def canvas(pack: Pack, seed: tuple[int, int], concept: str, sounds: np.ndarray |
         seed: Run seed and canvas number.
         concept: A key of `pack.tables`.
         sounds: Spectrogram pictures uint8 (N, HEIGHT, WIDTH) for textures; made-up ones where there are none.
+        calm: One drawing a canvas in even places, mostly shaded, on black.
     """
     rng = np.random.default_rng(seed)
-    style, kind = choose(rng, STYLES), choose(rng, BACKGROUNDS)
+    style = choose(rng, CALM_STYLES if calm else STYLES)
+    kind = choose(rng, CALM_BACKGROUNDS if calm else BACKGROUNDS)
     if style == "textured" and kind == "white":
         kind = "black"
     ground, table = background(rng, kind), pack.tables[concept]
@@ -275,20 +312,21 @@ def canvas(pack: Pack, seed: tuple[int, int], concept: str, sounds: np.ndarray |
         sound = sounds[rng.integers(len(sounds))].astype(np.float32) / 255
     else:
         sound = texture(rng)
-    names, count, head = [concept], int(rng.choice(5, p=(0.28, 0.36, 0.27, 0.07, 0.02))) + 1, False
+    counts = (0.15, 0.5, 0.35, 0, 0) if calm else (0.28, 0.36, 0.27, 0.07, 0.02)
+    names, count, head = [concept], int(rng.choice(5, p=counts)) + 1, False
     if concept == "garden":
         layer, count = garden(pack, rng, float(ground.mean())), 2
     elif concept == "lilies":
         layer, ground = pond(pack, rng)
         kind, count = "noise", 2
     else:
-        if count in (2, 3) and rng.random() < 0.12:
+        if count in (2, 3) and rng.random() < (0.0 if calm else 0.12):
             names.append(str(rng.choice([c for c in pack.tables if c not in (concept, "garden", "lilies")])))
-        layer, head = row(pack, rng, names, count, float(ground.mean()))
+        layer, head = row(pack, rng, names, count, float(ground.mean()), calm)
     picture = styled(rng, style, layer, ground, sound)
     if len(names) == 2:
-        counts = [(count + 1) // 2, count // 2]
-        things = [captions.thing(rng, pack.tables[n], c) for n, c in zip(names, counts, strict=True)]
+        shares = [(count + 1) // 2, count // 2]
+        things = [captions.thing(rng, pack.tables[n], c) for n, c in zip(names, shares, strict=True)]
     else:
         things = [captions.thing(rng, table, count, head)]
     words = captions.caption(rng, things, table["doing"], style, kind == "black")

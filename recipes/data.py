@@ -62,8 +62,10 @@ def draw(run: Run, count: int) -> tuple[np.ndarray, list[str], list[str]]:
     objects, sounds = pack(run), sound_pictures(run)[0]
     pictures, words, names = np.empty((count, HEIGHT, WIDTH), np.uint8), [], []
     for number in range(count):
-        concept = picked(np.random.default_rng((run["seed"], number, 1)), list(objects.tables))
-        made = canvas(objects, (run["seed"], number), concept, sounds)
+        rng = np.random.default_rng((run["seed"], number, 1))
+        concept = picked(rng, run["canvases"].get("concepts") or list(objects.tables))
+        calm = bool(rng.random() < run["canvases"].get("calm_share", 0.0))
+        made = canvas(objects, (run["seed"], number), concept, sounds, calm)
         pictures[number] = (255 * made.picture).round()
         words.append(made.caption)
         names.append(concept)

@@ -10,9 +10,8 @@ import torch
 
 mido = pytest.importorskip("mido", reason="needs the recipes extra")
 
-from recipes.takes import DEV, FRAMES, SPEC, TRAIN, Take  # noqa: E402
-
 from recipes import fetch, soundfont, sounds, tagger, takes  # noqa: E402
+from recipes.takes import DEV, FRAMES, SPEC, TRAIN, Take  # noqa: E402
 
 RNG = np.random.default_rng
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+
+from recipes import train, unet, vae
 from recipes.canvas import Pack, canvas, gated
 from recipes.captions import caption
 from recipes.config import Run
 from recipes.loop import Plan
 from recipes.pictures import concepts
 from recipes.textures import HEIGHT, WIDTH, mel_row, texture
-
-from recipes import train, unet, vae
 
 
 @pytest.fixture(scope="module")

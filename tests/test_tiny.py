@@ -1,0 +1,66 @@
+"""The embedded family: it is there, it is small, it works through the real command."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import eidophone
+from eidophone.cli import main
+from eidophone.models.cards import package_folder
+from eidophone.models.load import Loader, load_vocoder, mel_spec_of
+from eidophone.models.source import find
+
+FAMILY = package_folder("tiny")
+
+
+def test_the_weights_are_small() -> None:
+    sizes = [p.stat().st_size for p in FAMILY.rglob("*") if p.is_file()]
+    assert max(sizes) < 45e6 and sum(sizes) < 30e6
+    assert not [p for p in FAMILY.rglob("*") if p.suffix in (".bin", ".pt", ".ckpt", ".pkl")]
+
+
+def test_the_pair_fits_and_shares_everything_but_the_unet() -> None:
+    image, audio = Loader(torch.device("cpu"), torch.float32, offline=True).pair("tiny", "tiny")
+    assert image.vae is audio.vae and image.text is audio.text and image.unet is not audio.unet
+
+
+def test_the_canvas_is_as_large_as_promised() -> None:
+    source = find("tiny", "audio")
+    height, width = source.advice.canvas
+    spec = mel_spec_of(source)
+    assert height >= 128 and width >= 256 and spec.bands == height
+    assert spec.seconds(width) >= 3
+    assert load_vocoder(source).name
+
+
+def test_words_that_are_near_have_conditions_that_are_near() -> None:
+    text = Loader(torch.device("cpu"), torch.float32, offline=True).model("tiny", "image").text
+
+    def near(a: str, b: str) -> float:
+        first, second = (text.encode(words)[0].mean(0) for words in (a, b))
+        return float(torch.nn.functional.cosine_similarity(first, second, dim=0))
+
+    for word, friend, stranger in (
+        ("puppy", "dog", "church"), ("kitten", "cat", "guitar"), ("locomotive", "train", "frog"),
+    ):  # fmt: skip
+        assert near(word, friend) > near(word, stranger), word
+
+
+@pytest.mark.slow
+def test_the_command_works_offline_and_makes_different_samples(tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    out = tmp_path / "out"
+    prompts = ["a painting of castle towers, grayscale", "church bell ringing"]
+    assert main(["compose", *prompts, "--count", "2", "--preset", "draft", "--json", "--out", str(out)]) == 0
+    samples = json.loads(capsys.readouterr().out)
+    assert [s["index"] for s in samples] == [0, 1]
+    results = [eidophone.load(s["folder"]) for s in samples]
+    assert all(r.picture.pixels.std() > 0.05 for r in results), "an empty picture"
+    assert all(r.clip.samples.std() > 0.003 for r in results), "silence"
+    assert np.abs(results[0].picture.pixels - results[1].picture.pixels).mean() > 0.02
+    again = eidophone.remake(out / "0001" / "sound.wav", out=tmp_path / "again")
+    for name in ("picture.png", "sound.wav", "video.mp4"):
+        assert (again.folder / name).read_bytes() == (out / "0001" / name).read_bytes()
