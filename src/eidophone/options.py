@@ -147,9 +147,7 @@ class ComposeOptions(SampleOptions):
     audio_guidance: Scale | None = _choose(
         "pull of the audio prompt (default: the model's own)", default=None
     )
-    image_start_step: int | None = _choose(
-        "first step at which the image model is on (default: after a tenth of the steps)", default=None, ge=0
-    )
+    image_start_step: int = _choose("first step at which the image model is on", default=0, ge=0)
     audio_start_step: int = _choose("first step at which the audio model is on", default=0, ge=0)
     guidance_start_step: int = _choose(
         "first step that is guided; before it the prompts alone speak", default=0, ge=0
@@ -170,14 +168,14 @@ class ComposeOptions(SampleOptions):
 
     @model_validator(mode="after")
     def _some_model_is_on(self) -> Self:
-        first = min(self.image_start_step or 0, self.audio_start_step)
+        first = min(self.image_start_step, self.audio_start_step)
         if first > 0:
             raise ValueError(
                 f"No model is on at steps 0 to {first - 1}: "
                 "let --image-start-step or --audio-start-step be 0."
             )
         for name in ("image_start_step", "audio_start_step"):
-            if (start := getattr(self, name) or 0) > self.steps:
+            if (start := getattr(self, name)) > self.steps:
                 raise ValueError(
                     f"{flag_of(name)} {start}: there are only {self.steps} steps; give at most {self.steps}."
                 )

@@ -104,12 +104,22 @@ def test_ctrl_c_keeps_finished_samples_and_says_how_many(settings, tmp_path) -> 
     out = tmp_path / "o"
     more = ["--count", "500", "--steps", "3", "--batch-size", "1", "--out", str(out)]
     command = [sys.executable, "-m", "eidophone", "compose", "castle", "bell", *more, *flags(settings)]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not (out / "0001" / "record.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.kill(running.pid, signal.SIGINT)
-    _, said = running.communicate(timeout=60)
+    running = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # what runs in the background of a script inherits a deaf ear for Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (out / "0001" / "record.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(running.pid, signal.SIGINT)
+        _, said = running.communicate(timeout=60)
+    finally:
+        running.kill()
     assert running.returncode == 130, said
     kept = sorted(p.name for p in out.iterdir())
     assert f"{len(kept)} of 500 samples are finished" in said

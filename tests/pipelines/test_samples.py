@@ -215,7 +215,7 @@ def test_narrow_number_formats_stay_near(dtype: str, settings: dict) -> None:
 
 def test_guidance_has_an_interval_of_steps(settings: dict) -> None:
     def cost(**more: int) -> int:
-        (made,) = eidophone.compose(*PROMPTS, count=1, steps=4, image_start_step=0, **more, **settings)
+        (made,) = eidophone.compose(*PROMPTS, count=1, steps=4, **more, **settings)
         return made.facts["unet_evaluations"]
 
     assert cost() == 16

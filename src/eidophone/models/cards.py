@@ -33,6 +33,7 @@ class _Facts(BaseModel):
     image_guidance: _Scale | None = None
     audio_guidance: _Scale | None = None
     audio_weight: Annotated[float, Field(ge=0, le=1)] | None = None
+    griffin_lim_iterations: Annotated[int, Field(ge=0, le=1000)] | None = None
     mel_spec: dict[str, Any] | None = None
 
 
@@ -44,6 +45,7 @@ class Advice:
     image_guidance: float | None = None
     audio_guidance: float | None = None
     audio_weight: float | None = None
+    griffin_lim_iterations: int | None = None
     mel_spec: MelSpec | None = None
 
     @classmethod
@@ -59,6 +61,7 @@ class Advice:
             image_guidance=facts.image_guidance,
             audio_guidance=facts.audio_guidance,
             audio_weight=facts.audio_weight,
+            griffin_lim_iterations=facts.griffin_lim_iterations,
             mel_spec=None if facts.mel_spec is None else MelSpec.from_dict(facts.mel_spec, where),
         )
 

@@ -218,7 +218,8 @@ def load_vocoder(source: Source, choice: str = "auto", device: torch.device | No
     """
     spec = mel_spec_of(source)
     if choice == "griffin-lim" or (choice == "auto" and source.vocoder is None):
-        return GriffinLim(spec)
+        iterations = source.advice.griffin_lim_iterations
+        return GriffinLim(spec) if iterations is None else GriffinLim(spec, iterations)
     if source.vocoder is None:
         raise BadInput(f"{source.name}: brings no vocoder; use --vocoder griffin-lim.")
     theirs = read_vocoder_config(source.vocoder).mel_spec()

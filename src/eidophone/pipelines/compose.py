@@ -92,7 +92,7 @@ def blend(
     plays = audio.guided(
         conditions["audio"], conditions["not audio"], filled(options.audio_guidance), guided_at
     )
-    draws_at = window_from_steps(scheduler, filled(options.image_start_step))
+    draws_at = window_from_steps(scheduler, options.image_start_step)
     plays_at = window_from_steps(scheduler, options.audio_start_step)
     seen = Seen(plays, VIEWS[options.view])
     return Blend((Part(draws, 1 - share, draws_at), Part(seen, share, plays_at)))

@@ -1,6 +1,7 @@
 """A spectrogram picture, played."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -71,11 +72,12 @@ def _player(options: HearOptions, recipe: dict[str, Any] | None) -> tuple[Source
     choice = options.vocoder
     if choice == "auto" and recipe["vocoder"].startswith("griffin-lim"):
         choice = "griffin-lim"
-    if choice == "griffin-lim":
-        return source, spec, GriffinLim(spec)
+    vocoder = load_vocoder(source, choice)
+    if isinstance(vocoder, GriffinLim):
+        return source, spec, replace(vocoder, spec=spec)
     if spec != mel_spec_of(source):
         raise BadInput(
             f"{options.picture}: was drawn with other mel settings than {source.name!r} has now; "
             "use --vocoder griffin-lim, or name another --audio-model."
         )
-    return source, spec, load_vocoder(source, choice)
+    return source, spec, vocoder

@@ -136,10 +136,6 @@ def _advised(options: SampleOptions, studio: Studio, rows: int) -> dict[str, Any
         "image_guidance": advice.image_guidance or DEFAULT_GUIDANCE,
         "audio_guidance": advice.audio_guidance or DEFAULT_GUIDANCE,
         "audio_weight": DEFAULT_AUDIO_WEIGHT if weight is None else weight,
-        # the sound lays the ground first, as in the paper; unless it starts later itself
-        "image_start_step": 0
-        if getattr(options, "audio_start_step", 0)
-        else getattr(options, "steps", 0) // 10,
     }
     return {k: v for k, v in open_settings.items() if getattr(options, k, 0) is None}
 
