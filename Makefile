@@ -9,7 +9,7 @@ BIN := .venv/bin
 .PHONY: demo test lint bench clean
 
 demo: .venv/ready
-	$(BIN)/eidophone compose "a painting of castle towers, grayscale" "church bell ringing"
+	$(BIN)/eidophone compose "a painting of frogs, grayscale, black background" "frog croaking"
 
 test: lint
 	$(BIN)/python -m pytest -q
