@@ -15,7 +15,7 @@ from eidophone.options import VERBS, ComposeOptions, HearOptions, ImprintOptions
 from eidophone.pipelines.verbs import PIPELINES
 from eidophone.pipelines.verbs import remake as remake_from
 from eidophone.progress import Progress, silent
-from eidophone.recipe import read_recipe
+from eidophone.recipe import RECORD_FILE, read_recipe, read_record
 from eidophone.records import Store, load
 from eidophone.values import Result
 
@@ -107,9 +107,17 @@ def remake(
     """
     path = Path(path)
     recipe = read_recipe(path)
-    made = remake_from(recipe, changes, (path.parent, path.parent.parent), progress)
+    made = remake_from(recipe, changes, _where_inputs_may_be(path), progress)
     (result,) = _stored(made, [recipe["index"]], out, keep_arrays, progress)
     return result
+
+
+def _where_inputs_may_be(path: Path) -> list[Path]:
+    """Folders beside a result, and those that its record names."""
+    folder = path if path.is_dir() else path.parent
+    record = folder / RECORD_FILE
+    named = read_record(record)["facts"].get("inputs", {}) if record.is_file() else {}
+    return [folder, folder.parent, *(Path(str(place)).parent for place in dict(named).values())]
 
 
 def run(

@@ -14,7 +14,7 @@ from eidophone.models.cards import known
 from eidophone.models.load import load_vocoder, mel_spec_of
 from eidophone.models.source import Source, find
 from eidophone.options import HearOptions
-from eidophone.pipelines.inputs import checksums, with_inputs
+from eidophone.pipelines.inputs import checksums, whereabouts, with_inputs
 from eidophone.pipelines.run import clip_of, play, recipe_of, use_threads
 from eidophone.progress import Progress, silent
 from eidophone.recipe import recipe_in_png
@@ -52,6 +52,7 @@ def hear(options: HearOptions, progress: Progress = silent) -> Iterator[Result]:
         spectrogram=gray,
         clip=clip_of(samples, spec),
         recipe=with_inputs(recipe, options, checksums(options)),
+        facts={"inputs": whereabouts(options)},
         captions=(options.picture.name,),
         arrays={"spectrogram": gray, "sound": samples},
     )

@@ -17,7 +17,7 @@ from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.latent import LatentModel
 from eidophone.models.place import within_memory
 from eidophone.options import ImprintOptions, Solver
-from eidophone.pipelines.inputs import checksums, with_inputs
+from eidophone.pipelines.inputs import checksums, whereabouts, with_inputs
 from eidophone.pipelines.run import (
     CROP_PIXELS,
     Studio,
@@ -68,7 +68,7 @@ def imprint(options: ImprintOptions, progress: Progress = silent) -> Iterator[Re
         }
         for result in results:
             recipe = with_inputs(result.recipe, options, inputs) if inputs else result.recipe
-            yield replace(result, recipe=recipe, facts=facts)
+            yield replace(result, recipe=recipe, facts=facts | {"inputs": whereabouts(options)})
 
 
 class _Counter:

@@ -21,6 +21,12 @@ def checksums(options: Options) -> dict[str, str]:
     return {name: sha256(path) for name, path in given.items() if path is not None}
 
 
+def whereabouts(options: Options) -> dict[str, str]:
+    """Where the input files lie on this machine, by option: for the record, which stays here."""
+    given = {name: getattr(options, name, None) for name in NAMES}
+    return {name: str(Path(path).resolve()) for name, path in given.items() if path is not None}
+
+
 def with_inputs(recipe: dict[str, Any], options: Options, sums: dict[str, str]) -> dict[str, Any]:
     """The recipe with checksums, and with bare names of files: a shared picture tells nobody's folders."""
     names = {name: Path(str(getattr(options, name))).name for name in sums}

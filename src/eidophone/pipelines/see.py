@@ -10,7 +10,7 @@ from eidophone.models.load import mel_spec_of
 from eidophone.models.source import find
 from eidophone.options import SeeOptions
 from eidophone.pipelines.hear import WIDEST
-from eidophone.pipelines.inputs import checksums, with_inputs
+from eidophone.pipelines.inputs import checksums, whereabouts, with_inputs
 from eidophone.pipelines.run import recipe_of
 from eidophone.progress import Progress, silent
 from eidophone.values import Picture, Result
@@ -45,6 +45,7 @@ def see(options: SeeOptions, progress: Progress = silent) -> Iterator[Result]:
         spectrogram=gray,
         clip=clip,
         recipe=with_inputs(recipe_of("see", options, {"audio": source}, spec), options, checksums(options)),
+        facts={"inputs": whereabouts(options)},
         captions=(options.sound.name,),
         arrays={"spectrogram": gray, "sound": clip.samples},
     )

@@ -1,6 +1,7 @@
 """The pipelines by the name of their verb, and the way back from a recipe."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,11 @@ def remake(
     first, count = getattr(options, "index", 0), getattr(options, "count", 1)
     if not first <= index < first + count:
         raise BadInput(f"The recipe is damaged: sample {index} is not among the {count} from {first} on.")
+    names = {name: recipe["options"][name] for name in moved}
     for result in PIPELINES[verb](options, progress):
-        if result.index == index:
-            yield result
+        if result.index == index:  # a file that lies elsewhere now keeps the name it had
+            again = {**result.recipe, "options": {**result.recipe["options"], **names}}
+            yield replace(result, recipe=again)
 
 
 def _trusted(recipe: dict[str, Any], verb: str) -> dict[str, Any]:
