@@ -15,6 +15,7 @@ class Run:
     """One preset, its work folder and its device.
 
     `packs` says whether pictures.npz and sounds.npz are to be used; without them everything is made up.
+    `elder` is the folder of an exported family that this one begins from, or None.
     """
 
     name: str
@@ -22,9 +23,10 @@ class Run:
     settings: dict[str, Any]
     device: torch.device
     packs: bool
+    elder: Path | None = None
 
     @classmethod
-    def open(cls, name: str, work: Path, device: str = "auto") -> "Run":
+    def open(cls, name: str, work: Path, device: str = "auto", elder: Path | None = None) -> "Run":
         """Reads a preset; `auto` is CUDA where there is one."""
         presets = tomllib.loads((HERE / "train.toml").read_text())
         if name not in presets:
@@ -32,7 +34,7 @@ class Run:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         work.mkdir(parents=True, exist_ok=True)
-        return cls(name, work, presets[name], torch.device(device), packs=name != "smoke")
+        return cls(name, work, presets[name], torch.device(device), packs=name != "smoke", elder=elder)
 
     def __getitem__(self, section: str) -> Any:
         return self.settings[section]

@@ -42,8 +42,9 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--stop-after", type=int, help="stop the stage after this step; a later call goes on")
+    parser.add_argument("--elder", type=Path, help="an exported family to begin from")
     given = parser.parse_args(arguments)
-    run = Run.open(given.config, given.work, given.device)
+    run = Run.open(given.config, given.work, given.device, given.elder)
     torch.set_num_threads(run["threads"])
     if "WORLD_SIZE" in os.environ:
         torch.distributed.init_process_group("nccl" if run.device.type == "cuda" else "gloo")

@@ -1,8 +1,9 @@
 """The picture codec: a small AutoencoderKL for canvases and spectrograms alike.
 
-It sees three equal grey channels, as Stable Diffusion's does, and makes 4 x 16 x 36 of 128 x 288. The loss is
-the absolute and squared difference at three scales, the same of the edges, and a small pull of the latents
-towards unit normal.
+It sees three equal grey channels, as Stable Diffusion's does, and makes LATENTS x 16 x 36 of 128 x 288. The
+loss is the absolute and squared difference at three scales, the same of the edges, the difference of local
+grain (how strong fine texture is, wherever it lies: what makes noise sound like noise), and a small pull of
+the latents towards unit normal.
 """
 
 import json
@@ -17,11 +18,16 @@ from torch.nn import functional as F
 
 from recipes.config import Run
 from recipes.data import canvases, sound_pictures
+from recipes.grow import grow
 from recipes.loop import Loss, Plan, fit
 
+#: Weight of the grain's difference, and of what the first latents of a smaller codec were.
+GRAIN, LOYALTY = 1.5, 0.3
 
-def build(channels: Sequence[int], groups: int) -> AutoencoderKL:
+
+def build(settings: dict[str, Any]) -> AutoencoderKL:
     """An untrained codec; with four levels, of factor 8."""
+    channels, latents = settings["channels"], settings["latents"]
     levels = len(channels)
     codec = AutoencoderKL(
         in_channels=3,
@@ -30,14 +36,14 @@ def build(channels: Sequence[int], groups: int) -> AutoencoderKL:
         up_block_types=("UpDecoderBlock2D",) * levels,
         block_out_channels=tuple(channels),
         layers_per_block=1,
-        latent_channels=4,
-        norm_num_groups=groups,
+        latent_channels=latents,
+        norm_num_groups=settings["groups"],
         sample_size=128,
         mid_block_add_attention=False,
     )
     with torch.no_grad():  # begin almost without noise: what is drowned at first is learned late
-        codec.quant_conv.weight[4:] = 0
-        codec.quant_conv.bias[4:] = -5
+        codec.quant_conv.weight[latents:] = 0
+        codec.quant_conv.bias[latents:] = -5
     return codec
 
 
@@ -47,9 +53,15 @@ def as_input(pictures: np.ndarray, device: torch.device) -> Tensor:
     return grey[:, None].expand(-1, 3, -1, -1).contiguous()
 
 
+def grain(picture: Tensor) -> Tensor:
+    """Strength of what is finer than three pixels, in places of eight pixels."""
+    fine = picture - F.avg_pool2d(picture, 3, 1, 1, count_include_pad=False)
+    return (F.avg_pool2d(fine.square(), 8, 4) + 1e-4).sqrt()
+
+
 def likeness(made: Tensor, true: Tensor) -> Tensor:
-    """How far two grey pictures (N, 1, H, W) in [-1, 1] are apart: values and edges, at three scales."""
-    total = made.new_zeros(())
+    """How far two grey pictures (N, 1, H, W) in [-1, 1] are apart: values, edges and grain."""
+    total = GRAIN * (grain(made) - grain(true)).abs().mean()
     for scale in range(3):
         gap = made - true
         total = total + gap.abs().mean() + gap.square().mean()
@@ -72,15 +84,22 @@ def crops(rng: np.random.Generator, pictures: np.ndarray, count: int, size: Sequ
     return out
 
 
-def loss_of(pictures: np.ndarray, settings: dict[str, Any], device: torch.device) -> Loss:
-    """The loss of one random batch, for `fit`."""
+def loss_of(
+    pictures: np.ndarray, settings: dict[str, Any], device: torch.device, elder: AutoencoderKL | None = None
+) -> Loss:
+    """The loss of one random batch, for `fit`; its first latents stay near those of `elder`."""
 
     def loss(vae: nn.Module, rng: np.random.Generator, noise: torch.Generator) -> Tensor:
         batch = as_input(crops(rng, pictures, settings["batch"], settings["crop"]), device)
         code = vae.encode(batch).latent_dist
         draw = torch.randn(code.mean.shape, generator=noise).to(device)
         made = vae.decode(code.mean + code.std * draw).sample
-        return likeness(made.mean(1, keepdim=True), batch[:, :1]) + settings["kl"] * code.kl().mean()
+        total = likeness(made.mean(1, keepdim=True), batch[:, :1]) + settings["kl"] * code.kl().mean()
+        if elder is not None:
+            with torch.no_grad():
+                known = elder.encode(batch).latent_dist.mean
+            total = total + LOYALTY * (code.mean[:, : known.shape[1]] - known).square().mean()
+        return total
 
     return loss
 
@@ -103,10 +122,19 @@ def plan_of(run: Run, section: str, stop_after: int | None) -> Plan:
 def train(run: Run, stop_after: int | None = None) -> nn.Module:
     """The vae stage: encoder and decoder together, work/vae.pt. After it the latents are fixed."""
     torch.manual_seed(run["seed"])
-    settings = run["vae"]
-    vae = build(settings["channels"], settings["groups"])
-    loss = loss_of(examples(run), settings, run.device)
+    settings, elder = run["vae"], None
+    vae = build(settings)
+    if run.elder:
+        vae, elder = grown(run, vae)
+    loss = loss_of(examples(run), settings, run.device, elder)
     return fit(vae, loss, plan_of(run, "vae", stop_after), run.work / "vae.pt", run.device)
+
+
+def grown(run: Run, vae: AutoencoderKL) -> tuple[AutoencoderKL, AutoencoderKL]:
+    """The codec begun from a shipped one with fewer latents, and that one, frozen."""
+    elder = AutoencoderKL.from_pretrained(run.elder / "image" / "vae").to(run.device).requires_grad_(False)
+    vae.load_state_dict(grow(elder.state_dict(), vae.state_dict(), paired=("encoder.conv_out", "quant_conv")))
+    return vae, elder
 
 
 def train_decoder(run: Run, stop_after: int | None = None) -> nn.Module:
@@ -124,7 +152,7 @@ def train_decoder(run: Run, stop_after: int | None = None) -> nn.Module:
 
 def read(run: Run, name: str) -> AutoencoderKL:
     """The moving average of the codec in work/<name>.pt."""
-    vae = build(run["vae"]["channels"], run["vae"]["groups"])
+    vae = build(run["vae"])
     vae.load_state_dict(torch.load(run.work / f"{name}.pt", map_location="cpu", weights_only=True)["mean"])
     return vae.to(run.device).eval().requires_grad_(False)
 
