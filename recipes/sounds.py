@@ -26,8 +26,8 @@ from PIL import Image, ImageDraw
 
 from eidophone.media.spectrogram import log_mel, log_mel_from_picture, picture_from_log_mel
 from eidophone.media.vocoder import GriffinLim
-from recipes import fetch, tagger, takes
-from recipes.tagger import Tagger
+from eidophone.models.tagger import RATE_HZ, Tagger, load_tagger
+from recipes import takes
 from recipes.takes import DEV, FRAMES, SPEC, TRAIN, Concept, Take
 
 HERE = Path(__file__).parent
@@ -90,14 +90,14 @@ def concepts() -> dict[str, Concept]:
 
 def scores(ear: Tagger, samples: Sequence[NDArray[np.float32]]) -> torch.Tensor:
     """The tagger's scores of windows at SPEC.rate_hz, shape (N, 521)."""
-    heard = [soxr.resample(s, SPEC.rate_hz, tagger.RATE_HZ) for s in samples]
-    return ear.scores(torch.from_numpy(np.stack(heard)))
+    heard = [soxr.resample(s, SPEC.rate_hz, RATE_HZ) for s in samples]
+    return ear.scores(torch.from_numpy(np.stack(heard))).mean(1)
 
 
 def confidence(ear: Tagger, found: Sequence[Take], concept: Concept) -> list[float]:
     """How surely the concept is heard in each take: its best class's score, 0 if none is a top one."""
     table = scores(ear, [take.samples for take in found])
-    wanted = [ear.names.index(name) for name in concept.heard]
+    wanted = [ear.classes.index(name) for name in concept.heard]
     best = table[:, wanted].amax(1)
     return torch.where(best >= table.topk(TOP).values[:, -1], best, 0).tolist()
 
@@ -287,7 +287,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         wanted = {name: wanted[name] for name in wanted if name in args.only}
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
-    build(wanted, None if args.smoke else Tagger.load(fetch.CACHE), args.data, args.out, settings)
+    build(wanted, None if args.smoke else load_tagger(), args.data, args.out, settings)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ WITHIN = [  # inside a layer, too
         ["vocoder", "video"],
     ),
     ("diffusion", ["noise", "views"], ["guidance"], ["walk"]),
-    ("models", ["cards"], ["source"], ["latent", "single_file"], ["components"], ["load"]),
+    ("models", ["cards"], ["source", "tagger"], ["latent", "single_file"], ["components"], ["load"]),
     ("pipelines", ["run", "inputs"], ["compose", "imprint", "hear"], ["see"], ["verbs"]),
     ("cli", ["flags", "show"], ["models", "verbs"], ["main"]),
 ]

@@ -1,7 +1,6 @@
 """Laws of the sound recipe; no network, no soundfont, no weights."""
 
 import json
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,24 +15,8 @@ from recipes.takes import DEV, FRAMES, SPEC, TRAIN, Take  # noqa: E402
 RNG = np.random.default_rng
 
 
-def tone(hz: float, seconds: float = 1.0, rate_hz: int = tagger.RATE_HZ) -> torch.Tensor:
+def tone(hz: float, seconds: float, rate_hz: int) -> torch.Tensor:
     return torch.sin(2 * torch.pi * hz * torch.arange(round(seconds * rate_hz)) / rate_hz)
-
-
-def test_a_higher_tone_lights_a_higher_band() -> None:
-    bands = [tagger.log_mel_patches(tone(hz)[None])[0, 0, 40].argmax() for hz in (200, 400, 1600, 6400)]
-    assert all(low < high for low, high in pairwise(bands))
-
-
-def test_triangles_add_up_to_one_between_the_outer_peaks() -> None:
-    hz = torch.linspace(0, tagger.RATE_HZ / 2, tagger.FFT // 2 + 1)
-    inner = (hz > 250) & (hz < 7000)
-    assert torch.allclose(tagger.mel_bank()[inner].sum(1), torch.ones(()), atol=1e-4)
-
-
-def test_same_padding_keeps_the_ceiling_of_the_quotient() -> None:
-    for length in (5, 6, 7):
-        assert tagger.SameConv(1, 1, 3, 2)(torch.zeros(1, 1, length, 96)).shape[-2:] == (-(-length // 2), 48)
 
 
 def test_protobuf_and_varints_read_known_bytes() -> None:
