@@ -13,7 +13,8 @@ import pytest
 
 from eidophone.cli import main
 from eidophone.errors import EidophoneError, UnknownModel, WeightsAbsent
-from eidophone.models.source import find, wanted_files
+from eidophone.models.source import find
+from eidophone.models.weights import wanted_files
 
 REPO = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

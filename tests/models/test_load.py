@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from eidophone.errors import BadInput, ModelsDoNotFit, UnknownModel, WeightsAbsent
 from eidophone.models.load import Loader, load_vocoder, mel_spec_of, same_weights
-from eidophone.models.source import find, wanted_files
+from eidophone.models.source import find
+from eidophone.models.weights import wanted_files
 from tests.conftest import MEL, make_model
 
 CPU = torch.device("cpu")

@@ -3,12 +3,23 @@
 import argparse
 import json
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eidophone.errors import BadInput, EidophoneError, UnknownModel
-from eidophone.models.cards import ROLES, Card, Role, cards, known, package_folder, quoted, unknown_model
+from eidophone.models.cards import (
+    DIFFUSION,
+    Card,
+    Role,
+    cards,
+    known,
+    package_folder,
+    quoted,
+    unknown_model,
+)
+from eidophone.models.checkpoint import Checkpoint, file_places, find_checkpoint
 from eidophone.models.source import Source, find
 
 if TYPE_CHECKING:  # torch is slow to import
@@ -53,19 +64,23 @@ def show_list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(rows, indent=2))
         return 0
-    print(f"{'name':<12}{'role':<7}{'here':<6}{'licence':<24}source")
+    print(f"{'name':<12}{'role':<11}{'here':<6}{'licence':<24}source")
     for row in rows:
         here = "yes" if row["here"] else "no"
-        print(f"{row['name']:<12}{row['role']:<7}{here:<6}{row['licence']:<24}{row['source']}")
+        print(f"{row['name']:<12}{row['role']:<11}{here:<6}{row['licence']:<24}{row['source']}")
     print("\nA folder in diffusers' layout, a .safetensors file or a hub id can stand for any name.")
     return 0
 
 
 def is_here(given: Card) -> bool:
-    """Whether a card's weights are in the package or in the hub's cache. Looks, does not load."""
+    """Whether a card's weights are in the package, in the hub's cache or kept by hand. Does not load."""
+    if given.file:
+        return any(place.is_file() for place in file_places(given.file))
+    diffusion = given.role in DIFFUSION
     if given.package:
-        return (package_folder(given.package) / "unet").is_dir()
-    found = (f"models--{repo.replace('/', '--')}/snapshots/*/unet/*" for repo in given.hub)
+        return (package_folder(given.package) / ("unet" if diffusion else "config.json")).exists()
+    inside = "unet/*" if diffusion else "config.json"
+    found = (f"models--{repo.replace('/', '--')}/snapshots/*/{inside}" for repo in given.hub)
     return any(any(hub_cache().glob(pattern)) for pattern in found)
 
 
@@ -77,44 +92,63 @@ def hub_cache() -> Path:
 
 def check(arguments: argparse.Namespace) -> int:
     """Loads models, says what they are and whether pairs fit; exit code 2 if something does not work."""
-    names = arguments.names or list(dict.fromkeys(c.name for c in cards().values() if is_here(c)))
-    if not names:
-        raise BadInput("No model is here; run `eidophone models pull NAME` or give a folder.")
+    names = arguments.names or known()
     parts: list[Part] = []
+    networks: list[Checkpoint] = []
     failed = 0
-    for name in dict.fromkeys(names):
+    for name, role in _parts_of(names, only_here=not arguments.names):
         try:
-            parts += [(name, source.role) for source in sources_of(name, offline=True)]
+            found = _found(name, role, offline=True)
         except EidophoneError as error:
             failed += 1
             print(f"{_plain(name)}: {error}")
+            continue
+        if isinstance(found, Source):
+            parts.append((name, found.role))
+        else:
+            networks.append(found)
+    if not (parts or networks or failed):
+        raise BadInput("No model is here; run `eidophone models pull NAME` or give a folder.")
     failed += sum(_check_group(group) for group in groups_of(parts))
+    for network in networks:
+        print(f"{_plain(network.name)} ({network.role}): is here, {network.kind}")
     return 2 if failed else 0
 
 
 def groups_of(parts: list[Part]) -> list[list[Part]]:
     """What is loaded together: the one image and the one audio model, both roles of a card, or one alone."""
-    if sorted(role for _, role in parts) == sorted(ROLES):
-        return [sorted(parts, key=lambda part: ROLES.index(part[1]))]
+    if sorted(role for _, role in parts) == sorted(DIFFUSION):
+        return [sorted(parts, key=lambda part: DIFFUSION.index(part[1]))]
     groups: dict[str, list[Part]] = {}
     for name, role in parts:
         groups.setdefault(name, []).append((name, role))
     return list(groups.values())
 
 
-def sources_of(name: str, *, offline: bool) -> list[Source]:
-    """A model's files in each of its roles: those of a card; for others the one that the files tell.
+def _parts_of(names: Iterable[str], *, only_here: bool = False) -> Iterator[tuple[str, Role | None]]:
+    """Each name in the roles of its card; None where the files must tell."""
+    for name in dict.fromkeys(names):
+        roles = [c.role for c in cards().values() if c.name == name and (is_here(c) or not only_here)]
+        yield from ((name, role) for role in roles)
+        if name not in known():
+            yield name, None
+
+
+def _found(name: str, role: Role | None, *, offline: bool) -> Source | Checkpoint:
+    """A model's files in a role; in the one that the files tell, if None.
 
     Raises:
         EidophoneError: see `models.source.find`.
     """
-    if name in known():
-        return [find(name, role, offline=offline) for role in ROLES if (name, role) in cards()]
+    if role in DIFFUSION:
+        return find(name, role, offline=offline)
+    if role is not None:
+        return find_checkpoint(name, role, offline=offline)
     try:
         source = find(name, "image", offline=offline)
     except UnknownModel:
         raise unknown_model(name) from None
-    return [replace(source, role="audio") if source.plays else source]
+    return replace(source, role="audio") if source.plays else source
 
 
 def _check_group(group: list[Part]) -> int:
@@ -132,7 +166,7 @@ def _check_group(group: list[Part]) -> int:
         except EidophoneError as error:
             failed += 1
             print(f"{_plain(name)} ({role}): {error}")
-    if len(models) == len(ROLES):
+    if len(models) == len(DIFFUSION):
         try:
             check_fit(models[0], models[1])
             both = " and ".join(dict.fromkeys(_plain(name) for name, _ in group))
@@ -164,7 +198,7 @@ def _plain(name: str) -> str:
 
 def pull(arguments: argparse.Namespace) -> int:
     """Fetches weights; says where they are."""
-    for name in arguments.names:
-        for source in sources_of(name, offline=False):
-            print(f"{_plain(name)} ({source.role}): {source.path} ({source.revision})")
+    for name, role in _parts_of(arguments.names):
+        found = _found(name, role, offline=False)
+        print(f"{_plain(name)} ({found.role}): {found.path} ({found.revision})")
     return 0

@@ -5,7 +5,7 @@ import tomllib
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,8 +13,10 @@ from eidophone.errors import UnknownModel
 from eidophone.media.mel import MelSpec
 from eidophone.media.vocoder_files import settings_of
 
-Role = Literal["image", "audio"]
-ROLES: tuple[Role, ...] = ("image", "audio")
+Role = Literal["image", "audio", "embedder", "captioner", "tagger"]
+ROLES: tuple[Role, ...] = get_args(Role)
+#: The roles of diffusion models; the others are of single networks that listen or compare.
+DIFFUSION: tuple[Role, ...] = ("image", "audio")
 
 #: The file in a model's folder that says what diffusers' layout has no place for.
 FACTS_FILE = "eidophone.json"
@@ -81,7 +83,9 @@ class Card:
         about: One line for people.
         licence: Of the weights, as SPDX writes it.
         more: Where its model card is.
+        kind: Which code reads it, where a role has several.
         package: Folder inside this package, or None.
+        file: Name of a file of weights that the user fetches from where `more` says, or None.
         hub: Hub ids, in the order in which they are tried.
         revision: Branch, tag or commit on the hub.
         borrows: Role of the same card that lends VAE, text encoder and tokenizer.
@@ -93,7 +97,9 @@ class Card:
     about: str
     licence: str
     more: str
+    kind: str = ""
     package: str | None = None
+    file: str | None = None
     hub: tuple[str, ...] = ()
     revision: str = "main"
     borrows: Role | None = None
@@ -102,7 +108,9 @@ class Card:
     @property
     def source(self) -> str:
         """Where the weights come from, for people."""
-        return "in this package" if self.package else f"hub: {self.hub[0]}"
+        if self.package:
+            return "in this package"
+        return f"file: {self.file}, from {self.more}" if self.file else f"hub: {self.hub[0]}"
 
 
 @functools.cache
@@ -120,7 +128,9 @@ def cards() -> dict[tuple[str, Role], Card]:
                     about=row["about"],
                     licence=row["licence"],
                     more=row["card"],
+                    kind=part.get("kind", ""),
                     package=part.get("package"),
+                    file=part.get("file"),
                     hub=tuple(part.get("hub", ())),
                     revision=part.get("revision", "main"),
                     borrows=part.get("borrows"),

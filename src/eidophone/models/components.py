@@ -16,7 +16,8 @@ from eidophone.errors import BadInput
 from eidophone.media.vocoder_files import read_json, settings_of
 from eidophone.models.latent import TextEncoder
 from eidophone.models.single_file import text_encoder_in
-from eidophone.models.source import Source, chosen_weights, variant_of
+from eidophone.models.source import Source
+from eidophone.models.weights import chosen_weights, variant_of
 
 Part = TypeVar("Part")
 _Beta = Annotated[float, Field(ge=0, lt=1)]

@@ -1,0 +1,104 @@
+"""The files of a single network that listens or compares: embedder, captioner, tagger. Loads nothing."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from eidophone.errors import BadInput, WeightsAbsent
+from eidophone.media.vocoder_files import read_json
+from eidophone.models.cards import Card, Role, package_folder, quoted
+from eidophone.models.hub import fetched
+from eidophone.models.names import readable, resolved
+from eidophone.models.weights import NETWORK, Origin, wanted_beside
+
+#: The kind that a bare file of weights has in a role: no other kind is published as one.
+_KIND_OF_FILE: dict[Role, str] = {"embedder": "audioclip", "captioner": "act"}
+
+
+@dataclass(frozen=True)
+class Checkpoint(Origin):
+    """The files of one network in one role.
+
+    Attributes:
+        kind: Which code reads it: that of the card, else what `config.json` calls its `model_type`.
+        path: A folder with `config.json` and weights in transformers' layout, or a file of weights.
+    """
+
+    name: str
+    role: Role
+    kind: str
+    path: Path
+    revision: str
+    licence: str
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Weights and settings."""
+        if self.path.is_file():
+            yield self.path.name, self.path
+        else:
+            names = wanted_beside(path.name for path in self.path.iterdir())
+            yield from ((name, self.path / name) for name in names)
+
+
+def find_checkpoint(name: str, role: Role, *, offline: bool = False) -> Checkpoint:
+    """Finds a network's files; asks a hub for what is not here unless `offline`.
+
+    Raises:
+        UnknownModel: no card, folder, file or hub id of that name.
+        WeightsAbsent: known, but not here and not to be had now; the message says where it is published.
+        BadInput: a folder or file of another layout, or one that cannot be read.
+    """
+    found = resolved(name, role)
+    if isinstance(found, Path):
+        with readable(name):
+            return Checkpoint(name, role, _kind_of(found, role), found, "local", "")
+    if found.file:
+        path, revision = _kept_file(found, found.file), "local"
+    elif found.package:
+        path, revision = _in_package(found, found.package), "package"
+    else:
+        path = fetched(found, NETWORK, offline=offline)
+        revision = path.name
+    return Checkpoint(name, role, found.kind or _kind_of(path, role), path, revision, found.licence)
+
+
+def file_places(name: str) -> list[Path]:
+    """Where a file of weights that no hub has is looked for: the current folder, then the user's cache."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return [Path.cwd() / name, home / "eidophone" / name]
+
+
+def _kept_file(given: Card, name: str) -> Path:
+    here = next((place for place in file_places(name) if place.is_file()), None)
+    if here is None:
+        raise WeightsAbsent(
+            f"The weights of {quoted(given.name)} are not here; fetch {name} from {given.more} and put it "
+            f"under that name into {file_places(name)[1].parent}, or give its path instead of the name."
+        )
+    return here
+
+
+def _in_package(given: Card, package: str) -> Path:
+    folder = package_folder(package)
+    if not (folder / "config.json").is_file():
+        raise WeightsAbsent(
+            f"The {given.role} {given.name!r} is missing from this installation ({package}); "
+            "reinstall the package."
+        )
+    return folder
+
+
+def _kind_of(path: Path, role: Role) -> str:
+    if path.is_file():
+        if role not in _KIND_OF_FILE:
+            raise BadInput(f"{path}: the {role} must be a folder with config.json and weights.")
+        return _KIND_OF_FILE[role]
+    settings = path / "config.json"
+    facts = read_json(settings) if settings.is_file() else None
+    kind = facts.get("model_type") if isinstance(facts, dict) else None
+    if not isinstance(kind, str):
+        raise BadInput(
+            f"{path}: not a model folder in transformers' layout, config.json names no model_type."
+        )
+    return kind

@@ -1,0 +1,91 @@
+"""Weights from a hub: fetched once, found again in its cache without a network."""
+
+import errno
+from pathlib import Path
+
+from eidophone.errors import WeightsAbsent
+from eidophone.models.cards import Card, quoted
+from eidophone.models.weights import Layout
+
+_SECONDS_TO_ANSWER = 10
+
+
+def fetched(given: Card, layout: Layout, *, offline: bool) -> Path:
+    """The folder of the first of a card's repositories that answers, or that was fetched before.
+
+    Raises:
+        WeightsAbsent: none of them; the message says why, and what to do.
+    """
+    failures = []
+    for repo in given.hub:
+        try:
+            return _snapshot(repo, given.revision, layout, offline)
+        except Exception as error:  # as in `_snapshot`
+            failures.append(f"{repo}: {_short(error)}")
+    pull = f"`eidophone models pull {given.name}`" if given.more else "the same command"
+    raise WeightsAbsent(
+        f"The weights of {quoted(given.name)} are not here and could not be fetched ({'; '.join(failures)}); "
+        f"run {pull} where there is a network, or give a local folder instead of the name."
+    )
+
+
+def _snapshot(repo: str, revision: str, layout: Layout, offline: bool) -> Path:
+    """The folder of a repository: what the hub has now, else what was fetched before."""
+    from huggingface_hub import constants
+
+    if offline or constants.HF_HUB_OFFLINE:
+        return _cached(repo, revision, layout)
+    try:
+        return _downloaded(repo, revision, layout)
+    except Exception as error:  # the hub's client raises many kinds; each means: not from there
+        try:
+            return _cached(repo, revision, layout)
+        except FileNotFoundError:
+            raise error from None
+
+
+def _downloaded(repo: str, revision: str, layout: Layout) -> Path:
+    from huggingface_hub import HfApi, snapshot_download
+
+    info = HfApi().model_info(repo, revision=revision, timeout=_SECONDS_TO_ANSWER)
+    files = layout.wanted(f.rfilename for f in info.siblings or ())
+    # by the name of the revision, not its commit, so that the cache knows it without a network
+    return Path(snapshot_download(repo, revision=revision, allow_patterns=files))
+
+
+def _cached(repo: str, revision: str, layout: Layout) -> Path:
+    """A folder fetched before.
+
+    Raises:
+        FileNotFoundError: there is none, or the fetching was broken off.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        found = Path(snapshot_download(repo, revision=revision, local_files_only=True))
+    except LocalEntryNotFoundError as error:
+        # the client counts every file of the repository; only those that a loading reads were fetched
+        if (partial := getattr(error, "snapshot_path", None)) is None:
+            raise
+        found = Path(partial)
+    if not layout.whole(found):
+        raise FileNotFoundError(f"{found}: broken off")
+    return found
+
+
+def _short(error: Exception) -> str:
+    name = type(error).__name__
+    reasons = {
+        "LocalEntryNotFoundError": "not downloaded yet, and the network may not be asked",
+        "FileNotFoundError": "only a part was downloaded",
+        "RepositoryNotFoundError": "no such repository, or it asks for a login",
+        "RevisionNotFoundError": "no such revision",
+        "GatedRepoError": "its licence must be accepted on its page first",
+        "HFValidationError": "not a name of a repository",
+    }
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full"
+    if isinstance(error, PermissionError):
+        return "the folder of downloads may not be written"
+    return reasons.get(name, f"the hub cannot be reached ({name})")

@@ -1,0 +1,162 @@
+"""Which files of a model a loading reads, in diffusers' layout and in transformers', and their digest."""
+
+import hashlib
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from eidophone.models.cards import FACTS_FILE, Role
+
+PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+# As diffusers, transformers and Auffusion name them; shards and variants in either order.
+_WEIGHTS = re.compile(
+    r"(?:diffusion_pytorch_model|pytorch_model|model)(?:\.(\w+))?(?:-\d+-of-\d+)?(?:\.(\w+))?"
+    r"\.(?:safetensors|bin)|vocoder\.(?:safetensors|pt)"
+)
+_SETTINGS = (".json", ".txt")
+_WHOLE_BYTES, _END_BYTES = 64 << 20, 1 << 20
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a repository of weights is laid out.
+
+    Attributes:
+        wanted: Of all files in it, those that one loading reads.
+        whole: Whether a folder holds all that a loading needs.
+    """
+
+    wanted: Callable[[Iterable[str]], list[str]]
+    whole: Callable[[Path], bool]
+
+
+def variant_of(name: str) -> str | None:
+    """The variant that a file of weights is named after, "" for plain ones; None if it holds no weights.
+
+    >>> [variant_of(f"model{end}") for end in (".bin", ".fp16.bin", ".fp16-00001-of-00002.bin", ".onnx")]
+    ['', 'fp16', 'fp16', None]
+    """
+    match = _WEIGHTS.fullmatch(name)
+    return None if match is None else match[1] or match[2] or ""
+
+
+def chosen_weights(names: Iterable[str]) -> list[str]:
+    """Of the files in one folder, the weights to load: safetensors before pickles, plain before variants.
+
+    >>> chosen_weights(["model.bin", "model.safetensors", "model.fp16.safetensors", "openvino_model.bin"])
+    ['model.safetensors']
+    """
+    variants = {name: variant for name in sorted(names) if (variant := variant_of(name)) is not None}
+    safe = [name for name in variants if name.endswith(".safetensors")] or list(variants)
+    if not safe:
+        return []
+    best = min((variants[name] for name in safe), key=lambda v: (v != "", v == "non_ema", v))
+    return [name for name in safe if variants[name] == best]
+
+
+def wanted_files(listed: Iterable[str]) -> list[str]:
+    """Of all files in a model's folder, those that one loading reads: no second copy of any weights.
+
+    >>> wanted_files(["unet/model.bin", "unet/model.safetensors", "x.ckpt", "unet/config.json"])
+    ['unet/config.json', 'unet/model.safetensors']
+    """
+    kept: list[str] = []
+    by_part: dict[str, list[str]] = {}
+    for name in listed:
+        part, _, rest = name.rpartition("/")
+        if name in ("model_index.json", FACTS_FILE):
+            kept.append(name)
+        elif part in (*PARTS, "vocoder"):
+            by_part.setdefault(part, []).append(rest)
+    for part, names in by_part.items():
+        kept += [f"{part}/{name}" for name in _in_one_folder(names)]
+    return sorted(kept)
+
+
+def wanted_beside(listed: Iterable[str]) -> list[str]:
+    """The same for a single network with its settings beside it, as transformers stores one.
+
+    >>> wanted_beside(["config.json", "pytorch_model.bin", "model.safetensors", "onnx/model.onnx", "a.md"])
+    ['config.json', 'model.safetensors']
+    """
+    return sorted(_in_one_folder([name for name in listed if "/" not in name]))
+
+
+def _in_one_folder(names: list[str]) -> list[str]:
+    return [*(name for name in names if name.endswith(_SETTINGS)), *chosen_weights(names)]
+
+
+def _whole_pipeline(folder: Path) -> bool:
+    """Whether every part of a model is there; a vocoder too, once there are settings of one."""
+    needed = [part for part in ("unet", "vae", "text_encoder", "vocoder") if (folder / part).is_dir()]
+    return all((folder / part).is_dir() for part in PARTS) and all(
+        chosen_weights(p.name for p in (folder / part).iterdir()) for part in needed
+    )
+
+
+def _whole_network(folder: Path) -> bool:
+    names = {path.name for path in folder.iterdir()}
+    return "config.json" in names and bool(chosen_weights(names))
+
+
+PIPELINE = Layout(wanted_files, _whole_pipeline)
+NETWORK = Layout(wanted_beside, _whole_network)
+
+
+def digest_of(files: Iterable[tuple[str, Path]]) -> str:
+    """16 hexadecimal digits that change when one of these files, given with their names, changes.
+
+    Taken from names, sizes and contents; of files over 64 MB from the first and last MiB only.
+    """
+    digest = hashlib.sha256()
+    for name, path in files:
+        size = path.stat().st_size
+        digest.update(f"{name}\0{size}\0".encode())
+        with path.open("rb") as file:
+            if size <= _WHOLE_BYTES:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+            else:
+                digest.update(file.read(_END_BYTES))
+                file.seek(-_END_BYTES, os.SEEK_END)
+                digest.update(file.read(_END_BYTES))
+    return digest.hexdigest()[:16]
+
+
+class Origin(ABC):
+    """What the files of every kind of model have in common.
+
+    Attributes:
+        name: As the user wrote it.
+        role: What it is used for.
+        revision: What was found: the commit on a hub, "package", or "local".
+        licence: Of the weights; empty if unknown.
+    """
+
+    name: str
+    role: Role
+    revision: str
+    licence: str
+
+    @abstractmethod
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """The files that a loading reads, by their names in the model, in order of name."""
+
+    @cached_property
+    def weights(self) -> str:
+        """The digest of the files that decide what the model computes."""
+        return digest_of(self.files())
+
+    def describe(self) -> dict[str, Any]:
+        """For the record."""
+        return {
+            "name": self.name,
+            "role": self.role,
+            "revision": self.revision,
+            "licence": self.licence,
+            "weights": self.weights,
+        }
