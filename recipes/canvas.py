@@ -15,7 +15,7 @@ from recipes.textures import HEIGHT, WIDTH, smooth, texture
 
 BACKGROUNDS = {"black": 0.68, "white": 0.08, "gradient": 0.13, "noise": 0.11}
 CALM_BACKGROUNDS = {"black": 0.86, "white": 0.04, "gradient": 0.10}
-CALM_STYLES = {"plain": 0.62, "textured": 0.28, "line": 0.03, "silhouette": 0.02, "lithograph": 0.05}
+CALM_STYLES = {"plain": 0.52, "textured": 0.38, "line": 0.03, "silhouette": 0.02, "lithograph": 0.05}
 #: Shaded drawings that agree with each other: what a small network learns first.
 CALM_SOURCES = ("fluent3d", "noto", "fluent-flat", "drawn")
 STYLES = {

@@ -6,7 +6,6 @@ min(SNR, 5) / (SNR + 1): without the root, high noise levels hardly count, and t
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from recipes import text, vae
 from recipes.canvas import gated
 from recipes.config import Run
 from recipes.data import canvases, pack, sound_phrases, sound_pictures
+from recipes.grow import grow
 from recipes.loop import Loss, Plan, fit, save_whole
 
 DROP = 0.1  # share of captions replaced by the empty one, for guidance
@@ -24,17 +24,18 @@ CAPTIONS_PER_SOUND = 24
 LARGEST_SNR = 5.0
 
 
-def build(settings: dict[str, Any], width: int) -> UNet2DConditionModel:
-    """An untrained denoiser of 4 x 16 x 36 latents; text enters at the two lower levels."""
+def build(run: Run) -> UNet2DConditionModel:
+    """An untrained denoiser of LATENTS x 16 x 36; text enters at the two lower levels."""
+    settings, latents = run["unet"], run["vae"]["latents"]
     return UNet2DConditionModel(
         sample_size=(16, 36),
-        in_channels=4,
-        out_channels=4,
+        in_channels=latents,
+        out_channels=latents,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         block_out_channels=tuple(settings["channels"]),
         layers_per_block=1,
-        cross_attention_dim=width,
+        cross_attention_dim=run["text"]["width"],
         attention_head_dim=settings["heads"],
         norm_num_groups=settings["groups"],
     )
@@ -53,7 +54,7 @@ class Lesson:
     """What a denoiser learns from.
 
     Attributes:
-        latents: Scaled latents, float16 (N, 4, h, w).
+        latents: Scaled latents, float16 (N, channels, h, w).
         first, count: Rows of `conditions` that suit each latent.
         conditions: float16 (M, length, width); row 0 is the empty caption.
         roll: Share of latents that are turned around in time (along the width).
@@ -68,7 +69,7 @@ class Lesson:
 
 @torch.no_grad()
 def encoded(codec: AutoencoderKL, pictures: np.ndarray, device: torch.device) -> Tensor:
-    """Scaled latents, float16 (N, 4, H / 8, W / 8), of pictures uint8 (N, H, W)."""
+    """Scaled latents, float16 (N, channels, H / 8, W / 8), of pictures uint8 (N, H, W)."""
     parts = [pictures[i : i + 16] for i in range(0, len(pictures), 16)]
     means = [
         codec.encode(vae.as_input(p, device)).latent_dist.mean * codec.config.scaling_factor for p in parts
@@ -153,11 +154,17 @@ def loss_of(taught: Lesson, batch: int, device: torch.device) -> Loss:
 
 
 def train(run: Run, which: str, stop_after: int | None = None) -> UNet2DConditionModel:
-    """The image or audio stage: work/image.pt or work/audio.pt; audio starts from image's moving average."""
+    """The image or audio stage: work/image.pt or work/audio.pt.
+
+    Both start from the elder's, where there is one; else audio starts from image's moving average.
+    """
     torch.manual_seed(run["seed"])
     settings = run[which]
-    net = build(run["unet"], run["text"]["width"])
-    if which == "audio":
+    net = build(run)
+    if run.elder:
+        elder = UNet2DConditionModel.from_pretrained(run.elder / which / "unet")
+        net.load_state_dict(grow(elder.state_dict(), net.state_dict()))
+    elif which == "audio":
         net.load_state_dict(torch.load(run.work / "image.pt", map_location="cpu", weights_only=True)["mean"])
     plan = Plan(
         steps=settings["steps"], rate=settings["rate"], seed=run["seed"], checkpoint_s=run["checkpoint_s"],
@@ -169,6 +176,6 @@ def train(run: Run, which: str, stop_after: int | None = None) -> UNet2DConditio
 
 def load(run: Run, which: str) -> UNet2DConditionModel:
     """The moving average of a denoiser so far."""
-    net = build(run["unet"], run["text"]["width"])
+    net = build(run)
     net.load_state_dict(torch.load(run.work / f"{which}.pt", map_location="cpu", weights_only=True)["mean"])
     return net.to(run.device).eval().requires_grad_(False)

@@ -158,20 +158,39 @@ def read(run: Run, name: str) -> AutoencoderKL:
 
 
 @torch.no_grad()
-def scale(run: Run) -> float:
-    """The factor that gives latents the standard deviation 1, measured once; kept in work/scale.json."""
+def spread(run: Run) -> dict[str, list[float]]:
+    """Mean and standard deviation of each latent channel, measured once; kept in work/scale.json."""
     file = run.work / "scale.json"
     if not file.exists():
         pictures = examples(run)
         sample = as_input(pictures[:: max(1, len(pictures) // 96)], run.device)
         codec = read(run, "vae")
         means = torch.cat([codec.encode(part).latent_dist.mean for part in sample.split(16)])
-        file.write_text(json.dumps(round(1 / float(means.std()), 5)))
-    return float(json.loads(file.read_text()))
+        facts = {"mean": means.mean((0, 2, 3)).tolist(), "std": means.std((0, 2, 3)).tolist()}
+        file.write_text(json.dumps(facts))
+    found: dict[str, list[float]] = json.loads(file.read_text())
+    return found
+
+
+@torch.no_grad()
+def balanced(codec: AutoencoderKL, mean: Tensor, std: Tensor) -> AutoencoderKL:
+    """Moves each latent channel to mean 0 and deviation 1, and undoes it before decoding.
+
+    Exact: it is folded into the linear layers on both sides. A denoiser then spends its strength evenly.
+    """
+    into, out = codec.quant_conv, codec.post_quant_conv
+    count = len(mean)
+    into.weight[:count] /= std[:, None, None, None]
+    into.bias[:count] = (into.bias[:count] - mean) / std
+    into.bias[count:] -= 2 * std.log()
+    out.bias += out.weight[:, :, 0, 0] @ mean
+    out.weight *= std[None, :, None, None]
+    codec.register_to_config(scaling_factor=1.0)
+    return codec
 
 
 def load(run: Run) -> AutoencoderKL:
-    """The codec as it stands, with its scale: the encoder of the vae stage, the best decoder there is."""
+    """The codec as it stands, balanced: the encoder of the vae stage, the best decoder there is."""
     codec = read(run, "decoder" if (run.work / "decoder.pt").exists() else "vae")
-    codec.register_to_config(scaling_factor=scale(run))
-    return codec
+    facts = {name: torch.tensor(values, device=run.device) for name, values in spread(run).items()}
+    return balanced(codec, **facts)
