@@ -22,7 +22,7 @@ LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 WITHIN = [  # inside a layer, too
     (
         "media",
-        ["mel", "files", "vocoder_files", "truncation"],
+        ["mel", "files", "vocoder_files", "truncation", "resampling"],
         ["spectrogram", "audio", "picture"],
         ["vocoder", "video"],
     ),

@@ -110,8 +110,7 @@ def check(arguments: argparse.Namespace) -> int:
     if not (parts or networks or failed):
         raise BadInput("No model is here; run `eidophone models pull NAME` or give a folder.")
     failed += sum(_check_group(group) for group in groups_of(parts))
-    for network in networks:
-        print(f"{_plain(network.name)} ({network.role}): is here, {network.kind}")
+    failed += sum(_check_network(network) for network in networks)
     return 2 if failed else 0
 
 
@@ -144,6 +143,8 @@ def _found(name: str, role: Role | None, *, offline: bool) -> Source | Checkpoin
         return find(name, role, offline=offline)
     if role is not None:
         return find_checkpoint(name, role, offline=offline)
+    if (Path(name) / "config.json").is_file():
+        return find_checkpoint(name, "embedder", offline=offline)
     try:
         source = find(name, "image", offline=offline)
     except UnknownModel:
@@ -175,6 +176,24 @@ def _check_group(group: list[Part]) -> int:
             failed += 1
             print(error)
     return failed
+
+
+def _check_network(found: Checkpoint) -> int:
+    """Loads an embedder and says what it compares; of the others says that they are here. 1 if it fails."""
+    import torch
+
+    from eidophone.models.embedders.load import embedder_of
+
+    facts = f"is here, {found.kind}"
+    if found.role == "embedder":
+        try:
+            embedder = embedder_of(found, torch.device("cpu"))
+        except EidophoneError as error:
+            print(f"{_plain(found.name)} ({found.role}): {error}")
+            return 1
+        facts = f"works, compares {', '.join(sorted(embedder.senses))}"
+    print(f"{_plain(found.name)} ({found.role}): {facts}")
+    return 0
 
 
 def _loaded(loader: "Loader", name: str, role: Role) -> "LatentModel":

@@ -51,7 +51,7 @@ def load_unet(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
     """The U-Net, ready to use, without gradients for its weights."""
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-    return _settled(_network(UNet2DConditionModel, "unet", source, dtype), device)
+    return settled(_network(UNet2DConditionModel, "unet", source, dtype), device)
 
 
 def load_vae(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
@@ -66,7 +66,7 @@ def load_vae(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
                 f"{source.part('vae') / 'config.json'}: {name} must be a number; got {value!r}; "
                 "fetch the model again."
             )
-    return _settled(network, device)
+    return settled(network, device)
 
 
 def load_text_encoder(source: Source, dtype: torch.dtype, device: torch.device) -> TextEncoder:
@@ -77,12 +77,12 @@ def load_text_encoder(source: Source, dtype: torch.dtype, device: torch.device) 
     _need(folder, source)
     _need(words, source)
     if source.single:
-        network = _checked(source.single, lambda: text_encoder_in(source.single, folder, dtype))
+        network = checked(source.single, lambda: text_encoder_in(source.single, folder, dtype))
     else:
         how = {"dtype": dtype, "local_files_only": True, "variant": _variant(folder)}
-        network = _checked(folder, lambda: CLIPTextModel.from_pretrained(folder, **how))
-    tokenizer = _checked(words, lambda: CLIPTokenizer.from_pretrained(words, local_files_only=True))
-    return TextEncoder(tokenizer, _settled(network, device))
+        network = checked(folder, lambda: CLIPTextModel.from_pretrained(folder, **how))
+    tokenizer = checked(words, lambda: CLIPTokenizer.from_pretrained(words, local_files_only=True))
+    return TextEncoder(tokenizer, settled(network, device))
 
 
 def load_schedule(source: Source) -> dict[str, Any]:
@@ -116,8 +116,8 @@ def _network(kind: Any, part: str, source: Source, dtype: torch.dtype) -> Any:
     }
     if source.single:
         where = {"config": str(folder.parent), "subfolder": part, **how}
-        return _checked(source.single, lambda: kind.from_single_file(str(source.single), **where))
-    return _checked(folder, lambda: kind.from_pretrained(folder, variant=_variant(folder), **how))
+        return checked(source.single, lambda: kind.from_single_file(str(source.single), **where))
+    return checked(folder, lambda: kind.from_pretrained(folder, variant=_variant(folder), **how))
 
 
 def _variant(folder: Path) -> str | None:
@@ -126,7 +126,7 @@ def _variant(folder: Path) -> str | None:
     return variant_of(chosen[0]) or None if chosen else None
 
 
-def _checked(place: Path, load: Callable[[], Part]) -> Part:
+def checked(place: Path, load: Callable[[], Part]) -> Part:
     """Calls a loader of a foreign library, without its chatter; says what it did not like."""
     from transformers.utils import logging
 
@@ -145,5 +145,6 @@ def _checked(place: Path, load: Callable[[], Part]) -> Part:
             logging.enable_progress_bar()
 
 
-def _settled(network: Any, device: torch.device) -> Any:
+def settled(network: Any, device: torch.device) -> Any:
+    """A network on a device, ready to use, without gradients for its weights."""
     return network.to(device).eval().requires_grad_(False)

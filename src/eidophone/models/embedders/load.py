@@ -1,0 +1,86 @@
+"""From a name to an embedder."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from eidophone.errors import BadInput
+from eidophone.media.vocoder_files import read_json
+from eidophone.models.cards import known, quoted
+from eidophone.models.checkpoint import Checkpoint, find_checkpoint
+from eidophone.models.components import checked, settled
+from eidophone.models.embedders.contract import Embedder
+
+DEFAULT_EMBEDDER = "tiny"
+
+
+def load_embedder(name: str, device: torch.device, *, offline: bool = False) -> Embedder:
+    """The embedder of a name: a card, a folder in transformers' layout, a checkpoint file or a hub id.
+
+    In float32, ready to use, without gradients for its weights.
+
+    Raises:
+        UnknownModel, WeightsAbsent, BadInput: see `models.checkpoint.find_checkpoint`; also a network of
+            another kind.
+    """
+    return embedder_of(find_checkpoint(name, "embedder", offline=offline), device)
+
+
+def embedder_of(found: Checkpoint, device: torch.device) -> Embedder:
+    """The embedder in files that were found.
+
+    Raises:
+        BadInput: they are damaged, or hold a network of another kind.
+    """
+    if found.kind not in KINDS:
+        raise BadInput(
+            f"{quoted(found.name)}: holds {found.kind!r}, which is no embedder known here; "
+            f"there are {', '.join(known('embedder'))}."
+        )
+    return KINDS[found.kind](found, device)
+
+
+def _clip(found: Checkpoint, device: torch.device) -> Embedder:
+    from transformers import CLIPModel, CLIPTokenizer
+
+    from eidophone.models.embedders.clip import ClipEmbedder, Preprocessing
+
+    network = _network(CLIPModel, found.path, device)
+    tokenizer = checked(found.path, lambda: CLIPTokenizer.from_pretrained(found.path, local_files_only=True))
+    seen = Preprocessing(side=network.config.vision_config.image_size)
+    settings = found.path / "preprocessor_config.json"
+    if settings.is_file() and isinstance(facts := read_json(settings), dict):
+        mean, std = (tuple(facts.get(f"image_{key}", getattr(seen, key))) for key in ("mean", "std"))
+        seen = Preprocessing(seen.side, mean, std)
+    return ClipEmbedder(found.name, network, tokenizer, seen)
+
+
+def _clap(found: Checkpoint, device: torch.device) -> Embedder:
+    from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel
+
+    from eidophone.models.embedders.clap import ClapEmbedder
+
+    network = _network(ClapModel, found.path, device)
+    if network.config.audio_config.enable_fusion:
+        raise BadInput(
+            f"{quoted(found.name)}: a fused CLAP crops at random; choose an unfused one like clap."
+        )
+    tokenizer = checked(found.path, lambda: AutoTokenizer.from_pretrained(found.path, local_files_only=True))
+    extractor = checked(
+        found.path, lambda: ClapFeatureExtractor.from_pretrained(found.path, local_files_only=True)
+    )
+    return ClapEmbedder(found.name, network, tokenizer, extractor)
+
+
+def _network(kind: Any, folder: Path, device: torch.device) -> Any:
+    how = {"dtype": torch.float32, "local_files_only": True}
+    return settled(checked(folder, lambda: kind.from_pretrained(folder, **how)), device)
+
+
+#: Which code reads which kind of checkpoint.
+KINDS: dict[str, Callable[[Checkpoint, torch.device], Embedder]] = {
+    "clip": _clip,
+    "clap": _clap,
+}
