@@ -82,6 +82,27 @@ def test_the_mel_picture_equals_the_published_one(golden: Path) -> None:
         assert off(back.numpy(), theirs["log_mel_back"]) < 1e-4
 
 
+@pytest.mark.slow
+def test_plms_with_gradients_equals_the_published_sampler(golden: Path) -> None:
+    """The gradient of the mean square for the weights of the tokens, through all 40 steps."""
+    from eidophone.diffusion.walk import make_scheduler, walk
+    from eidophone.diffusion.weighting import weighted
+    from eidophone.models.load import Loader
+
+    model = Loader(torch.device("cpu"), torch.float32, offline=True).model(str(golden / "toy-image"), "image")
+    with np.load(golden / "plms-a.npz") as theirs:
+        cond, uncond, noise = (torch.from_numpy(theirs[name]) for name in ("cond", "uncond", "x_T"))
+        weights = torch.ones(77, requires_grad=True)
+        denoiser = model.guided(weighted(cond, weights), uncond, float(theirs["scale"]))
+        *_, state = walk(denoiser, noise, make_scheduler("plms", model.schedule, int(theirs["steps"])))
+        loss = state.latents.square().mean()
+        loss.backward()
+        assert off(state.latents[0].detach().numpy(), theirs["latents"]) < 1e-3
+        assert loss.item() == pytest.approx(float(theirs["loss"]), rel=1e-4)
+        assert off(weights.grad.numpy(), theirs["grad_w"]) < 1e-3
+    assert model.evaluations == 2 * 41
+
+
 def test_the_paper_costs_380_evaluations() -> None:
     """90 guided image steps and 100 guided audio steps."""
     from eidophone.options import ComposeOptions

@@ -26,7 +26,7 @@ WITHIN = [  # inside a layer, too
         ["spectrogram", "audio", "picture"],
         ["vocoder", "video"],
     ),
-    ("diffusion", ["noise", "views"], ["guidance"], ["walk"]),
+    ("diffusion", ["noise", "views", "weighting"], ["guidance"], ["walk"]),
     (
         "models",
         ["cards"],

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from eidophone.errors import BadInput
 
 Preset = Literal["paper", "fast", "draft"]
-Solver = Literal["ddim", "dpm++2m", "unipc"]
+Solver = Literal["ddim", "plms", "dpm++2m", "unipc"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 VocoderChoice = Literal["auto", "hifi-gan", "griffin-lim"]
 

@@ -20,10 +20,16 @@ _SOLVERS: dict[Solver, tuple[str, dict[str, Any]]] = {
     "ddim": ("DDIMScheduler", {}),
     "dpm++2m": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "solver_order": 2}),
     "unipc": ("UniPCMultistepScheduler", {"solver_order": 2}),
+    # asks twice in its first step, so a walk yields one state more than it has steps
+    "plms": ("PNDMScheduler", {"skip_prk_steps": True}),
 }
 # The facts of a training schedule; anything else in a scheduler's config belongs to its solver.
 _SCHEDULE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
-_SPACING = ("steps_offset", "set_alpha_to_one", "timestep_spacing", "clip_sample", "clip_sample_range")
+_GRID = ("steps_offset", "set_alpha_to_one", "timestep_spacing")
+_SPACING: dict[Solver, tuple[str, ...]] = {
+    "ddim": (*_GRID, "clip_sample", "clip_sample_range"),
+    "plms": _GRID,
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ def make_scheduler(solver: Solver, config: Mapping[str, Any], steps: int) -> Any
 
     Args:
         solver: How the ladder is walked.
-        config: A `scheduler_config.json`; DDIM also takes its spacing and offsets from there.
+        config: A `scheduler_config.json`; DDIM and PLMS also take their spacing and offsets from there.
         steps: Number of steps.
 
     Raises:
@@ -63,8 +69,7 @@ def make_scheduler(solver: Solver, config: Mapping[str, Any], steps: int) -> Any
 
     name, settings = _SOLVERS[solver]
     facts = {key: config[key] for key in _SCHEDULE if config.get(key) is not None}
-    if solver == "ddim":
-        facts |= {key: config[key] for key in _SPACING if key in config}
+    facts |= {key: config[key] for key in _SPACING.get(solver, ()) if key in config}
     scheduler = getattr(diffusers, name)(**facts, **settings, prediction_type="epsilon")
     scheduler.set_timesteps(steps)
     times = scheduler.timesteps
@@ -80,8 +85,8 @@ def window_from_steps(scheduler: Any, first: int, beyond: int | None = None) -> 
     >>> window_from_steps(make_scheduler("ddim", {}, 10), 10).covers(0)
     False
     """
-    steps = len(scheduler.timesteps)
-    inside = scheduler.timesteps[first : steps if beyond is None else beyond]
+    times = scheduler.timesteps.unique_consecutive()
+    inside = times[first : len(times) if beyond is None else beyond]
     if not len(inside):
         return Window(highest=-1, lowest=-1)
     return Window(highest=float(inside[0]), lowest=float(inside[-1]))
@@ -96,7 +101,10 @@ def walk(denoiser: Denoiser, noise: Tensor, scheduler: Any) -> Iterator[State]:
         scheduler: From `make_scheduler`, fresh: multistep solvers remember their last steps.
     """
     latents = noise * scheduler.init_noise_sigma
-    for step, timestep in enumerate(scheduler.timesteps, 1):
+    step, left = 0, None
+    for timestep in scheduler.timesteps:
+        step += int(timestep != left)
+        left = timestep
         predicted = denoiser(scheduler.scale_model_input(latents, timestep), timestep)
         latents = scheduler.step(predicted, timestep, latents, return_dict=False)[0]
         yield State(step, timestep, latents)
