@@ -14,6 +14,7 @@ from eidophone.errors import BadInput
 Preset = Literal["paper", "fast", "draft"]
 Solver = Literal["ddim", "plms", "dpm++2m", "unipc"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+RankBy = Literal["weaker", "both", "weights"]
 VocoderChoice = Literal["auto", "hifi-gan", "griffin-lim"]
 
 Steps = Annotated[int, Field(ge=1, le=1000)]

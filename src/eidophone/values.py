@@ -80,6 +80,28 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Score:
+    """What the judges say of a result.
+
+    Attributes:
+        numbers: By "judge.what", such as "clip.looks" (its range and direction: see the judge); the first
+            judge that sees, and the first that hears, decide a ranking.
+        failed: Judges that could not say anything, and why.
+    """
+
+    numbers: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def side(self, what: str) -> float | None:
+        """The number of the first judge that says `what` ("looks", "sounds"); None if none does.
+
+        >>> Score({"clean.dc": 0.0, "clip.looks": 0.3, "tiny.looks": 0.9}).side("looks")
+        0.3
+        """
+        return next((x for name, x in self.numbers.items() if name.endswith(f".{what}")), None)
+
+
+@dataclass(frozen=True)
 class Result:
     """One finished sample: what is seen, what is heard, and how to make it again.
 
@@ -94,6 +116,7 @@ class Result:
         captions: The prompts or file names, for people.
         arrays: Numbers before 8-bit rounding, by name.
         extras: Further pictures of the result, by file stem.
+        score: What the judges say of it.
         folder: Where it is stored, if it is.
     """
 
@@ -107,4 +130,5 @@ class Result:
     captions: tuple[str, ...] = ()
     arrays: dict[str, Floats] = field(default_factory=dict)
     extras: dict[str, Picture] = field(default_factory=dict)
+    score: Score = field(default_factory=Score)
     folder: Path | None = None

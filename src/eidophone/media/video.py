@@ -17,8 +17,8 @@ from av.codec.codec import UnknownCodecError
 from numpy.typing import NDArray
 
 from eidophone.errors import CannotWrite
-from eidophone.media.audio import resample
 from eidophone.media.files import write_atomically
+from eidophone.media.lossy import audio_frames, audio_stream, for_encoder
 from eidophone.media.picture import caption_band, ground, resize, to_bytes
 from eidophone.values import Clip, Floats, Picture
 
@@ -31,7 +31,6 @@ HALO = 4  # the picture is darkened this far to both sides, so that the line sho
 HALO_LIGHT = 0.55
 BLACK, WHITE = (16, 128, 128), (235, 128, 128)  # Y, U, V
 BT709 = 1  # FFmpeg's number for primaries, transfer curve and matrix of HD video
-AAC_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def write_video(
     if not 1 <= fps <= 120:
         raise ValueError(f"fps must lie in 1 to 120; got {fps}")
     stage = make_stage(picture, captions)
-    sound = _for_aac(clip)
+    sound = for_encoder(clip)
     try:
         write_atomically(path, lambda draft: _encode(draft, stage, sound, clip.duration_s, fps))
     except UnknownCodecError as error:
@@ -118,23 +117,12 @@ def _even(size: float) -> int:
     return max(2, 2 * round(size / 2))
 
 
-def _for_aac(clip: Clip) -> Clip:
-    channels = clip.samples if len(clip.samples) <= 2 else clip.mono()[None]
-    rate_hz = 44_100 if 44_100 % clip.rate_hz == 0 else 48_000
-    sound = resample(Clip(channels, clip.rate_hz), rate_hz)
-    return Clip(np.clip(sound.samples, -1, 1), rate_hz)
-
-
 def _encode(path: Path, stage: Stage, sound: Clip, duration_s: float, fps: int) -> None:
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with av.open(f"file:{path}", "w", format="mp4", options=options) as container:
         video = _video_stream(container, stage, fps)
-        audio = container.add_stream(
-            "aac", rate=sound.rate_hz, layout=("mono", "stereo")[len(sound.samples) - 1]
-        )
-        audio.bit_rate = 96_000 * len(sound.samples) + 32_000
-        audio.codec_context.flags |= av.codec.context.Flags.bitexact
-        blocks = _audio_frames(sound)
+        audio = audio_stream(container, sound, "aac", 96_000 * len(sound.samples) + 32_000)
+        blocks = audio_frames(sound)
         frames = max(1, math.ceil(duration_s * fps - 1e-6))
         for k, planes in enumerate(_drawn(stage, frames, duration_s, fps)):
             frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
@@ -163,16 +151,6 @@ def _video_stream(container: av.container.OutputContainer, stage: Stage, fps: in
     context.colorspace = context.color_primaries = context.color_trc = BT709
     context.color_range = 1  # 16 to 235
     return video
-
-
-def _audio_frames(sound: Clip) -> Iterator[av.AudioFrame]:
-    """Blocks as the encoder wants them, each with its time, or the encoder's delay is not made good."""
-    for start in range(0, sound.samples.shape[1], AAC_BLOCK):
-        block = np.ascontiguousarray(sound.samples[:, start : start + AAC_BLOCK])
-        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=("mono", "stereo")[len(block) - 1])
-        frame.sample_rate = sound.rate_hz
-        frame.pts, frame.time_base = start, Fraction(1, sound.rate_hz)
-        yield frame
 
 
 def _drawn(stage: Stage, frames: int, duration_s: float, fps: int) -> Iterator[Bytes]:

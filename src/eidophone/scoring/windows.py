@@ -1,0 +1,53 @@
+"""Cuts wide pictures and long sounds into windows of the size that judges know.
+
+Every pixel and every frame lies in a window, and nothing is drawn by lot.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eidophone.values import Clip, Floats
+
+#: CLAP and AudioCLIP hear ten seconds.
+WINDOW_S = 10.0
+STEP_S = 5.0
+STEPS_A_WINDOW = 8
+
+
+def starts(length: int, window: int, step: int) -> list[int]:
+    """Where windows begin: every `step`, and one more that ends at the end if those do not reach it.
+
+    >>> starts(992, 256, 32)[-1], starts(100, 64, 48), starts(50, 64, 48)
+    (736, [0, 36], [0])
+    """
+    last = max(0, length - window)
+    found = list(range(0, last + 1, step))
+    return found if found[-1] == last else [*found, last]
+
+
+def squares(pixels: Floats) -> Tensor:
+    """Square windows as high as the picture, an eighth of that apart (Images that Sound, section 4.1).
+
+    A picture that is higher than wide is cut along its height.
+
+    Args:
+        pixels: Shape (height, width, 3).
+
+    Returns:
+        Shape (windows, 3, side, side), from left to right.
+    """
+    wide = pixels if pixels.shape[1] >= pixels.shape[0] else pixels.transpose(1, 0, 2)
+    side = wide.shape[0]
+    begins = starts(wide.shape[1], side, max(1, side // STEPS_A_WINDOW))
+    cut = np.stack([wide[:, left : left + side] for left in begins])
+    upright = cut if wide is pixels else cut.transpose(0, 2, 1, 3)
+    return torch.from_numpy(np.ascontiguousarray(upright.transpose(0, 3, 1, 2)))
+
+
+def stretches(clip: Clip) -> Tensor:
+    """Ten seconds of mono sound every five, (windows, frames); a shorter sound is one window as it is."""
+    mono = clip.mono()
+    window = min(len(mono), round(WINDOW_S * clip.rate_hz))
+    begins = starts(len(mono), window, round(STEP_S * clip.rate_hz))
+    return torch.from_numpy(np.stack([mono[first : first + window] for first in begins]))
