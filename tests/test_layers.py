@@ -46,7 +46,7 @@ WITHIN = [  # inside a layer, too
         ["judges"],
     ),
     ("pipelines", ["run", "inputs"], ["compose", "imprint", "hear"], ["see"], ["verbs"]),
-    ("cli", ["flags", "show"], ["models", "verbs"], ["main"]),
+    ("cli", ["flags", "show"], ["models", "score", "verbs"], ["main"]),
 ]
 
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from eidophone.version import VERSION
 
 if TYPE_CHECKING:
-    from eidophone.api import compose, hear, imprint, load, remake, see
+    from eidophone.api import compose, hear, imprint, load, remake, score, see
     from eidophone.errors import EidophoneError
     from eidophone.media.mel import MelSpec
-    from eidophone.values import Clip, Picture, Result
+    from eidophone.values import Clip, Picture, Result, Score
 
 __version__ = VERSION
 __all__ = [
-    "Clip", "EidophoneError", "MelSpec", "Picture", "Result",
-    "compose", "hear", "imprint", "load", "remake", "see",
+    "Clip", "EidophoneError", "MelSpec", "Picture", "Result", "Score",
+    "compose", "hear", "imprint", "load", "remake", "score", "see",
 ]  # fmt: skip
 
 _HOMES = {
@@ -27,6 +27,7 @@ _HOMES = {
     "MelSpec": "media.mel",
     "Picture": "values",
     "Result": "values",
+    "Score": "values",
 }
 
 

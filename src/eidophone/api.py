@@ -7,19 +7,33 @@ Traceback (most recent call last):
 eidophone.errors.BadInput: --steps: should be greater than or equal to 1; got 0.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from eidophone.options import VERBS, ComposeOptions, HearOptions, ImprintOptions, Options, SeeOptions
+from eidophone.media.audio import read_sound
+from eidophone.media.picture import read_picture
+from eidophone.options import (
+    VERBS,
+    ComposeOptions,
+    HearOptions,
+    ImprintOptions,
+    Options,
+    ScoreOptions,
+    SeeOptions,
+)
+from eidophone.pipelines.run import use_threads
 from eidophone.pipelines.verbs import PIPELINES
 from eidophone.pipelines.verbs import remake as remake_from
 from eidophone.progress import Progress, silent
 from eidophone.recipe import RECORD_FILE, read_recipe, read_record
 from eidophone.records import Store, load
-from eidophone.values import Result
+from eidophone.scoring.contract import Subject, judged, subject_of
+from eidophone.scoring.judges import no_embedder, open_judges
+from eidophone.values import Result, Score
 
-__all__ = ["compose", "hear", "imprint", "load", "remake", "run", "see"]
+__all__ = ["compose", "hear", "imprint", "load", "open_judge", "remake", "run", "score", "see"]
 
 
 def compose(
@@ -110,6 +124,47 @@ def remake(
     made = remake_from(recipe, changes, _where_inputs_may_be(path), progress)
     (result,) = _stored(made, [recipe["index"]], out, keep_arrays, progress)
     return result
+
+
+def score(
+    path: str | Path, sound: str | Path | None = None, *, progress: Progress = silent, **settings: Any
+) -> Score:
+    """What judges say of a result's folder, or of a picture and a sound.
+
+    Args:
+        path: The folder; or a picture file, if `sound` is given.
+        sound: A sound file.
+        progress: As `compose`.
+        settings: Fields of `eidophone.options.ScoreOptions`, such as `judges="clip,clap"`; a picture and a
+            sound need `image_prompt` and `audio_prompt`, a result knows its own.
+
+    Raises:
+        EidophoneError: no such judge, or files that cannot be read.
+    """
+    progress("judging", 0, 1)
+    return open_judge(ScoreOptions.make(**settings))(Path(path), None if sound is None else Path(sound))
+
+
+def open_judge(options: ScoreOptions) -> Callable[[Path, Path | None], Score]:
+    """Loads the judges of many results; what comes back is told what `score` is told."""
+    use_threads(options.threads)
+    judges = open_judges(options.judges, no_embedder)
+
+    def _judge(path: Path, sound: Path | None) -> Score:
+        if sound is None:
+            subject = subject_of(load(path))
+        else:
+            picture = read_picture(path)
+            subject = Subject(picture, picture.gray(), read_sound(sound))
+        looks, sounds = options.image_prompt, options.audio_prompt
+        asked = replace(
+            subject,
+            image_prompt=looks or subject.image_prompt,
+            audio_prompt=sounds or subject.audio_prompt,
+        )
+        return judged(asked, judges)
+
+    return _judge
 
 
 def _where_inputs_may_be(path: Path) -> list[Path]:

@@ -21,6 +21,7 @@ Steps = Annotated[int, Field(ge=1, le=1000)]
 Scale = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=8, le=65_536)]
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")]
 Threads = Annotated[int, Field(ge=1, le=1024)]
 
 
@@ -97,6 +98,21 @@ def _sentence(options: type[Options], error: ValidationError) -> str:
     return f"{flag_of(name)}: {rule}; got {first['input']!r}."
 
 
+class JudgeOptions(Options):
+    """Who judges, and how results are ranked."""
+
+    judges: str = _choose(
+        "who judges: embedders (cards, folders, files), tagger, rehearing, clean; commas between them. The "
+        "first that sees and the first that hears decide the order",
+        default="tagger,rehearing,clean",
+    )
+    rank_by: RankBy = _choose(
+        "weaker: of the two sides; both: as published, the top share of both; weights: --looks-weight",
+        default="weaker",
+    )
+    looks_weight: Share = _choose("share of the looks where weights rank", default=0.5)
+
+
 class SampleOptions(Options):
     """How many samples, from which seeds, where and how they are computed."""
 
@@ -117,9 +133,7 @@ class SampleOptions(Options):
     dtype: Dtype = _choose(
         "number format of the networks (auto: float32 on a CPU, else float16)", default="auto"
     )
-    device: str = _choose(
-        "auto, cpu, cuda, cuda:1, mps", default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$"
-    )
+    device: Device = _choose("auto, cpu, cuda, cuda:1, mps", default="auto")
     threads: Threads | None = _choose("processor threads (default: as many as there are cores)", default=None)
     batch_size: int | None = _choose("samples at once (default: as memory allows)", default=None, ge=1)
     offline: bool = _choose("never ask a hub for weights", default=False)
@@ -261,6 +275,16 @@ class SeeOptions(Options):
     start_s: float = _choose("where to begin, in seconds", default=0.0, ge=0, allow_inf_nan=False)
     duration_s: float | None = _choose("how much to draw, in seconds (default: all)", default=None, gt=0)
     normalize: bool = _choose("raise the peak to 0.95 first", default=True)
+    offline: bool = _choose("never ask a hub for weights", default=False)
+
+
+class ScoreOptions(JudgeOptions):
+    """What judges say of results, or of a picture and a sound."""
+
+    image_prompt: str = _choose("what it should look like (default: as its recipe says)", default="")
+    audio_prompt: str = _choose("what it should sound like (default: as its recipe says)", default="")
+    device: Device = _choose("auto, cpu, cuda, cuda:1, mps", default="auto")
+    threads: Threads | None = _choose("processor threads (default: as many as there are cores)", default=None)
     offline: bool = _choose("never ask a hub for weights", default=False)
 
 

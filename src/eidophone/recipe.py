@@ -45,6 +45,11 @@ class _Recipe(_Checked):
     inputs: dict[Literal["picture", "sound"], str] = {}
 
 
+class _Score(_Checked):
+    numbers: dict[str, float] = {}
+    failed: dict[str, str] = {}
+
+
 class _Record(_Checked):
     """The shape of a record.json; `records` writes it."""
 
@@ -55,6 +60,7 @@ class _Record(_Checked):
     recipe: dict[str, Any]
     facts: dict[str, Any]
     files: dict[str, str]
+    score: _Score = _Score()
 
 
 def to_text(recipe: dict[str, Any]) -> str:

@@ -8,21 +8,22 @@ import contextlib
 import datetime
 import errno
 import json
+import os
 import secrets
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from eidophone.errors import CannotWrite
+from eidophone.errors import BadInput, CannotWrite
 from eidophone.media.audio import read_sound, write_wav
 from eidophone.media.files import cannot_write, sha256, write_atomically
 from eidophone.media.picture import contact_sheet, read_picture, write_png
 from eidophone.media.video import write_video
 from eidophone.recipe import FORMAT, KEYWORD, RECORD_FILE, read_record, to_text
-from eidophone.values import Picture, Result
+from eidophone.values import Picture, Result, Score
 
 FILES = ("picture.png", "spectrogram.png", "sound.wav", "video.mp4")
 ARRAYS_FILE = "arrays.npz"
@@ -124,6 +125,21 @@ def name_of(index: int) -> str:
     return f"{index:04d}"
 
 
+def samples_below(folder: Path) -> Iterator[Path]:
+    """Folders of finished samples in and below a folder, by name; the folder itself, if it is one.
+
+    Raises:
+        BadInput: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise BadInput(f"{folder}: there is no such folder; name the folder of a result or of a run.")
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if RECORD_FILE in files:
+            folders.clear()
+            yield Path(place)
+
+
 def load(folder: str | Path) -> Result:
     """Reads a finished sample back, at 8 bits a pixel and 16 bits a frame of sound.
 
@@ -141,6 +157,7 @@ def load(folder: str | Path) -> Result:
         recipe=record["recipe"],
         facts=record["facts"],
         captions=tuple(record["captions"]),
+        score=Score(**record.get("score", {})),
         folder=folder,
     )
 
@@ -172,6 +189,7 @@ def _write_record(result: Result, folder: Path) -> None:
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "recipe": result.recipe,
         "facts": result.facts,
+        "score": asdict(result.score),
         "files": {path.name: sha256(path) for path in sorted(folder.iterdir())},
     }
     text = json.dumps(record, indent=2, ensure_ascii=False)

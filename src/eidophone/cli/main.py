@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from eidophone.cli import models, verbs
+from eidophone.cli import models, score, verbs
 from eidophone.cli.flags import Parser, add_flags
 from eidophone.cli.show import sentence
 from eidophone.errors import EidophoneError
@@ -51,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
             verbs.add_remake_flags(sub)
         verbs.add_output_flags(sub)
         sub.set_defaults(command=verbs.remake if verb == "remake" else verbs.run, verb=verb)
+    score.add_command(commands)
     models.add_commands(commands)
     return parser
 

@@ -21,7 +21,7 @@ def show(make: Callable[[Progress], Iterator[Any]], out: Path, wanted: int, as_j
     """
     rows: list[dict[str, Any]] = []
     try:
-        with _progress_bar() as progress:
+        with progress_bar() as progress:
             for result in make(progress):
                 rows.append(_row(result))
     except (KeyboardInterrupt, EidophoneError) as error:
@@ -41,7 +41,7 @@ def sentence(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _progress_bar() -> Iterator[Progress]:
+def progress_bar() -> Iterator[Progress]:
     """A bar on the terminal once something takes two seconds; a heartbeat keeps its clock going."""
     from tqdm import tqdm
 

@@ -65,19 +65,19 @@ def subject_of(result: Result) -> Subject:
     )
 
 
-def score(subject: Subject, scorers: Iterable[Scorer]) -> Score:
+def judged(subject: Subject, judges: Iterable[Scorer]) -> Score:
     """Asks every judge; one that fails, or says something that is no number, is named with its reason."""
     numbers: dict[str, float] = {}
     failed: dict[str, str] = {}
-    for scorer in scorers:
+    for judge in judges:
         try:
-            said = scorer(subject)
+            said = judge(subject)
         except EidophoneError as error:
-            failed[scorer.name] = str(error)
+            failed[judge.name] = str(error)
             continue
         for what, number in said.items():
             if math.isfinite(number):
-                numbers[f"{scorer.name}.{what}"] = number
+                numbers[f"{judge.name}.{what}"] = number
             else:
-                failed[f"{scorer.name}.{what}"] = f"came out as {number}"
+                failed[f"{judge.name}.{what}"] = f"came out as {number}"
     return Score(numbers, failed)

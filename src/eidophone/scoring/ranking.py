@@ -53,9 +53,7 @@ def ranked(
     >>> [c.item for c in ranked(few)]
     ['a', 'b', 'c']
     """
-    used = [
-        name for name in ("looks", "sounds") if any(getattr(c, name) is not None for c in candidates)
-    ]
+    used = [name for name in ("looks", "sounds") if any(getattr(c, name) is not None for c in candidates)]
     whole = [c for c in candidates if all(getattr(c, name) is not None for name in used)]
     broken = [c for c in candidates if any(getattr(c, name) is None for name in used)]
     sides = {name: np.array([getattr(c, name) for c in whole], np.float64) for name in used}

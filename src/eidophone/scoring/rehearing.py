@@ -1,5 +1,6 @@
 """Survives re-hearing: the saved sound, analysed again, against the picture that it was played from."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -57,7 +58,7 @@ def psnr_db(a: Floats, b: Floats) -> float:
     20.0
     """
     error = float(((a.astype(np.float64) - b) ** 2).mean())
-    return round(-10 * np.log10(max(error, 1e-10)), 6)
+    return round(-10 * math.log10(max(error, 1e-10)), 6)
 
 
 def ssim(a: Floats, b: Floats) -> float:

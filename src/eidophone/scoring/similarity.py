@@ -51,7 +51,7 @@ class Similarity:
         if "picture" in self.embedder.senses:
             found["picture"] = _mean(self.embedder.picture, squares(subject.picture.pixels))
             gray = np.repeat(subject.gray[:, :, None], 3, axis=2)
-            same = np.array_equal(gray, subject.picture.pixels)
+            same = np.allclose(gray, subject.picture.pixels, atol=1e-6)
             found["gray"] = found["picture"] if same else _mean(self.embedder.picture, squares(gray))
         if "sound" in self.embedder.senses:
             clip = peak_normalize(subject.clip, 1.0)
@@ -84,6 +84,6 @@ class Similarity:
 
 def _mean(embed: Callable[[Tensor], Tensor], windows: Tensor) -> Floats:
     with torch.inference_mode():
-        rows = torch.cat([embed(part).float().cpu() for part in windows.split(AT_ONCE)])
+        rows = torch.cat([embed(part).float().cpu() for part in torch.split(windows, AT_ONCE)])
     mean: Floats = rows.double().mean(0).float().numpy()
     return mean

@@ -1,0 +1,46 @@
+"""Judges by name."""
+
+from collections.abc import Callable
+
+from eidophone.errors import BadInput, UnknownModel
+from eidophone.models.embedders.contract import Embedder
+from eidophone.models.tagger import load_tagger
+from eidophone.scoring.cleanness import Cleanness
+from eidophone.scoring.contract import Scorer
+from eidophone.scoring.rehearing import Rehearing
+from eidophone.scoring.similarity import Similarity
+from eidophone.scoring.tagging import Tagging
+
+#: Judges that are no embedders.
+OWN: dict[str, Callable[[], Scorer]] = {
+    "tagger": lambda: Tagging(load_tagger()),
+    "rehearing": Rehearing,
+    "clean": Cleanness,
+}
+
+
+def open_judges(names: str, load_embedder: Callable[[str], Embedder]) -> list[Scorer]:
+    """The judges of a list such as "clip-b16,clap,tagger", in that order; "none" is an empty list.
+
+    Args:
+        names: "tagger", "rehearing", "clean", or names of embedders, with commas between.
+        load_embedder: Finds an embedder by its name.
+
+    Raises:
+        EidophoneError: one is not known, is not here, or is named twice.
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if wanted == ["none"]:
+        return []
+    if not wanted or len(set(wanted)) < len(wanted):
+        raise BadInput(f"--judges {names!r}: name each judge once, with commas between them.")
+    return [OWN[name]() if name in OWN else Similarity(load_embedder(name)) for name in wanted]
+
+
+def no_embedder(name: str) -> Embedder:
+    """Refuses a judge that is none of our own.
+
+    Raises:
+        UnknownModel: always.
+    """
+    raise UnknownModel(f"There is no judge {name!r}; there are {', '.join(OWN)}.")

@@ -1,0 +1,80 @@
+"""Is heard: the tagger's probability of the classes that a prompt names."""
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from eidophone.errors import BadInput
+from eidophone.media.audio import resample
+from eidophone.models.tagger import RATE_HZ, STEP, Tagger
+from eidophone.scoring.contract import Subject
+
+TOP = 5
+#: Windows of half a second that are heard at once, so that memory does not grow with the sound.
+PART = 64
+#: Words of prompts that AudioSet calls otherwise.
+SYNONYMS = {"kitten": "cat", "puppy": "dog", "corgi": "dog", "sea": "ocean", "plane": "airplane"}
+#: Classes whose words mean something else in most prompts: birds sing, trains whistle, airplanes fly.
+AMBIGUOUS = {"Singing", "Whistling", "Fly, housefly", "Run", "Hands", "Roll", "Fill (with liquid)"}
+
+
+@dataclass(frozen=True)
+class Tagging:
+    """What an independent ear makes of the sound, in [0, 1]; more is better.
+
+    - sounds: probability of the likeliest class that the prompt names, mean over windows of a second.
+    - top5: 1 if such a class is among the five likeliest of all, else 0.
+    """
+
+    tagger: Tagger
+    name: ClassVar[str] = "tagger"
+
+    def __call__(self, subject: Subject) -> dict[str, float]:
+        """See `Scorer`.
+
+        Raises:
+            BadInput: the tagger knows no class that the audio prompt names.
+        """
+        if not subject.audio_prompt:
+            return {}
+        wanted = classes_of(subject.audio_prompt, self.tagger.classes)
+        if not wanted:
+            raise BadInput(f"the tagger knows no class that {subject.audio_prompt!r} names; say it plainer.")
+        samples = torch.from_numpy(resample(subject.clip, RATE_HZ).mono())
+        heard = torch.cat([self.tagger.scores(part) for part in torch.split(samples, PART * STEP)]).mean(0)
+        best = heard.topk(TOP).indices.tolist()
+        return {"sounds": float(heard[wanted].max()), "top5": float(not set(wanted).isdisjoint(best))}
+
+
+def classes_of(prompt: str, classes: tuple[str, ...]) -> list[int]:
+    """The classes of which one name has all its words in the prompt, whatever their endings.
+
+    >>> names = ("Dog", "Bark", "Church bell", "Roaring cats (lions, tigers)", "Singing", "Purr")
+    >>> [names[i] for i in classes_of("dogs barking", names)]
+    ['Dog', 'Bark']
+    >>> [names[i] for i in classes_of("a tiger singing to a bell", names)]
+    ['Roaring cats (lions, tigers)']
+    """
+    words = _stems(prompt)
+    return [
+        i
+        for i, name in enumerate(classes)
+        if name not in AMBIGUOUS and any(_stems(part) <= words for part in re.findall(r"[^,()]*\w", name))
+    ]
+
+
+def _stems(text: str) -> set[str]:
+    words = re.findall(r"[a-z]+", text.lower())
+    return {_stem(SYNONYMS.get(word.removesuffix("s"), word)) for word in words}
+
+
+def _stem(word: str) -> str:
+    """Without plural, -ing, a last e and a doubled last letter, so that forms of one word agree."""
+    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
+        word = word[:-1]
+    if len(word) > 5:
+        word = word.removesuffix("ing")
+    word = word.removesuffix("e")
+    return word[:-1] if len(word) > 2 and word[-1] == word[-2] else word

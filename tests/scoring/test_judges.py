@@ -1,0 +1,196 @@
+"""Judges: what their numbers do not depend on, and what they must agree with."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from eidophone.errors import BadInput, UnknownModel
+from eidophone.media.mel import MelSpec
+from eidophone.media.spectrogram import gray_from_clip
+from eidophone.models.tagger import load_tagger
+from eidophone.scoring.cleanness import Cleanness
+from eidophone.scoring.contract import judged, subject_of
+from eidophone.scoring.judges import no_embedder, open_judges
+from eidophone.scoring.rehearing import Rehearing, psnr_db, ssim
+from eidophone.scoring.similarity import Similarity
+from eidophone.scoring.tagging import Tagging, classes_of
+from eidophone.scoring.windows import squares, starts, stretches
+from eidophone.values import Clip, Picture
+
+
+@given(st.integers(1, 3000), st.integers(1, 700), st.integers(1, 700))
+def test_windows_cover_everything_and_stay_inside(length: int, window: int, step: int) -> None:
+    step = min(step, window)
+    covered = np.zeros(length, bool)
+    for first in starts(length, window, step):
+        assert first >= 0 and first + min(window, length) <= length
+        covered[first : first + window] = True
+    assert covered.all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "windows"), [((256, 992), 24), ((256, 1024), 25), ((128, 288), 11), ((128, 297), 12)]
+)
+def test_squares_are_an_eighth_apart(shape: tuple[int, int], windows: int) -> None:
+    pixels = np.random.default_rng(0).random((*shape, 3), np.float32)
+    cut = squares(pixels)
+    assert cut.shape == (windows, 3, shape[0], shape[0])
+    assert np.array_equal(cut[1].permute(1, 2, 0).numpy(), pixels[:, shape[0] // 8 :][:, : shape[0]])
+    assert np.array_equal(cut[-1].permute(1, 2, 0).numpy(), pixels[:, -shape[0] :])
+
+
+def test_a_high_picture_is_cut_along_its_height() -> None:
+    pixels = np.random.default_rng(0).random((96, 32, 3), np.float32)
+    cut = squares(pixels)
+    assert cut.shape[2:] == (32, 32)
+    assert np.array_equal(cut[-1].permute(1, 2, 0).numpy(), pixels[-32:])
+
+
+def test_a_long_sound_is_heard_to_its_end() -> None:
+    clip = Clip(np.arange(1024 * 10, dtype=np.float32)[None], 1000)
+    assert stretches(clip).shape == (2, 10_000)
+    assert float(stretches(clip)[-1, -1]) == 1024 * 10 - 1
+    assert stretches(Clip(clip.samples[:, :700], 1000)).shape == (1, 700)
+
+
+@pytest.mark.parametrize("width", [32, 72, 301])
+def test_similarity_is_the_mean_cosine_of_windows_taken_one_by_one(width, make_result, formula) -> None:
+    subject = subject_of(make_result(3, width=width))
+    said = Similarity(formula)(subject)
+    text = formula.text(["castle"])[0]
+    alone = [float(formula.picture(w[None])[0] @ text) for w in squares(subject.picture.pixels)]
+    assert said["looks"] == pytest.approx(np.mean(alone), abs=1e-5)
+    assert said["looks_gray"] == pytest.approx(said["looks"], abs=1e-5)
+    assert said["sounds_floored"] == max(0, said["sounds"])
+
+
+def test_a_score_does_not_depend_on_order_or_company(make_result, formula) -> None:
+    subjects = [subject_of(make_result(i)) for i in range(6)]
+    judges = [Similarity(formula), Cleanness(), Rehearing()]
+    alone = [judged(s, [Similarity(formula), Cleanness(), Rehearing()]).numbers for s in subjects]
+    for i in (5, 0, 3, 1, 4, 2):
+        assert judged(subjects[i], judges).numbers == pytest.approx(alone[i], abs=1e-5)
+
+
+def test_colour_and_grey_are_two_numbers(make_result, formula) -> None:
+    result = make_result(1)
+    pixels = np.random.default_rng(9).random(result.picture.pixels.shape, np.float32)
+    said = Similarity(formula)(subject_of(replace(result, picture=Picture(pixels))))
+    assert said["looks"] != pytest.approx(said["looks_gray"], abs=1e-3)
+    assert said["looks_gray"] == pytest.approx(Similarity(formula)(subject_of(result))["looks_gray"])
+
+
+def test_an_imprint_is_judged_by_what_plays(make_result) -> None:
+    result = replace(make_result(1, verb="imprint"), picture=Picture(np.zeros((32, 72, 3), np.float32)))
+    assert np.allclose(subject_of(result).picture.gray(), result.spectrogram, atol=1e-6)
+
+
+def test_loudness_does_not_change_what_it_sounds_like(make_result, formula) -> None:
+    result = make_result(2)
+    quiet = replace(result, clip=Clip(result.clip.samples * np.float32(0.25), result.clip.rate_hz))
+    loud, soft = (Similarity(formula)(subject_of(r))["sounds"] for r in (result, quiet))
+    assert loud == pytest.approx(soft, abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(32, 40), (128, 288), (11, 11)])
+def test_ssim_and_psnr_agree_with_scikit_image(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    a = rng.random(shape)
+    b = np.clip(a + 0.2 * rng.standard_normal(shape), 0, 1)
+    _, theirs = structural_similarity(
+        a, b, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
+    )
+    inside = theirs[5:-5, 5:-5].mean()
+    assert ssim(a, b) == pytest.approx(inside, abs=1e-6)
+    assert psnr_db(a, b) == pytest.approx(peak_signal_noise_ratio(a, b, data_range=1), abs=1e-5)
+    assert ssim(a, a) == pytest.approx(1) and psnr_db(a, a) == 100
+
+
+def test_a_sound_that_is_its_picture_survives_rehearing(make_result) -> None:
+    result = make_result(4)
+    spec = MelSpec.from_dict(result.recipe["mel_spec"])
+    drawn = gray_from_clip(result.clip, spec)
+    said = Rehearing()(subject_of(replace(result, spectrogram=drawn)))
+    assert said["ssim"] == pytest.approx(1) and said["psnr_db"] == 100
+    other = Rehearing()(subject_of(result))
+    for codec in ("mp3", "aac"):
+        assert 0.5 < said[f"ssim_{codec}"] < 1
+        assert said[f"psnr_db_{codec}"] > other[f"psnr_db_{codec}"] + 3
+
+
+def test_cleanness_tells_clipping_offset_and_silence(make_result) -> None:
+    result = make_result(0)
+    rate = result.clip.rate_hz
+    wave = np.sin(np.arange(rate, dtype=np.float32) / 9)[None] * np.float32(0.9)
+
+    def says(samples: np.ndarray) -> dict[str, float]:
+        return Cleanness()(subject_of(replace(result, clip=Clip(samples.astype(np.float32), rate))))
+
+    assert says(wave)["clipped"] == 0 and says(wave)["silent"] == 0
+    cut = np.clip(4 * wave, -1, 1)
+    assert says(cut)["clipped"] == pytest.approx((np.abs(cut) == 1).mean(), abs=0.01)
+    assert says(wave + np.float32(0.05))["dc"] == pytest.approx(0.05, abs=2e-3)
+    half = wave.copy()
+    half[:, rate // 2 :] = 0
+    assert says(half)["silent"] == pytest.approx(0.5, abs=0.03)
+    one = np.zeros((1, rate))
+    one[0, 5] = 1
+    assert says(one)["clipped"] == 0
+
+
+def test_the_tagger_hears_the_classes_that_a_prompt_names() -> None:
+    tagger = load_tagger()
+    names = [tagger.classes[i] for i in classes_of("birds singing sweetly", tagger.classes)]
+    assert names == ["Bird"]
+    assert "Whistle" not in [tagger.classes[i] for i in classes_of("a kitten meowing", tagger.classes)]
+
+
+def test_the_tagger_is_sure_of_noise_and_fails_by_name(make_result) -> None:
+    judge = Tagging(load_tagger())
+    rng = np.random.default_rng(0)
+    noise = Clip(0.2 * rng.standard_normal((1, 40_000)).astype(np.float32), 16_000)
+    subject = replace(subject_of(make_result()), clip=noise, audio_prompt="white noise")
+    assert judge(subject)["top5"] == 1
+    whole = judge(replace(subject, audio_prompt="dog barking"))
+    assert whole["sounds"] < judge(subject)["sounds"]
+    failed = judged(replace(subject, audio_prompt="qwxz"), [judge, Cleanness()])
+    assert "qwxz" in failed.failed["tagger"] and "clean.dc" in failed.numbers
+
+
+def test_what_is_no_number_is_named_and_left_out(make_result) -> None:
+    class Broken:
+        name = "broken"
+
+        def __call__(self, subject: object) -> dict[str, float]:
+            return {"looks": float("nan"), "sounds": 0.5}
+
+    score = judged(subject_of(make_result()), [Broken()])
+    assert score.numbers == {"broken.sounds": 0.5}
+    assert "broken.looks" in score.failed and score.side("looks") is None
+
+
+def test_judges_are_opened_by_name(formula) -> None:
+    opened = open_judges("formula, clean", lambda name: formula)
+    assert [judge.name for judge in opened] == ["formula", "clean"]
+    assert open_judges("none", no_embedder) == []
+    for wrong in ("clean,clean", ""):
+        with pytest.raises(BadInput, match="--judges"):
+            open_judges(wrong, no_embedder)
+    with pytest.raises(UnknownModel, match="tagger, rehearing, clean"):
+        open_judges("nobody", no_embedder)
+
+
+def test_texts_are_embedded_once(make_result, formula, monkeypatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(
+        formula, "text", lambda phrases: (asked.extend(phrases), torch.ones(1, 8) / 8**0.5)[1], raising=False
+    )
+    judge = Similarity(formula)
+    for i in range(3):
+        judge(subject_of(make_result(i)))
+    assert asked == ["castle", "dog barking"]
