@@ -12,7 +12,7 @@ LAYERS = [
     {"version", "errors", "progress"},
     {"values", "options"},
     {"media", "diffusion"},
-    {"models", "recipe"},
+    {"models", "recipe", "data"},
     {"scoring"},
     {"pipelines", "records"},
     {"api"},
@@ -24,6 +24,7 @@ WITHIN = [  # inside a layer, too
     (
         "media",
         ["mel", "files", "vocoder_files", "truncation", "resampling"],
+        ["stream"],
         ["spectrogram", "audio", "picture"],
         ["vocoder", "lossy"],
         ["video"],

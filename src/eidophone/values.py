@@ -102,6 +102,60 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Word:
+    """A word of a caption.
+
+    Attributes:
+        text: As it is written, with the comma that may follow it.
+        confidence: How sure the captioner is of it, 0 to 1.
+        start_s, end_s: Where in the sound it was heard, in seconds.
+    """
+
+    text: str
+    confidence: float
+    start_s: float
+    end_s: float
+
+    def __post_init__(self) -> None:
+        if not self.text or self.text.split() != [self.text]:
+            raise ValueError(f"Word.text must be one word; got {self.text!r}")
+        if not 0 <= self.confidence <= 1:
+            raise ValueError(f"Word.confidence must lie in [0, 1]; got {self.confidence}")
+        if not 0 <= self.start_s <= self.end_s:
+            raise ValueError(
+                f"Word must end after it starts, at 0 s or later; got {self.start_s}, {self.end_s}"
+            )
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What can be heard in a sound.
+
+    Attributes:
+        words: At least one.
+
+    >>> Caption((Word("rain", 0.9, 0, 5), Word("falling", 0.9, 0, 5))).text
+    'rain falling'
+    """
+
+    words: tuple[Word, ...]
+
+    def __post_init__(self) -> None:
+        if not self.words:
+            raise ValueError("Caption.words must not be empty")
+
+    @property
+    def text(self) -> str:
+        """The words as one line."""
+        return " ".join(word.text for word in self.words)
+
+    @classmethod
+    def from_text(cls, text: str) -> "Caption":
+        """A caption that somebody wrote: each word is certain, and its time is not known (0 to 0)."""
+        return cls(tuple(Word(word, 1.0, 0.0, 0.0) for word in text.split()))
+
+
+@dataclass(frozen=True)
 class Result:
     """One finished sample: what is seen, what is heard, and how to make it again.
 

@@ -1,0 +1,1 @@
+"""Labelled and captioned recordings on disk, and mixtures made of them."""

@@ -1,0 +1,1 @@
+"""Sound into words, with a confidence for each word and its place in time."""
