@@ -8,7 +8,7 @@ import torch
 
 from eidophone.errors import BadInput
 from eidophone.media.vocoder_files import read_json
-from eidophone.models.cards import known, quoted
+from eidophone.models.cards import known, package_folder, quoted
 from eidophone.models.checkpoint import Checkpoint, find_checkpoint
 from eidophone.models.components import checked, settled
 from eidophone.models.embedders.contract import Embedder
@@ -43,12 +43,12 @@ def embedder_of(found: Checkpoint, device: torch.device) -> Embedder:
 
 
 def _clip(found: Checkpoint, device: torch.device) -> Embedder:
-    from transformers import CLIPModel, CLIPTokenizer
+    from transformers import CLIPModel
 
     from eidophone.models.embedders.clip import ClipEmbedder, Preprocessing
 
     network = _network(CLIPModel, found.path, device)
-    tokenizer = checked(found.path, lambda: CLIPTokenizer.from_pretrained(found.path, local_files_only=True))
+    tokenizer = _clip_words(found.path)
     seen = Preprocessing(side=network.config.vision_config.image_size)
     settings = found.path / "preprocessor_config.json"
     if settings.is_file() and isinstance(facts := read_json(settings), dict):
@@ -74,6 +74,22 @@ def _clap(found: Checkpoint, device: torch.device) -> Embedder:
     return ClapEmbedder(found.name, network, tokenizer, extractor)
 
 
+def _audioclip(found: Checkpoint, device: torch.device) -> Embedder:
+    from eidophone.models.embedders.audioclip import AudioClipEmbedder, read_audioclip
+
+    return AudioClipEmbedder(
+        found.name,
+        read_audioclip(found.path, device),
+        _clip_words(package_folder("layouts/sd15") / "tokenizer"),
+    )
+
+
+def _clip_words(folder: Path) -> Any:
+    from transformers import CLIPTokenizer
+
+    return checked(folder, lambda: CLIPTokenizer.from_pretrained(folder, local_files_only=True))
+
+
 def _network(kind: Any, folder: Path, device: torch.device) -> Any:
     how = {"dtype": torch.float32, "local_files_only": True}
     return settled(checked(folder, lambda: kind.from_pretrained(folder, **how)), device)
@@ -83,4 +99,5 @@ def _network(kind: Any, folder: Path, device: torch.device) -> Any:
 KINDS: dict[str, Callable[[Checkpoint, torch.device], Embedder]] = {
     "clip": _clip,
     "clap": _clap,
+    "audioclip": _audioclip,
 }
