@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
-import torch
-from diffusers import AutoencoderKL
 from transformers import CLIPTextModel
 
-from recipes import text, unet, vae
+from recipes import codec, text, unet
 from recipes.config import Run
 from recipes.textures import HEIGHT, WIDTH
 
@@ -29,7 +27,7 @@ PARTS = {
     "text_encoder": ["transformers", "CLIPTextModel"],
     "tokenizer": ["transformers", "CLIPTokenizer"],
     "unet": ["diffusers", "UNet2DConditionModel"],
-    "vae": ["diffusers", "AutoencoderKL"],
+    "vae": ["eidophone.models.patches", "PatchCodec"],
 }
 
 
@@ -45,15 +43,6 @@ def write(file: Path, facts: dict[str, Any]) -> None:
     file.write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n")
 
 
-@torch.no_grad()
-def gray(codec: AutoencoderKL) -> AutoencoderKL:
-    """Ties the three channels that come out, so that a picture has no tint."""
-    last = codec.decoder.conv_out
-    last.weight.copy_(last.weight.mean(0, keepdim=True).expand_as(last.weight))
-    last.bias.copy_(last.bias.mean().expand_as(last.bias))
-    return codec
-
-
 def export(run: Run, folder: Path) -> Path:
     """The export stage: a complete family under `folder`; returns it."""
     for name in ("image", "audio"):
@@ -65,7 +54,7 @@ def export(run: Run, folder: Path) -> Path:
     tokenizer.save_pretrained(folder / "image" / "tokenizer")
     half: CLIPTextModel = encoder.half()
     half.save_pretrained(folder / "image" / "text_encoder")
-    gray(vae.load(run)).half().save_pretrained(folder / "image" / "vae")
+    codec.load(run).half().save_pretrained(folder / "image" / "vae")
     canvas = {"canvas": [HEIGHT, WIDTH]}
     write(folder / "image" / "eidophone.json", canvas | IMAGE_ADVICE)
     write(folder / "audio" / "eidophone.json", canvas | AUDIO_ADVICE | {"mel_spec": MEL_SPEC})

@@ -1,7 +1,7 @@
 """Trains the embedded family: `python -m recipes.train STAGE --config cpu|gpu|smoke --work recipes/work`.
 
-Stages, in order: canvases, text, vae, image, audio, export; `all` runs them all. Every stage goes on where it
-was stopped.
+Stages, in order: canvases, text, codec, image, audio, export; `all` runs them all. Every stage goes on where
+it was stopped.
 """
 
 import argparse
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 
-from recipes import data, export, text, unet, vae
+from recipes import codec, data, export, text, unet
 from recipes.config import HERE, Run
 
-STAGES = ("canvases", "text", "vae", "decoder", "image", "audio", "export")
+STAGES = ("canvases", "text", "codec", "image", "audio", "export")
 
 
 def stage(name: str, run: Run, stop_after: int | None = None) -> None:
@@ -22,10 +22,8 @@ def stage(name: str, run: Run, stop_after: int | None = None) -> None:
         data.canvases(run)
     elif name == "text":
         text.train(run, stop_after)
-    elif name == "vae":
-        vae.train(run, stop_after)
-    elif name == "decoder":
-        vae.train_decoder(run, stop_after)
+    elif name == "codec":
+        codec.train(run, stop_after)
     elif name == "export":
         export.export(run, run.work / "tiny")
     else:

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 
-from recipes import text, vae
+from eidophone.models.patches import PatchCodec
+from recipes import codec, text
 from recipes.canvas import gated
 from recipes.config import Run
 from recipes.data import canvases, pack, sound_phrases, sound_pictures
-from recipes.grow import grow
 from recipes.loop import Loss, Plan, fit, save_whole
+from recipes.translate import translated
 
 DROP = 0.1  # share of captions replaced by the empty one, for guidance
 CAPTIONS_PER_SOUND = 24
@@ -26,7 +27,7 @@ LARGEST_SNR = 5.0
 
 def build(run: Run) -> UNet2DConditionModel:
     """An untrained denoiser of LATENTS x 16 x 36; text enters at the two lower levels."""
-    settings, latents = run["unet"], run["vae"]["latents"]
+    settings, latents = run["unet"], run["codec"]["latents"]
     return UNet2DConditionModel(
         sample_size=(16, 36),
         in_channels=latents,
@@ -68,12 +69,10 @@ class Lesson:
 
 
 @torch.no_grad()
-def encoded(codec: AutoencoderKL, pictures: np.ndarray, device: torch.device) -> Tensor:
+def encoded(coder: PatchCodec, pictures: np.ndarray, device: torch.device) -> Tensor:
     """Scaled latents, float16 (N, channels, H / 8, W / 8), of pictures uint8 (N, H, W)."""
     parts = [pictures[i : i + 16] for i in range(0, len(pictures), 16)]
-    means = [
-        codec.encode(vae.as_input(p, device)).latent_dist.mean * codec.config.scaling_factor for p in parts
-    ]
+    means = [coder.encode(codec.as_input(p, device)).latent_dist.mean for p in parts]
     return torch.cat(means).half().cpu()
 
 
@@ -119,7 +118,7 @@ def make_lesson(run: Run, which: str) -> Lesson:
             texts += [text.sound_caption(rng, phrases) for _ in range(CAPTIONS_PER_SOUND)]
         first, count = [start[name] for name in names], [CAPTIONS_PER_SOUND] * len(names)
     conditions = text.encode(*text.load(run), texts).half().cpu()
-    latents = encoded(vae.load(run), pictures, run.device)
+    latents = encoded(codec.load(run), pictures, run.device)
     return Lesson(
         latents, torch.tensor(first), torch.tensor(count), conditions, 0.0 if which == "image" else 0.5
     )
@@ -162,8 +161,7 @@ def train(run: Run, which: str, stop_after: int | None = None) -> UNet2DConditio
     settings = run[which]
     net = build(run)
     if run.elder:
-        elder = UNet2DConditionModel.from_pretrained(run.elder / which / "unet")
-        net.load_state_dict(grow(elder.state_dict(), net.state_dict()))
+        net = translated(run, which, net)
     elif which == "audio":
         net.load_state_dict(torch.load(run.work / "image.pt", map_location="cpu", weights_only=True)["mean"])
     plan = Plan(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 
-from recipes import train, unet, vae
+from recipes import codec, train, unet
 from recipes.canvas import Pack, canvas, gated
 from recipes.captions import caption
 from recipes.config import Run
@@ -54,12 +54,14 @@ def test_the_audio_folder_borrows_and_says_how_its_picture_sounds(finished: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["vae", "image"])
+@pytest.mark.parametrize("stage", ["codec", "image"])
 def test_a_stopped_run_ends_where_an_unbroken_one_does(finished: Path, stage: str, tmp_path: Path) -> None:
     run = Run.open("smoke", tmp_path, "cpu")
-    for name in ("canvases.npz", "lesson-image.pt", "scale.json"):
+    for name in ("canvases.npz", "lesson-image.pt", "deviations.json"):
         (tmp_path / name).write_bytes((finished / name).read_bytes())
-    teach = {"vae": vae.train, "image": lambda r, stop_after=None: unet.train(r, "image", stop_after)}[stage]
+    teach = {"codec": codec.train, "image": lambda r, stop_after=None: unet.train(r, "image", stop_after)}[
+        stage
+    ]
     teach(run, stop_after=2)
     assert torch.load(tmp_path / f"{stage}.pt", weights_only=True)["step"] == 2
     teach(run)

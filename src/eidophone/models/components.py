@@ -55,10 +55,8 @@ def load_unet(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
 
 
 def load_vae(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
-    """The VAE, ready to use."""
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
-    network = _network(AutoencoderKL, "vae", source, dtype)
+    """The VAE, or the codec that stands in its place, ready to use."""
+    network = _network(_vae_kind(source), "vae", source, dtype)
     for name in ("scaling_factor", "shift_factor"):
         value = network.config.get(name)
         if not isinstance(value, int | float) and not (value is None and name == "shift_factor"):
@@ -67,6 +65,18 @@ def load_vae(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
                 "fetch the model again."
             )
     return settled(network, device)
+
+
+def _vae_kind(source: Source) -> Any:
+    config = source.part("vae") / "config.json"
+    said = read_json(config) if config.is_file() else {}
+    if isinstance(said, dict) and said.get("_class_name") == "PatchCodec":
+        from eidophone.models.patches import PatchCodec
+
+        return PatchCodec
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+    return AutoencoderKL
 
 
 def load_text_encoder(source: Source, dtype: torch.dtype, device: torch.device) -> TextEncoder:

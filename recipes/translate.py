@@ -1,0 +1,38 @@
+"""Begins a denoiser from one that speaks of other latents; linear maps stand in between."""
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from torch import Tensor
+
+from recipes import codec
+from recipes.config import Run
+from recipes.data import canvases, sound_pictures
+
+EXAMPLES = 160
+
+
+def fitted(there: Tensor, here: Tensor) -> Tensor:
+    """The matrix (b, a) that maps latents (N, a, h, w) to latents (N, b, h, w) with the least error."""
+    flat = [x.transpose(0, 1).flatten(1).T for x in (there, here)]
+    found: Tensor = torch.linalg.lstsq(flat[0] - flat[0].mean(0), flat[1] - flat[1].mean(0)).solution
+    return found.T
+
+
+@torch.no_grad()
+def translated(run: Run, which: str, net: UNet2DConditionModel) -> UNet2DConditionModel:
+    """`net`, a fresh denoiser of this run's latents, with what the elder's denoiser knows."""
+    folder = run.elder / "image" / "vae"
+    elder = AutoencoderKL.from_pretrained(folder)
+    drawn, heard = canvases(run)[0], sound_pictures(run)[0]
+    pictures = [kept[:: len(kept) // EXAMPLES][:EXAMPLES] for kept in (drawn, heard)]
+    inputs = [part for kept in pictures for part in codec.as_input(kept, run.device).split(16)]
+    old = torch.cat([elder.encode(x).latent_dist.mean * elder.config.scaling_factor for x in inputs])
+    coder = codec.load(run)
+    new = torch.cat([coder.encode(x).latent_dist.mean for x in inputs])
+    into, back = fitted(new, old), fitted(old, new)
+    known = UNet2DConditionModel.from_pretrained(run.elder / which / "unet").state_dict()
+    known["conv_in.weight"] = torch.einsum("ochw,cd->odhw", known["conv_in.weight"], into)
+    known["conv_out.weight"] = torch.einsum("dc,cihw->dihw", back, known["conv_out.weight"])
+    known["conv_out.bias"] = back @ known["conv_out.bias"]
+    net.load_state_dict(known)
+    return net
