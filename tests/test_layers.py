@@ -46,7 +46,14 @@ WITHIN = [  # inside a layer, too
         ["similarity", "rehearing", "cleanness", "tagging"],
         ["judges"],
     ),
-    ("pipelines", ["run", "inputs"], ["compose", "imprint", "hear"], ["see"], ["verbs"]),
+    (
+        "pipelines",
+        ["run", "inputs"],
+        ["compose", "imprint", "hear", "optimise", "prompts"],
+        ["see"],
+        ["paint"],
+        ["verbs"],
+    ),
     ("cli", ["flags", "show"], ["models", "score", "verbs"], ["main"]),
 ]
 

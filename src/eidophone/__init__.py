@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from eidophone.version import VERSION
 
 if TYPE_CHECKING:
-    from eidophone.api import compose, hear, imprint, load, remake, score, see
+    from eidophone.api import compose, hear, imprint, load, paint, remake, score, see
     from eidophone.errors import EidophoneError
     from eidophone.media.mel import MelSpec
     from eidophone.values import Clip, Picture, Result, Score
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __version__ = VERSION
 __all__ = [
     "Clip", "EidophoneError", "MelSpec", "Picture", "Result", "Score",
-    "compose", "hear", "imprint", "load", "remake", "score", "see",
+    "compose", "hear", "imprint", "load", "paint", "remake", "score", "see",
 ]  # fmt: skip
 
 _HOMES = {

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from eidophone.errors import EidophoneError
 from eidophone.media.audio import read_sound
 from eidophone.media.picture import read_picture
 from eidophone.options import (
@@ -20,9 +21,12 @@ from eidophone.options import (
     HearOptions,
     ImprintOptions,
     Options,
+    PaintOptions,
     ScoreOptions,
     SeeOptions,
 )
+from eidophone.pipelines.paint import open_easel
+from eidophone.pipelines.paint import paint as paint_with
 from eidophone.pipelines.run import use_threads
 from eidophone.pipelines.verbs import PIPELINES
 from eidophone.pipelines.verbs import remake as remake_from
@@ -33,7 +37,7 @@ from eidophone.scoring.contract import Subject, judged, subject_of
 from eidophone.scoring.judges import no_embedder, open_judges
 from eidophone.values import Result, Score
 
-__all__ = ["compose", "hear", "imprint", "load", "open_judge", "remake", "run", "score", "see"]
+__all__ = ["compose", "hear", "imprint", "load", "open_judge", "paint", "remake", "run", "score", "see"]
 
 
 def compose(
@@ -77,6 +81,42 @@ def imprint(
     """
     options = ImprintOptions.make(image_prompt=image_prompt, audio_prompt=audio_prompt, **settings)
     return list(run(options, out, keep_arrays, progress))
+
+
+def paint(
+    sound: str | Path,
+    *,
+    out: str | Path | None = None,
+    keep_arrays: bool = False,
+    progress: Progress = silent,
+    **settings: Any,
+) -> list[Result]:
+    """Pictures of a sound; settings are fields of `PaintOptions`, such as `caption="a dog barking"`."""
+    return list(run(PaintOptions.make(sound=sound, **settings), out, keep_arrays, progress))
+
+
+def paint_each(
+    sounds: Sequence[PaintOptions],
+    folders: Sequence[Path],
+    keep_arrays: bool = False,
+    progress: Progress = silent,
+) -> Iterator[Result | EidophoneError]:
+    """Paints several sounds with models loaded once; in the place of one that cannot be, says why.
+
+    Args:
+        sounds: Options that differ in the sound only.
+        folders: Where the pictures of each are stored.
+
+    Raises:
+        EidophoneError: what concerns all of them: models, settings.
+    """
+    easel = open_easel(sounds[0], progress)
+    for options, folder in zip(sounds, folders, strict=True):
+        indices = range(options.index, options.index + options.count)
+        try:
+            yield from _stored(paint_with(options, progress, easel), indices, folder, keep_arrays, progress)
+        except EidophoneError as error:
+            yield error
 
 
 def hear(

@@ -20,6 +20,7 @@ VocoderChoice = Literal["auto", "hifi-gan", "griffin-lim"]
 Steps = Annotated[int, Field(ge=1, le=1000)]
 Scale = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Rate = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=8, le=65_536)]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")]
 Threads = Annotated[int, Field(ge=1, le=1024)]
@@ -113,8 +114,8 @@ class JudgeOptions(Options):
     looks_weight: Share = _choose("share of the looks where weights rank", default=0.5)
 
 
-class SampleOptions(Options):
-    """How many samples, from which seeds, where and how they are computed."""
+class DrawOptions(Options):
+    """How many pictures, from which seeds, where and how they are computed."""
 
     preset: Preset = _choose(
         "named settings: paper (the publication, to the letter), fast, draft", default="fast"
@@ -125,18 +126,23 @@ class SampleOptions(Options):
     image_model: ModelName = _choose("card, folder, hub id or .safetensors that draws", default="tiny")
     audio_model: ModelName = _choose("card, folder, hub id or .safetensors that plays", default="tiny")
     image_negative: str = _choose("what the picture should not be", default="")
-    audio_negative: str = _choose("what the sound should not be", default="")
-    height: Pixels | None = _choose("picture height in pixels (default: the models' own)", default=None)
-    width: Pixels | None = _choose("picture width in pixels (default: the models' own)", default=None)
-    crop: bool = _choose("drop the right 32 pixels, which often stay black", default=False)
-    vocoder: VocoderChoice = _choose("auto takes hifi-gan where the model has one", default="auto")
     dtype: Dtype = _choose(
         "number format of the networks (auto: float32 on a CPU, else float16)", default="auto"
     )
     device: Device = _choose("auto, cpu, cuda, cuda:1, mps", default="auto")
     threads: Threads | None = _choose("processor threads (default: as many as there are cores)", default=None)
-    batch_size: int | None = _choose("samples at once (default: as memory allows)", default=None, ge=1)
     offline: bool = _choose("never ask a hub for weights", default=False)
+
+
+class SampleOptions(DrawOptions):
+    """What verbs share whose canvas is a picture and a mel picture."""
+
+    audio_negative: str = _choose("what the sound should not be", default="")
+    height: Pixels | None = _choose("picture height in pixels (default: the models' own)", default=None)
+    width: Pixels | None = _choose("picture width in pixels (default: the models' own)", default=None)
+    crop: bool = _choose("drop the right 32 pixels, which often stay black", default=False)
+    vocoder: VocoderChoice = _choose("auto takes hifi-gan where the model has one", default="auto")
+    batch_size: int | None = _choose("samples at once (default: as memory allows)", default=None, ge=1)
 
 
 class ComposeOptions(SampleOptions):
@@ -250,6 +256,64 @@ class ImprintOptions(SampleOptions):
         return self
 
 
+class PaintOptions(DrawOptions):
+    """A picture of a recorded sound (Images from In-the-wild Sounds, ICCV 2023)."""
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"sound"})
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {
+            "solver": "plms", "steps": 40, "image_guidance": 7.5, "optimise": 10, "keep": "last",
+            "noun_rate": 0.01, "other_rate": 0.01, "condition_share": 0.01, "gradient_steps": None,
+        },
+        "fast": {
+            "solver": "dpm++2m", "steps": 10, "optimise": 6, "keep": "best",
+            "noun_rate": 0.03, "other_rate": 0.03, "gradient_steps": 3,
+        },
+        "draft": {"solver": "unipc", "steps": 8, "optimise": 0},
+    }  # fmt: skip
+
+    sound: Path = _choose("the sound to paint")
+    count: int = _choose("pictures to paint of each sound", default=1, ge=1, le=1_000_000)
+    caption: str = _choose("your own words instead of the captioner's", default="")
+    style: str | None = _choose(
+        "how it is painted: words behind the caption, or a frame with {} for it (default: the model's own)",
+        default=None,
+    )
+    size: Annotated[str, Field(pattern=r"^[1-9]\d{0,4}x[1-9]\d{0,4}$")] | None = _choose(
+        "WIDTHxHEIGHT in pixels (default: the model's own)", default=None
+    )
+    embedder: ModelName = _choose(
+        "card, folder, file or hub id that compares sound and picture", default="tiny"
+    )
+    text_embedder: str = _choose("who compares caption and picture (default: the same)", default="")
+    audio_model: ModelName = _choose("whose mel picture shows the sound", default="tiny")
+    solver: Solver = _choose("how the noise ladder is walked", default="dpm++2m")
+    steps: Steps = _choose("denoising steps", default=10)
+    image_guidance: Scale | None = _choose("pull of the caption (default: the model's own)", default=None)
+    optimise: int = _choose(
+        "pictures to try while the words' weights are fitted to the sound; 0 is off", default=6, ge=0, le=1000
+    )
+    keep: Literal["best", "last"] = _choose("which of the tried pictures counts", default="best")
+    noun_rate: Rate = _choose("learning rate of the nouns' weights", default=0.03)
+    other_rate: Rate = _choose("learning rate of all other weights", default=0.03)
+    condition_share: Rate = _choose(
+        "how much of the loss holds the condition where the plain caption has it", default=0.01
+    )
+    gradient_steps: int | None = _choose(
+        "gradients flow through this many last steps (default of paper: all)", default=3, ge=1
+    )
+    checkpointing: bool = _choose("compute steps twice instead of keeping them in memory", default=False)
+    patience: int | None = _choose("stop after so many tries that are no better", default=None, ge=1)
+    start_s: float = _choose("where the sound begins, in seconds", default=0.0, ge=0, allow_inf_nan=False)
+    duration_s: float | None = _choose("how much of the sound, in seconds (default: all)", default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _style_has_one_place(self) -> Self:
+        if self.style is not None and self.style.count("{}") > 1:
+            raise ValueError(f"--style {self.style!r}: has more than one {{}} for the caption; keep one.")
+        return self
+
+
 class HearOptions(Options):
     """A spectrogram picture, played."""
 
@@ -291,6 +355,7 @@ class ScoreOptions(JudgeOptions):
 VERBS: dict[str, type[Options]] = {
     "compose": ComposeOptions,
     "imprint": ImprintOptions,
+    "paint": PaintOptions,
     "hear": HearOptions,
     "see": SeeOptions,
 }

@@ -172,7 +172,7 @@ def _write_files(result: Result, folder: Path, keep_arrays: bool) -> None:
     write_wav(folder / "sound.wav", result.clip, recipe=text)
     same_columns = result.picture.pixels.shape[:2] == result.spectrogram.shape
     # imprint shows what plays; so does a canvas whose columns are not those of the sound
-    shown = result.picture if same_columns and result.verb != "imprint" else spectrogram
+    shown = result.film or (result.picture if same_columns and result.verb != "imprint" else spectrogram)
     write_video(folder / "video.mp4", shown, result.clip, captions=tuple(c for c in result.captions if c))
     if keep_arrays:
         write_atomically(

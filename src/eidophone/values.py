@@ -170,6 +170,7 @@ class Result:
         captions: The prompts or file names, for people.
         arrays: Numbers before 8-bit rounding, by name.
         extras: Further pictures of the result, by file stem.
+        film: What the film shows, where it is neither the picture nor the spectrogram.
         score: What the judges say of it.
         folder: Where it is stored, if it is.
     """
@@ -184,5 +185,6 @@ class Result:
     captions: tuple[str, ...] = ()
     arrays: dict[str, Floats] = field(default_factory=dict)
     extras: dict[str, Picture] = field(default_factory=dict)
+    film: Picture | None = None
     score: Score = field(default_factory=Score)
     folder: Path | None = None

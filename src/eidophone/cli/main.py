@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from eidophone.cli import models, score, verbs
+from eidophone.cli import models, paint, score, verbs
 from eidophone.cli.flags import Parser, add_flags
 from eidophone.cli.show import sentence
 from eidophone.errors import EidophoneError
@@ -17,10 +17,13 @@ from eidophone.version import VERSION
 _ABOUT = {
     "compose": "a picture that plays: one latent, drawn by one model and played by another",
     "imprint": "a picture pressed into a spectrogram; files of your own may replace either prompt",
+    "paint": "paint pictures of recorded sounds",
     "hear": "play a spectrogram picture, or any picture",
     "see": "draw a sound as a spectrogram picture",
     "remake": "make a result again, byte for byte, from its PNG, WAV or folder",
 }
+
+_COMMANDS = {"remake": verbs.remake, "paint": paint.run}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="eidophone", description="Pictures that play, and pictures of sounds.")
     parser.add_argument("--version", action="version", version=f"eidophone {VERSION}")
     commands = parser.add_subparsers(metavar="VERB", required=True)
-    for verb in ("compose", "imprint", "hear", "see", "remake"):
+    for verb in _ABOUT:
         sub = commands.add_parser(verb, help=_ABOUT[verb], description=_ABOUT[verb].capitalize() + ".")
         _positionals(sub, verb)
         if verb in VERBS:
@@ -50,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
         else:
             verbs.add_remake_flags(sub)
         verbs.add_output_flags(sub)
-        sub.set_defaults(command=verbs.remake if verb == "remake" else verbs.run, verb=verb)
+        sub.set_defaults(command=_COMMANDS.get(verb, verbs.run), verb=verb)
     score.add_command(commands)
     models.add_commands(commands)
     return parser
@@ -67,6 +70,8 @@ def _positionals(parser: argparse.ArgumentParser, verb: str) -> None:
             metavar="PROMPT",
             help="IMAGE_PROMPT then AUDIO_PROMPT; leave out the one that --picture or --sound replaces",
         )
+    elif verb == "paint":
+        parser.add_argument("sounds", nargs="+", metavar="SOUND", help="sound files, or folders of them")
     elif verb == "remake":
         parser.add_argument("path", metavar="FILE", help="PNG, WAV or folder of a result")
     else:

@@ -88,11 +88,11 @@ def _table(rows: list[dict[str, Any]], out: Path) -> str:
         seconds, runs = (row["facts"].get(name, "-") for name in ("seconds", "unet_evaluations"))
         lines.append(
             f"{row['index']:04d}{seed!s:>12}{seconds!s:>10}{runs!s:>12}{row['duration_s']:>8.2f} s"
-            f"  {row['width']} x {row['height']}"
+            f"  {row['width']} x {row['height']}  {row['facts'].get('summary', '')}".rstrip()
         )
     if len(rows) > MOST_LINES:
         lines.append(f"... and {len(rows) - MOST_LINES} more")
     files = ", ".join(rows[0]["files"]) if rows else ""
-    if len(rows) > 1:
+    if len(rows) > 1 and len({Path(row["folder"]).parent for row in rows}) == 1:
         files += "; contact-sheet.png shows all"
     return "\n".join([*lines, "", f"{out}", f"  each sample's folder in it holds {files}"])

@@ -40,6 +40,7 @@ CHANGES = {
     "threads": "processor threads",
     "image_model": "where the image model is now",
     "audio_model": "where the audio model is now",
+    "embedder": "where the embedder is now",
     "picture": "where the picture that was read is now",
     "sound": "where the sound that was read is now",
 }
@@ -58,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.verb == "imprint":
         settings |= _imprint_prompts(arguments.prompts, settings)
     options = kind.make(**settings)
-    out = arguments.out or _new_folder(arguments.verb, _words(settings))
+    out = arguments.out or new_folder(arguments.verb, _words(settings))
 
     def _make(progress: Progress) -> Iterator[Any]:
         from eidophone import api
@@ -74,7 +75,7 @@ def remake(arguments: argparse.Namespace) -> int:
 
     path = Path(arguments.path)
     recipe = read_recipe(path)
-    out = arguments.out or _new_folder("remake", path.parent.name or path.stem)
+    out = arguments.out or new_folder("remake", path.parent.name or path.stem)
     changes = {name: getattr(arguments, name) for name in CHANGES if hasattr(arguments, name)}
 
     def _make(progress: Progress) -> Iterator[Any]:
@@ -121,7 +122,8 @@ def _words(settings: dict[str, Any]) -> str:
     return " ".join(Path(str(settings[n])).stem for n in names if settings.get(n))
 
 
-def _new_folder(verb: str, words: str) -> Path:
+def new_folder(verb: str, words: str) -> Path:
+    """Where results go if the user does not say: a folder that is not there yet."""
     from eidophone.media.files import slug
 
     today = datetime.datetime.now(datetime.UTC).astimezone().date().isoformat()

@@ -37,6 +37,7 @@ class _Facts(BaseModel):
     audio_weight: Annotated[float, Field(ge=0, le=1)] | None = None
     griffin_lim_iterations: Annotated[int, Field(ge=0, le=1000)] | None = None
     mel_spec: dict[str, Any] | None = None
+    style: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Advice:
     audio_weight: float | None = None
     griffin_lim_iterations: int | None = None
     mel_spec: MelSpec | None = None
+    style: str | None = None
 
     @classmethod
     def from_dict(cls, given: object, where: str) -> "Advice":
@@ -65,6 +67,7 @@ class Advice:
             audio_weight=facts.audio_weight,
             griffin_lim_iterations=facts.griffin_lim_iterations,
             mel_spec=None if facts.mel_spec is None else MelSpec.from_dict(facts.mel_spec, where),
+            style=facts.style,
         )
 
     def over(self, other: "Advice") -> "Advice":

@@ -32,6 +32,18 @@ class TextEncoder:
         Raises:
             BadInput: the prompt is longer than the encoder reads; the message says what would be cut.
         """
+        self.check_length(prompt, what)
+        padded = torch.tensor([self.padded(prompt)], device=self.network.device)
+        with torch.no_grad():
+            condition: Tensor = self.network(padded)[0]
+        return condition
+
+    def check_length(self, prompt: str, what: str = "prompt") -> None:
+        """Refuses a prompt that is longer than the encoder reads.
+
+        Raises:
+            BadInput: the message says what would be cut.
+        """
         ids = self.tokenizer(prompt, truncation=False, verbose=False)["input_ids"]
         if len(ids) > self.length:
             room = self.length - 2
@@ -41,10 +53,6 @@ class TextEncoder:
                 f"The {what} has {len(ids) - 2} tokens and the text encoder reads {room}; "
                 f"this would be cut: {lost!r}. Shorten it by at least that much."
             )
-        padded = torch.tensor([self.padded(prompt)], device=self.network.device)
-        with torch.no_grad():
-            condition: Tensor = self.network(padded)[0]
-        return condition
 
     def padded(self, prompt: str) -> list[int]:
         """The numbers of a prompt's tokens, filled up to `length`."""

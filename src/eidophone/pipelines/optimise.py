@@ -8,6 +8,7 @@ steps, ten pictures, the last one counts. That costs hours and gigabytes, so `Pl
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from eidophone.models.embedders.contract import Embedder
 from eidophone.models.latent import Conditioned, LatentModel
 from eidophone.options import Solver
 
-_CONDITION_SHARE, _SOUND_SHARE = 0.01, 0.9
+_SOUND_SHARE = 0.9
 _PERCENT = 0.01
 #: A loss that falls by less has not fallen.
 _STANDSTILL = 1e-4
@@ -34,6 +35,7 @@ class Plan:
     Attributes:
         trials: Pictures that are sampled, the first from the weights as they were given. 1 optimises nothing.
         noun_rate, other_rate: Learning rates (Adam) of the nouns' tokens and of all others.
+        condition_share: Of the loss's first term, which holds the condition where the plain caption has it.
         gradient_steps: Gradients flow through this many last steps of the sampler; None: through all.
         checkpointed: Compute every step twice and keep nothing of it between: less memory, more time.
         patience: Stop after so many trials in a row that are no better; None: never.
@@ -42,6 +44,7 @@ class Plan:
     trials: int = 10
     noun_rate: float = 0.01
     other_rate: float = 0.01
+    condition_share: float = 0.01
     gradient_steps: int | None = None
     checkpointed: bool = False
     patience: int | None = None
@@ -121,17 +124,23 @@ def optimise(
         last = number + 1 == plan.trials
         with torch.set_grad_enabled(not last):
             current = _joined(groups, nouns)
-            picture = sample(scene, current, plan, lambda done, n=number: watch(n * scene.steps + done))
-            loss, to_sound, to_text = loss_of(picture, current, scene.condition, aim)
+            picture = sample(scene, current, plan, partial(_tell, watch, number * scene.steps))
+            loss, to_sound, to_text = loss_of(
+                picture, change_of(scene.condition, current) * plan.condition_share, aim
+            )
         yield Trial(picture[0].detach(), current.detach(), loss.item(), to_sound, to_text)
         waited = 0 if loss.item() < best - _STANDSTILL else waited + 1
         best = min(best, loss.item())
         if last or (plan.patience is not None and waited >= plan.patience):
             return
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
         del picture, loss, current  # nothing of this trial's graph may live on beside the next
+
+
+def _tell(watch: Callable[[int], None], before: int, done: int) -> None:
+    watch(before + done)
 
 
 def _joined(groups: list[Tensor], nouns: Tensor) -> Tensor:
@@ -180,20 +189,23 @@ class _Checkpointed:
         return predicted
 
 
-def loss_of(picture: Tensor, weights: Tensor, condition: Tensor, aim: Aim) -> tuple[Tensor, float, float]:
-    """The published loss, and the picture's cosines with sound and caption.
+def change_of(condition: Tensor, weights: Tensor) -> Tensor:
+    """The square of what the weights change of the condition, summed over all tokens and numbers."""
+    return (condition - condition * weights.to(condition)[:, None]).square().sum()
 
-    Three terms: the square of what the weights change of the condition (times 0.01), the squared angle to the
-    caption, and 0.9 of what the sound's similarity lacks to 100 percent.
+
+def loss_of(picture: Tensor, change: Tensor, aim: Aim) -> tuple[Tensor, float, float]:
+    """The published loss of a picture, and its cosines with sound and caption.
+
+    `change` (its share of the loss already taken), plus the squared angle to the caption, plus 0.9 of what
+    the sound's similarity lacks to 100 percent.
     """
-    change = (condition - condition * weights.to(condition)[:, None]).square().sum()
     seen = aim.listener.picture(picture)
     to_sound = (seen * aim.sound).sum()
     read = seen if aim.reader is aim.listener else aim.reader.picture(picture)
     to_text = (read * aim.text).sum()
     missing = 1 - _PERCENT * aim.listener.logit_scale * to_sound
-    loss = _CONDITION_SHARE * change + spherical(to_text) + _SOUND_SHARE * missing
-    return loss, to_sound.item(), to_text.item()
+    return change + spherical(to_text) + _SOUND_SHARE * missing, to_sound.item(), to_text.item()
 
 
 def spherical(cosine: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """What the pipelines share: models, completed settings, batches, sound, the recipe."""
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from eidophone.models.latent import LatentModel
 from eidophone.models.load import Loader, load_vocoder, mel_spec_of
 from eidophone.models.place import batch_size, choose_device, choose_dtype, within_memory
 from eidophone.models.source import Source, find
+from eidophone.models.weights import Origin
 from eidophone.options import Options, SampleOptions
 from eidophone.progress import Progress, silent
 from eidophone.recipe import FORMAT
@@ -230,7 +231,7 @@ def sample_recipe(
 
 
 def recipe_of(
-    verb: str, options: Options, sources: dict[str, Source], spec: MelSpec, vocoder: str = ""
+    verb: str, options: Options, sources: Mapping[str, Origin], spec: MelSpec, vocoder: str = ""
 ) -> dict[str, Any]:
     """The recipe of a verb, without what only samples have."""
     decide = {name: value for name, value in options.plain().items() if name not in NOT_IN_RECIPE}

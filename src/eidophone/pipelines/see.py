@@ -1,10 +1,12 @@
 """A sound, drawn as a mel picture."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from eidophone.errors import BadInput
 from eidophone.media.audio import peak_normalize, read_sound, resample
 from eidophone.media.files import check_readable
+from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.load import mel_spec_of
 from eidophone.models.source import find
@@ -13,7 +15,7 @@ from eidophone.pipelines.hear import WIDEST
 from eidophone.pipelines.inputs import checksums, whereabouts, with_inputs
 from eidophone.pipelines.run import recipe_of
 from eidophone.progress import Progress, silent
-from eidophone.values import Picture, Result
+from eidophone.values import Clip, Picture, Result
 
 
 def see(options: SeeOptions, progress: Progress = silent) -> Iterator[Result]:
@@ -25,16 +27,10 @@ def see(options: SeeOptions, progress: Progress = silent) -> Iterator[Result]:
     check_readable(options.sound, "a sound")
     source = find(options.audio_model, "audio", offline=options.offline)
     spec = mel_spec_of(source)
-    longest_s = spec.seconds(WIDEST)
     progress("drawing", 0, 1)
-    wanted_s = min(options.duration_s or longest_s + 1, longest_s + 1)
-    clip = read_sound(options.sound, start_s=options.start_s, duration_s=wanted_s)
-    if clip.duration_s > longest_s:
-        raise BadInput(
-            f"{options.sound}: longer than one picture can show; "
-            f"give --duration-s of at most {longest_s:.0f}."
-        )
-    clip = resample(clip, spec.rate_hz)
+    clip = resample(
+        read_for_one_picture(options.sound, spec, options.start_s, options.duration_s), spec.rate_hz
+    )
     clip = peak_normalize(clip) if options.normalize else clip
     gray = gray_from_clip(clip, spec)
     progress("drawing", 1, 1)
@@ -49,3 +45,18 @@ def see(options: SeeOptions, progress: Progress = silent) -> Iterator[Result]:
         captions=(options.sound.name,),
         arrays={"spectrogram": gray, "sound": clip.samples},
     )
+
+
+def read_for_one_picture(path: Path, spec: MelSpec, start_s: float, duration_s: float | None) -> Clip:
+    """A part of a sound file, if one mel picture can show it.
+
+    Raises:
+        BadInput: it cannot be read, or it is too long.
+    """
+    longest_s = spec.seconds(WIDEST)
+    clip = read_sound(path, start_s=start_s, duration_s=min(duration_s or longest_s + 1, longest_s + 1))
+    if clip.duration_s > longest_s:
+        raise BadInput(
+            f"{path}: longer than one picture can show; give --duration-s of at most {longest_s:.0f}."
+        )
+    return clip

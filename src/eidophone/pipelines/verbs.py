@@ -12,6 +12,7 @@ from eidophone.pipelines.compose import compose
 from eidophone.pipelines.hear import hear
 from eidophone.pipelines.imprint import imprint
 from eidophone.pipelines.inputs import found_again
+from eidophone.pipelines.paint import paint
 from eidophone.pipelines.see import see
 from eidophone.progress import Progress, silent
 from eidophone.values import Result
@@ -19,9 +20,14 @@ from eidophone.values import Result
 PIPELINES: dict[str, Callable[..., Iterator[Result]]] = {
     "compose": compose,
     "imprint": imprint,
+    "paint": paint,
     "hear": hear,
     "see": see,
 }
+
+
+#: Options that name a model.
+MODEL_NAMES = ("image_model", "audio_model", "captioner", "embedder", "text_embedder")
 
 
 def remake(
@@ -58,6 +64,6 @@ def remake(
 
 def _trusted(recipe: dict[str, Any], verb: str) -> dict[str, Any]:
     """A recipe may come from anywhere: models that are no cards are looked for here and never fetched."""
-    named = [recipe["options"].get(f"{role}_model", "") for role in ("image", "audio")]
+    named = [recipe["options"].get(name, "") for name in MODEL_NAMES]
     foreign = any(isinstance(name, str) and name and name not in known() for name in named)
     return {"offline": True} if foreign and "offline" in VERBS[verb].model_fields else {}

@@ -24,7 +24,7 @@ class ClapEmbedder:
     """CLAP as an `Embedder`."""
 
     senses: frozenset[Sense] = frozenset({"sound", "text"})
-    logit_scale = 1.0
+    logit_scale = 100.0
 
     def __init__(self, name: str, network: Any, tokenizer: Any, extractor: Any) -> None:
         self.name = name

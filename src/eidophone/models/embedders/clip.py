@@ -46,7 +46,7 @@ class ClipEmbedder:
     """CLIP as an `Embedder`."""
 
     senses: frozenset[Sense] = frozenset({"picture", "text"})
-    logit_scale = 1.0
+    logit_scale = 100.0
 
     def __init__(self, name: str, network: Any, tokenizer: Any, preprocessing: Preprocessing) -> None:
         self.name = name

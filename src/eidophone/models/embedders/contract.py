@@ -18,7 +18,8 @@ class Embedder(Protocol):
     Attributes:
         name: As the card calls it.
         senses: What it can embed; the other methods raise `BadInput`.
-        logit_scale: What the published losses multiply a cosine by (AudioCLIP: of picture and sound), else 1.
+        logit_scale: What the published losses multiply a cosine by: AudioCLIP's own of picture and sound, and
+            100, the most that it allows, where none was learned.
     """
 
     name: str

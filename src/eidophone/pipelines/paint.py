@@ -1,0 +1,305 @@
+"""A picture of a recorded sound (Images from In-the-wild Sounds, ICCV 2023)."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eidophone.diffusion.noise import batch_noise
+from eidophone.diffusion.walk import make_scheduler
+from eidophone.errors import BadInput
+from eidophone.media.audio import peak_normalize, resample
+from eidophone.media.files import check_readable
+from eidophone.media.mel import MelSpec
+from eidophone.media.picture import contact_sheet, resize
+from eidophone.media.spectrogram import gray_from_clip
+from eidophone.models.checkpoint import find_checkpoint
+from eidophone.models.embedders.contract import Embedder
+from eidophone.models.embedders.load import embedder_of
+from eidophone.models.latent import LatentModel
+from eidophone.models.load import Loader, mel_spec_of
+from eidophone.models.place import choose_device, choose_dtype, within_memory
+from eidophone.models.source import find
+from eidophone.models.weights import Origin
+from eidophone.options import PaintOptions
+from eidophone.pipelines.inputs import checksums, whereabouts, with_inputs
+from eidophone.pipelines.optimise import Aim, Plan, Scene, Trial, best_of, optimise
+from eidophone.pipelines.prompts import Prompt, make_prompt
+from eidophone.pipelines.run import DEFAULT_GUIDANCE, filled, recipe_of, use_threads
+from eidophone.pipelines.see import read_for_one_picture
+from eidophone.progress import Progress, silent
+from eidophone.values import Caption, Clip, Floats, Picture, Result
+
+
+@dataclass(frozen=True)
+class Easel:
+    """What paints: loaded once for any number of sounds.
+
+    Attributes:
+        options: Completed by what the models advise.
+        model: Draws.
+        listener, reader: Compare the picture with sound and caption.
+        spec: Of the mel picture that shows the sound.
+        sources: Where all of them come from, by role.
+    """
+
+    options: PaintOptions
+    model: LatentModel
+    listener: Embedder
+    reader: Embedder
+    spec: MelSpec
+    sources: dict[str, Origin]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A sound and all that is known of it before the first picture.
+
+    Attributes:
+        clip: As it was read.
+        spectrogram: Its mel picture, (bands, columns) in [0, 1].
+        caption, prompt: What is heard; the sentence that the picture model reads.
+        weights: Of the prompt's tokens.
+        nouns: Which tokens belong to nouns.
+    """
+
+    clip: Clip
+    spectrogram: Floats
+    caption: Caption
+    prompt: Prompt
+    weights: Tensor
+    nouns: Tensor
+
+
+def open_easel(options: PaintOptions, progress: Progress = silent) -> Easel:
+    """Loads a run's models and completes its options.
+
+    Raises:
+        EidophoneError: unknown or absent models, a device that is not there, a size that cannot be drawn.
+    """
+    device = choose_device(options.device)
+    dtype = choose_dtype(options.dtype, device)
+    threads = use_threads(options.threads)
+    progress("loading models", 0, 1)
+    with within_memory(1):
+        model = Loader(device, dtype, options.offline).model(options.image_model, "image")
+        sources: dict[str, Origin] = {"image": model.source}
+        sources["audio"] = audio = find(options.audio_model, "audio", offline=options.offline)
+        sources["embedder"] = found = find_checkpoint(options.embedder, "embedder", offline=options.offline)
+        listener = reader = embedder_of(found, device)
+        if options.text_embedder:
+            sources["text_embedder"] = found = find_checkpoint(
+                options.text_embedder, "embedder", offline=options.offline
+            )
+            reader = embedder_of(found, device)
+    for embedder, senses in ((listener, {"picture", "sound"}), (reader, {"picture", "text"})):
+        if missing := senses - embedder.senses:
+            raise BadInput(
+                f"The embedder {embedder.name!r} knows no {missing.pop()}; choose tiny or audioclip."
+            )
+    make_scheduler(options.solver, model.schedule, options.steps)  # refuses too many steps
+    progress("loading models", 1, 1)
+    return Easel(_completed(options, model, threads), model, listener, reader, mel_spec_of(audio), sources)
+
+
+def _completed(options: PaintOptions, model: LatentModel, threads: int) -> PaintOptions:
+    """The options with what runs filled in for what was left open."""
+    advice = model.source.advice
+    height, width = _size_of(options, model)
+    return options.model_copy(
+        update={
+            "device": str(model.device),
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "threads": threads,
+            "size": f"{width}x{height}",
+            "style": (advice.style or "") if options.style is None else options.style,
+            "image_guidance": options.image_guidance
+            if options.image_guidance is not None
+            else advice.image_guidance or DEFAULT_GUIDANCE,
+        }
+    )
+
+
+def _size_of(options: PaintOptions, model: LatentModel) -> tuple[int, int]:
+    """Height and width: as asked for, else those that the U-Net was trained for.
+
+    Raises:
+        BadInput: the VAE cannot divide them.
+    """
+    factor = model.factor
+    if options.size is None:
+        trained = model.unet.config.sample_size or 64
+        rows, columns = (trained, trained) if isinstance(trained, int) else trained
+        return int(rows) * factor, int(columns) * factor
+    width, height = map(int, options.size.split("x"))
+    if width % factor or height % factor:
+        near = (f"{max(1, round(length / factor)) * factor}" for length in (width, height))
+        raise BadInput(
+            f"--size {options.size}: the VAE works in blocks of {factor} pixels; "
+            f"the nearest is {'x'.join(near)}."
+        )
+    return height, width
+
+
+def paint(options: PaintOptions, progress: Progress = silent, easel: Easel | None = None) -> Iterator[Result]:
+    """Paints a sound; one picture after another.
+
+    Args:
+        options: Of this sound.
+        progress: Told steps of the sampler over all tries of all pictures.
+        easel: Loaded before, for options that differ in the sound only.
+
+    Raises:
+        EidophoneError: before the first step, if the sound, the words or the models cannot work.
+    """
+    check_readable(options.sound, "a sound")
+    easel = easel or open_easel(options, progress)
+    options = easel.options.model_copy(update={"sound": options.sound})
+    sums = checksums(options)
+    heard = hear_out(options, easel)
+    total = options.count * _plan(options).trials * options.steps
+    for number in range(options.count):
+
+        def _watch(done: int, base: int = total // options.count * number) -> None:
+            progress("painting", base + done, total)
+
+        index = options.index + number
+        began, spent = time.monotonic(), easel.model.evaluations
+        with within_memory(1):
+            trials = _painted(options, easel, heard, index, _watch)
+        facts = _facts(options, heard, trials)
+        facts["unet_evaluations"] = easel.model.evaluations - spent
+        facts["seconds"] = round(time.monotonic() - began, 3)
+        yield _result(options, easel, heard, trials, index, facts, sums)
+
+
+def hear_out(options: PaintOptions, easel: Easel) -> Heard:
+    """Reads a sound and finds its words.
+
+    Raises:
+        BadInput: it cannot be read, is too long for one mel picture, or has no words.
+    """
+    clip = read_for_one_picture(options.sound, easel.spec, options.start_s, options.duration_s)
+    if not options.caption.split():
+        raise BadInput(f"{options.sound}: give --caption with the words for what can be heard.")
+    caption = Caption.from_text(options.caption)
+    prompt = make_prompt(caption, filled(options.style), easel.model.text)
+    drawn = gray_from_clip(peak_normalize(resample(clip, easel.spec.rate_hz)), easel.spec)
+    weights = [1.0] * len(caption.words)
+    return Heard(clip, drawn, caption, prompt, prompt.spread(weights), prompt.spread(weights, 0) > 0)
+
+
+def _plan(options: PaintOptions) -> Plan:
+    return Plan(
+        trials=max(1, options.optimise),
+        noun_rate=options.noun_rate,
+        other_rate=options.other_rate,
+        condition_share=options.condition_share,
+        gradient_steps=options.gradient_steps,
+        checkpointed=options.checkpointing,
+        patience=options.patience,
+    )
+
+
+def _painted(
+    options: PaintOptions, easel: Easel, heard: Heard, index: int, watch: Callable[[int], None]
+) -> list[Trial]:
+    """All tries of one picture."""
+    model = easel.model
+    width, height = map(int, filled(options.size).split("x"))
+    noise = batch_noise(model.latent_shape(height, width), [options.seed + index]).to(model.device)
+    scene = Scene(
+        model,
+        model.text.encode(heard.prompt.text, "caption"),
+        model.text.encode(options.image_negative, "negative prompt"),
+        filled(options.image_guidance),
+        noise,
+        options.solver,
+        options.steps,
+    )
+    with torch.no_grad():
+        samples = torch.from_numpy(heard.clip.mono())[None]
+        sound = easel.listener.sound(samples, heard.clip.rate_hz).cpu()
+        text = easel.reader.text([heard.caption.text]).cpu()
+    aim = Aim(easel.listener, sound, easel.reader, text)
+    return list(optimise(scene, aim, _plan(options), heard.weights, heard.nouns, watch))
+
+
+def _kept(options: PaintOptions, trials: list[Trial]) -> int:
+    return best_of(trials) if options.keep == "best" else len(trials) - 1
+
+
+def _facts(options: PaintOptions, heard: Heard, trials: list[Trial]) -> dict[str, Any]:
+    """What came out, for the record."""
+    kept = _kept(options, trials)
+    before, after = trials[0], trials[kept]
+    words = []
+    for word, (first, end) in zip(heard.caption.words, heard.prompt.spans, strict=True):
+        weights = [round(float(t.weights[first:end].mean()), 4) for t in (before, after)]
+        words.append({**vars(word), "weight": weights[0], "weight_after": weights[1]})
+    rise = f"{before.to_sound:.3f} -> {after.to_sound:.3f}" if len(trials) > 1 else f"{before.to_sound:.3f}"
+    return {
+        "summary": f"{heard.caption.text} (similarity to the sound {rise})",
+        "caption": heard.caption.text,
+        "prompt": heard.prompt.text,
+        "words": words,
+        "similarity_to_sound": [before.to_sound, after.to_sound],
+        "similarity_to_caption": [before.to_text, after.to_text],
+        "losses": [trial.loss for trial in trials],
+        "kept": kept,
+        "inputs": whereabouts(options),
+    }
+
+
+def _result(
+    options: PaintOptions,
+    easel: Easel,
+    heard: Heard,
+    trials: list[Trial],
+    index: int,
+    facts: dict[str, Any],
+    sums: dict[str, str],
+) -> Result:
+    kept = trials[_kept(options, trials)]
+    ran = options.model_copy(update={"index": index, "count": 1})
+    recipe = recipe_of("paint", ran, easel.sources, easel.spec) | {
+        "index": index,
+        "seed": options.seed + index,
+    }
+    picture = _picture(kept)
+    extras = {}
+    if len(trials) > 1:
+        labels = [f"{i + 1}: loss {t.loss:.3f}, sound {t.to_sound:.3f}" for i, t in enumerate(trials)]
+        extras["iterations"] = contact_sheet([_picture(t) for t in trials], labels, columns=len(trials))
+    return Result(
+        verb="paint",
+        index=index,
+        picture=picture,
+        spectrogram=heard.spectrogram,
+        clip=heard.clip,
+        recipe=with_inputs(recipe, options, sums),
+        facts=facts,
+        captions=(heard.prompt.text, options.sound.name),
+        arrays={
+            "pictures": np.stack([t.picture.numpy() for t in trials]),
+            "weights": np.stack([t.weights.cpu().numpy() for t in trials]),
+            "spectrogram": heard.spectrogram,
+        },
+        extras=extras,
+        film=_film(picture, Picture.from_gray(heard.spectrogram)),
+    )
+
+
+def _picture(trial: Trial) -> Picture:
+    return Picture(trial.picture.permute(1, 2, 0).contiguous().numpy())
+
+
+def _film(picture: Picture, spectrogram: Picture) -> Picture:
+    """The picture above the sound's mel picture, equally wide."""
+    height, width = picture.pixels.shape[:2]
+    below = resize(spectrogram, max(1, height // 3), width)
+    return Picture(np.concatenate([picture.pixels, below.pixels]))
