@@ -16,6 +16,7 @@ LAYERS = [
     {"scoring"},
     {"pipelines", "records"},
     {"api"},
+    {"evaluation"},
     {"cli"},
     {"__main__"},
 ]
@@ -29,7 +30,7 @@ WITHIN = [  # inside a layer, too
         ["vocoder", "lossy"],
         ["video"],
     ),
-    ("diffusion", ["noise", "views", "weighting"], ["guidance"], ["walk"]),
+    ("diffusion", ["noise", "views", "weighting"], ["guidance"], ["walk"], ["pause"]),
     (
         "models",
         ["cards"],
@@ -49,12 +50,20 @@ WITHIN = [  # inside a layer, too
     (
         "pipelines",
         ["run", "inputs"],
+        ["choose"],
         ["compose", "imprint", "hear", "optimise", "prompts"],
         ["see"],
         ["paint"],
         ["verbs"],
     ),
-    ("cli", ["flags", "show"], ["models", "score", "verbs"], ["main"]),
+    (
+        "evaluation",
+        ["journal", "statistics", "protocol"],
+        ["samples", "summary", "tables"],
+        ["report"],
+        ["evaluate"],
+    ),
+    ("cli", ["flags", "show"], ["evaluate", "models", "score", "verbs"], ["main"]),
 ]
 
 

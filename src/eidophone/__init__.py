@@ -12,19 +12,21 @@ from eidophone.version import VERSION
 if TYPE_CHECKING:
     from eidophone.api import compose, hear, imprint, load, paint, remake, score, see
     from eidophone.errors import EidophoneError
+    from eidophone.evaluation.evaluate import evaluate
     from eidophone.media.mel import MelSpec
     from eidophone.values import Clip, Picture, Result, Score
 
 __version__ = VERSION
 __all__ = [
     "Clip", "EidophoneError", "MelSpec", "Picture", "Result", "Score",
-    "compose", "hear", "imprint", "load", "paint", "remake", "score", "see",
+    "compose", "evaluate", "hear", "imprint", "load", "paint", "remake", "score", "see",
 ]  # fmt: skip
 
 _HOMES = {
     "Clip": "values",
     "EidophoneError": "errors",
     "MelSpec": "media.mel",
+    "evaluate": "evaluation.evaluate",
     "Picture": "values",
     "Result": "values",
     "Score": "values",

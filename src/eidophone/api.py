@@ -15,6 +15,8 @@ from typing import Any
 from eidophone.errors import EidophoneError
 from eidophone.media.audio import read_sound
 from eidophone.media.picture import read_picture
+from eidophone.models.embedders.load import load_embedder
+from eidophone.models.place import choose_device
 from eidophone.options import (
     VERBS,
     ComposeOptions,
@@ -34,7 +36,7 @@ from eidophone.progress import Progress, silent
 from eidophone.recipe import RECORD_FILE, read_recipe, read_record
 from eidophone.records import Store, load
 from eidophone.scoring.contract import Subject, judged, subject_of
-from eidophone.scoring.judges import no_embedder, open_judges
+from eidophone.scoring.judges import open_judges
 from eidophone.values import Result, Score
 
 __all__ = ["compose", "hear", "imprint", "load", "open_judge", "paint", "remake", "run", "score", "see"]
@@ -162,7 +164,7 @@ def remake(
     path = Path(path)
     recipe = read_recipe(path)
     made = remake_from(recipe, changes, _where_inputs_may_be(path), progress)
-    (result,) = _stored(made, [recipe["index"]], out, keep_arrays, progress)
+    (result,) = _stored(made, [recipe["index"]], 1, out, keep_arrays, progress)
     return result
 
 
@@ -188,7 +190,8 @@ def score(
 def open_judge(options: ScoreOptions) -> Callable[[Path, Path | None], Score]:
     """Loads the judges of many results; what comes back is told what `score` is told."""
     use_threads(options.threads)
-    judges = open_judges(options.judges, no_embedder)
+    device = choose_device(options.device)
+    judges = open_judges(options.judges, lambda name: load_embedder(name, device, offline=options.offline))
 
     def _judge(path: Path, sound: Path | None) -> Score:
         if sound is None:
@@ -225,13 +228,15 @@ def run(
     """
     verb = next(name for name, kind in VERBS.items() if isinstance(options, kind))
     first, count = getattr(options, "index", 0), getattr(options, "count", 1)
+    candidates = getattr(options, "from_", None) or count
     results = PIPELINES[verb](options, progress)
-    return _stored(results, range(first, first + count), out, keep_arrays, progress)
+    return _stored(results, range(first, first + candidates), count, out, keep_arrays, progress)
 
 
 def _stored(
     results: Iterator[Result],
     indices: Sequence[int],
+    count: int,
     out: str | Path | None,
     keep_arrays: bool,
     progress: Progress,
@@ -242,6 +247,6 @@ def _stored(
     with Store(Path(out), keep_arrays) as store:
         store.reserve(indices)
         for done, result in enumerate(results):
-            progress("storing", done, len(indices))
+            progress("storing", done, count)
             yield store.save(result)
         store.overview()

@@ -82,8 +82,8 @@ class Options(BaseModel):
 
 
 def flag_of(name: str) -> str:
-    """`image_model` -> `--image-model`."""
-    return "--" + name.replace("_", "-")
+    """`image_model` -> `--image-model`, `from_` -> `--from`."""
+    return "--" + name.removesuffix("_").replace("_", "-")
 
 
 def _sentence(options: type[Options], error: ValidationError) -> str:
@@ -145,10 +145,29 @@ class SampleOptions(DrawOptions):
     batch_size: int | None = _choose("samples at once (default: as memory allows)", default=None, ge=1)
 
 
-class ComposeOptions(SampleOptions):
+class ChoiceOptions(SampleOptions, JudgeOptions):
+    """Samples that are judged, and may be the best of many."""
+
+    judges: str = _choose(
+        "who judges each sample, as in `eidophone score`; none leaves it out", default="none"
+    )
+    from_: int | None = _choose(
+        "candidates to choose the samples from (default: no choice)", default=None, ge=1, le=4096
+    )
+
+    @model_validator(mode="after")
+    def _enough_candidates(self) -> Self:
+        if self.from_ is not None and self.from_ < self.count:
+            raise ValueError(f"--from {self.from_}: too few to choose {self.count} from; lower --count.")
+        if self.from_ is not None and self.judges == "none":
+            raise ValueError(f"--from {self.from_}: nobody judges; name --judges.")
+        return self
+
+
+class ComposeOptions(ChoiceOptions):
     """Joint denoising (Images that Sound, section 3.2): one latent, two models."""
 
-    HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt"})
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt", "lineage"})
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {
             "solver": "ddim", "steps": 100, "image_guidance": 10.0, "audio_guidance": 10.0,
@@ -187,6 +206,23 @@ class ComposeOptions(SampleOptions):
         default="identity",
     )
 
+    early_rejection: bool = _choose(
+        "with --from: drop poor candidates on the way, by what they are going to be", default=True
+    )
+    lineage: tuple[tuple[int, int, int], ...] = _choose(
+        "how a chosen sample came through: (steps, samples in its batch, its place there) one after another, "
+        "the last for decoding; for remake",
+        default=(),
+    )
+
+    @model_validator(mode="after")
+    def _lineage_leads_to_the_end(self) -> Self:
+        sound = all(0 <= row < size <= 4096 and steps >= 0 for steps, size, row in self.lineage)
+        whole = sum(steps for steps, _, _ in self.lineage) == self.steps
+        if self.lineage and not (sound and whole and self.lineage[-1][0] == 0 and self.count == 1):
+            raise ValueError(f"lineage {self.lineage}: leads nowhere; leave it out.")
+        return self
+
     @model_validator(mode="after")
     def _some_model_is_on(self) -> Self:
         first = min(self.image_start_step, self.audio_start_step)
@@ -207,7 +243,7 @@ class ComposeOptions(SampleOptions):
         return self
 
 
-class ImprintOptions(SampleOptions):
+class ImprintOptions(ChoiceOptions):
     """A picture pressed into a spectrogram that was made apart (Images that Sound, section 4.1)."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt"})
@@ -347,6 +383,32 @@ class ScoreOptions(JudgeOptions):
 
     image_prompt: str = _choose("what it should look like (default: as its recipe says)", default="")
     audio_prompt: str = _choose("what it should sound like (default: as its recipe says)", default="")
+    device: Device = _choose("auto, cpu, cuda, cuda:1, mps", default="auto")
+    threads: Threads | None = _choose("processor threads (default: as many as there are cores)", default=None)
+    offline: bool = _choose("never ask a hub for weights", default=False)
+
+
+class EvaluateOptions(JudgeOptions):
+    """Many results, judged and compared."""
+
+    looks_bar: float | None = _choose(
+        "looks that count as a success (default: nearer to its own prompt than to the others)", default=None
+    )
+    sounds_bar: float | None = _choose("sounds that count as a success (default: likewise)", default=None)
+    shown: int = _choose("samples to show and play in the report", default=24, ge=0, le=1000)
+    protocol: str = _choose("published: first make its samples, as far as they are missing", default="")
+    methods: str = _choose(
+        "what the protocol makes, with commas between", default="compose,imprint,picture-alone,sound-alone"
+    )
+    prompts: int | None = _choose(
+        "only the first prompts of each list of the protocol (default: all)", default=None, ge=1
+    )
+    samples: int | None = _choose(
+        "samples of each pair (default: as the protocol says)", default=None, ge=1, le=10_000
+    )
+    preset: Preset = _choose("settings that the protocol's samples are made with", default="fast")
+    image_model: ModelName = _choose("card, folder, hub id or .safetensors that draws them", default="tiny")
+    audio_model: ModelName = _choose("card, folder, hub id or .safetensors that plays them", default="tiny")
     device: Device = _choose("auto, cpu, cuda, cuda:1, mps", default="auto")
     threads: Threads | None = _choose("processor threads (default: as many as there are cores)", default=None)
     offline: bool = _choose("never ask a hub for weights", default=False)

@@ -27,13 +27,18 @@ def add_flags(parser: argparse.ArgumentParser, options: type[Options]) -> None:
         if field.annotation is bool:
             parser.add_argument(
                 flag_of(name),
+                dest=name,
                 action=argparse.BooleanOptionalAction,
                 default=argparse.SUPPRESS,
                 help=help_text,
             )
         else:
             parser.add_argument(
-                flag_of(name), default=argparse.SUPPRESS, metavar=_metavar(field.annotation), help=help_text
+                flag_of(name),
+                dest=name,
+                default=argparse.SUPPRESS,
+                metavar=_metavar(field.annotation),
+                help=help_text,
             )
 
 

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from eidophone.cli.flags import add_flags, given_settings
-from eidophone.cli.show import progress_bar, sentence
+from eidophone.cli.show import SIDES, progress_bar, sentence
 from eidophone.errors import BadInput, EidophoneError
 from eidophone.options import ScoreOptions
-
-SIDES = ("looks", "sounds")
 
 
 def add_command(commands: Any) -> None:

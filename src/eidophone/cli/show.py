@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import math
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,16 @@ from eidophone.errors import EidophoneError
 from eidophone.progress import Progress
 
 MOST_LINES = 40
+SIDES = ("looks", "sounds")
 
 
-def show(make: Callable[[Progress], Iterator[Any]], out: Path, wanted: int, as_json: bool) -> int:
+#: Puts rows that can be ranked in order.
+Order = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+
+
+def show(
+    make: Callable[[Progress], Iterator[Any]], out: Path, wanted: int, as_json: bool, order: Order = list
+) -> int:
     """Runs a maker of stored results under a progress bar, prints them, returns the exit code.
 
     What was finished before an error or Ctrl-C stays, and is counted.
@@ -31,6 +40,7 @@ def show(make: Callable[[Progress], Iterator[Any]], out: Path, wanted: int, as_j
         where = f", in {out}" if rows else ""
         print(f"\neidophone: {reason}; {len(rows)} of {wanted} samples are finished{where}.", file=sys.stderr)
         return 130 if isinstance(error, KeyboardInterrupt) else 2
+    rows = order(rows)
     print(json.dumps(rows, indent=2) if as_json else _table(rows, out))
     return 0
 
@@ -78,20 +88,29 @@ def _row(result: Any) -> dict[str, Any]:
         "width": width,
         "duration_s": result.clip.duration_s,
         "facts": result.facts,
+        "score": asdict(result.score),
+        "sides": {side: number for side in SIDES if (number := result.score.side(side)) is not None},
     }
 
 
 def _table(rows: list[dict[str, Any]], out: Path) -> str:
-    lines = [f"{'sample':<8}{'seed':>8}{'seconds':>10}{'U-Net runs':>12}{'sound':>10}  picture"]
+    sides = [side for side in SIDES if any(side in row["sides"] for row in rows)]
+    scores = "".join(f"{side:>9}" for side in sides)
+    lines = [f"{'sample':<8}{'seed':>8}{scores}{'seconds':>10}{'U-Net runs':>12}{'sound':>10}  picture"]
     for row in rows[:MOST_LINES]:
         seed = "-" if row["seed"] is None else row["seed"]
         seconds, runs = (row["facts"].get(name, "-") for name in ("seconds", "unet_evaluations"))
+        scores = "".join(f"{row['sides'].get(side, math.nan):>9.3f}" for side in sides)
         lines.append(
-            f"{row['index']:04d}{seed!s:>12}{seconds!s:>10}{runs!s:>12}{row['duration_s']:>8.2f} s"
+            f"{row['index']:04d}{seed!s:>12}{scores}{seconds!s:>10}{runs!s:>12}{row['duration_s']:>8.2f} s"
             f"  {row['width']} x {row['height']}  {row['facts'].get('summary', '')}".rstrip()
         )
     if len(rows) > MOST_LINES:
         lines.append(f"... and {len(rows) - MOST_LINES} more")
+    facts = rows[0]["facts"] if rows else {}
+    if "candidates" in facts:
+        spent, many = facts["unet_evaluations_of_all"], facts["candidates"]
+        lines.append(f"the best of {many} candidates, which took {spent} U-Net runs together")
     files = ", ".join(rows[0]["files"]) if rows else ""
     if len(rows) > 1 and len({Path(row["folder"]).parent for row in rows}) == 1:
         files += "; contact-sheet.png shows all"

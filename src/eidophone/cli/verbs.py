@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from eidophone.cli.flags import given_settings
-from eidophone.cli.show import show
+from eidophone.cli.show import SIDES, Order, show
 from eidophone.errors import BadInput
-from eidophone.options import VERBS, flag_of
+from eidophone.options import VERBS, ChoiceOptions, Options, flag_of
 from eidophone.progress import Progress
 
 DEFAULT_ROOT = Path("eidophone-out")
@@ -66,7 +66,21 @@ def run(arguments: argparse.Namespace) -> int:
 
         return api.run(options, out, arguments.keep_arrays, progress)
 
-    return show(_make, out, getattr(options, "count", 1), arguments.json)
+    return show(_make, out, getattr(options, "count", 1), arguments.json, _order(options))
+
+
+def _order(options: Options) -> Order:
+    """Best first, if samples are judged."""
+    if not isinstance(options, ChoiceOptions) or options.judges == "none":
+        return list
+
+    def _ranked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        from eidophone.scoring.ranking import Candidate, ranked
+
+        candidates = [Candidate(row, row["index"], *map(row["sides"].get, SIDES)) for row in rows]
+        return [c.item for c in ranked(candidates, options.rank_by, options.looks_weight)]
+
+    return _ranked
 
 
 def remake(arguments: argparse.Namespace) -> int:

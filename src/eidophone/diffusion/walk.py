@@ -40,11 +40,13 @@ class State:
         step: Number of finished steps, from 1.
         timestep: The training timestep that this step left.
         latents: Shape (batch, *).
+        clean: What the denoiser takes the latents of this step to be without their noise, shape (batch, *).
     """
 
     step: int
     timestep: Tensor
     latents: Tensor
+    clean: Tensor
 
 
 def training_schedule(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,22 +94,34 @@ def window_from_steps(scheduler: Any, first: int, beyond: int | None = None) -> 
     return Window(highest=float(inside[0]), lowest=float(inside[-1]))
 
 
-def walk(denoiser: Denoiser, noise: Tensor, scheduler: Any) -> Iterator[State]:
+def walk(denoiser: Denoiser, noise: Tensor, scheduler: Any, done: int = 0) -> Iterator[State]:
     """Takes unit noise down the ladder; yields the state after every step.
 
     Args:
         denoiser: Predicts the noise.
-        noise: Unit normal, shape (batch, *).
-        scheduler: From `make_scheduler`, fresh: multistep solvers remember their last steps.
+        noise: Unit normal, shape (batch, *); with `done`, the latents that a walk had left off with.
+        scheduler: From `make_scheduler`, fresh, or as that walk had left it: multistep solvers remember
+            their last steps.
+        done: States that were yielded before.
     """
-    latents = noise * scheduler.init_noise_sigma
-    step, left = 0, None
-    for timestep in scheduler.timesteps:
-        step += int(timestep != left)
-        left = timestep
+    latents = noise if done else noise * scheduler.init_noise_sigma
+    _, numbers = scheduler.timesteps.unique_consecutive(return_inverse=True)
+    for timestep, number in zip(scheduler.timesteps[done:], numbers[done:].tolist(), strict=True):
         predicted = denoiser(scheduler.scale_model_input(latents, timestep), timestep)
+        clean = clean_from_noise(predicted, latents, scheduler.alphas_cumprod[int(timestep)].to(latents))
         latents = scheduler.step(predicted, timestep, latents, return_dict=False)[0]
-        yield State(step, timestep, latents)
+        yield State(number + 1, timestep, latents, clean)
+
+
+def clean_from_noise(noise: Tensor, latents: Tensor, signal: Tensor) -> Tensor:
+    """What latents are without their predicted noise: (x - sqrt(1 - a) noise) / sqrt(a).
+
+    Args:
+        noise: Predicted.
+        latents: The noisy x = sqrt(a) clean + sqrt(1 - a) noise.
+        signal: a, the cumulative product of alphas at this timestep, shape ().
+    """
+    return (latents - (1 - signal).sqrt() * noise) / signal.sqrt()
 
 
 def noise_from_velocity(velocity: Tensor, latents: Tensor, signal: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """Joint denoising (Images that Sound, section 3.2): one latent, drawn by one model, played by another."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,14 +10,17 @@ from torch import Tensor
 
 from eidophone.diffusion.guidance import Blend, Part, Seen
 from eidophone.diffusion.noise import batch_noise
-from eidophone.diffusion.views import VIEWS, View
+from eidophone.diffusion.pause import Paused
+from eidophone.diffusion.views import VIEWS
 from eidophone.diffusion.walk import make_scheduler, window_from_steps
 from eidophone.models.latent import LatentModel
 from eidophone.models.place import within_memory
 from eidophone.options import ComposeOptions
+from eidophone.pipelines.choose import Course, Lineage, choose, open_judge, retrace
 from eidophone.pipelines.run import (
     CROP_PIXELS,
     Studio,
+    at_once,
     batches,
     check_canvas,
     clip_of,
@@ -36,7 +40,7 @@ def compose(options: ComposeOptions, progress: Progress = silent) -> Iterator[Re
     """Makes samples one batch after another; each is a picture that plays.
 
     Raises:
-        EidophoneError: before the first step, if the settings, prompts or models cannot work.
+        EidophoneError: before the first step, if the settings, prompts, models or judges cannot work.
     """
     view = VIEWS[options.view]
     studio, options = open_studio(options, progress, rows=view.rows)
@@ -45,6 +49,12 @@ def compose(options: ComposeOptions, progress: Progress = silent) -> Iterator[Re
     shape = image.latent_shape(*check_canvas(options, studio, view.rows, cut))
     conditions = encode_prompts(options, image, audio)
     make_scheduler(options.solver, image.schedule, options.steps)  # refuses too many steps
+    judge = open_judge(options)
+    if options.lineage or options.from_:
+        course = _course(options, studio, conditions, shape)
+        chosen = choose(course, options, judge, progress)
+        yield from [retrace(course, options)] if options.lineage else chosen
+        return
     done, total = 0, options.count * options.steps
     for batch in batches(options, studio):
         began, spent = time.monotonic(), studio.evaluations()
@@ -57,13 +67,44 @@ def compose(options: ComposeOptions, progress: Progress = silent) -> Iterator[Re
         with within_memory(len(batch)):
             denoiser = blend(options, image, audio, conditions, scheduler)
             latents = denoise(denoiser, noise, scheduler, _watch)
-            results = read_latents(latents, options, studio, view, batch)
+            recipes = [sample_recipe("compose", options, studio, batch, index) for index in batch]
+            results = read_latents(latents, options, studio, recipes)
         done += len(batch) * options.steps
         facts: dict[str, float] = {"unet_evaluations": (studio.evaluations() - spent) // len(batch)}
         facts["seconds"] = round((time.monotonic() - began) / len(batch), 3)
         for result in results:
             result.facts.update(facts)
-            yield result
+            yield replace(result, score=judge(result))
+
+
+def _course(
+    options: ComposeOptions, studio: Studio, conditions: dict[str, Tensor], shape: tuple[int, ...]
+) -> Course:
+    """How candidates of this run start, walk on, and are read."""
+    image, audio = filled(studio.image), filled(studio.audio)
+
+    def _start(index: int) -> Paused:
+        noise = batch_noise(shape, [options.seed + index]).to(image.device)
+        return Paused(noise, make_scheduler(options.solver, image.schedule, options.steps))
+
+    def _walk_on(at: Paused, until: int, watch: Callable[[int], None]) -> tuple[Paused, Tensor]:
+        denoiser = blend(options, image, audio, conditions, at.scheduler)
+        with within_memory(len(at.latents)), torch.inference_mode():
+            at, state = at.walk_on(denoiser, until, watch)
+        return at, state.latents if until == options.steps else state.clean
+
+    def _read(latents: Tensor, samples: Sequence[tuple[int, Lineage]]) -> list[Result]:
+        recipes = [
+            sample_recipe(
+                "compose", options.model_copy(update={"lineage": lineage}), studio, range(i, i + 1), i
+            )
+            for i, lineage in samples
+        ]
+        with within_memory(len(latents)):
+            return read_latents(latents, options, studio, recipes)
+
+    size = at_once(options.model_copy(update={"count": options.from_ or 1}), studio)
+    return Course(_start, _walk_on, _read, studio.evaluations, size)
 
 
 def encode_prompts(options: ComposeOptions, image: LatentModel, audio: LatentModel) -> dict[str, Tensor]:
@@ -99,10 +140,10 @@ def blend(
 
 
 def read_latents(
-    latents: Tensor, options: ComposeOptions, studio: Studio, view: View, batch: range
+    latents: Tensor, options: ComposeOptions, studio: Studio, recipes: Sequence[dict[str, Any]]
 ) -> list[Result]:
-    """Finished latents as pictures, and as sounds of what the audio model sees."""
-    image = filled(studio.image)
+    """Finished latents as pictures, and as sounds of what the audio model sees; each with its recipe."""
+    image, view = filled(studio.image), VIEWS[options.view]
     if options.cutoff:
         latents = latents[..., :-CUTOFF_COLUMNS]
     with torch.inference_mode():
@@ -116,11 +157,11 @@ def read_latents(
     return [
         Result(
             verb="compose",
-            index=index,
+            index=recipe["index"],
             picture=Picture(pictures[i].permute(1, 2, 0).contiguous().numpy()),
             spectrogram=gray[i].contiguous().numpy(),
             clip=(clip := clip_of(sounds[i], studio.mel_spec, kept)),
-            recipe=sample_recipe("compose", options, studio, batch, index),
+            recipe=recipe,
             captions=(options.image_prompt, options.audio_prompt),
             arrays={
                 "latents": latents[i].float().cpu().numpy(),
@@ -129,5 +170,5 @@ def read_latents(
                 "sound": clip.samples[0],
             },
         )
-        for i, index in enumerate(batch)
+        for i, recipe in enumerate(recipes)
     ]

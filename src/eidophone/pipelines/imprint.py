@@ -17,6 +17,7 @@ from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.latent import LatentModel
 from eidophone.models.place import within_memory
 from eidophone.options import ImprintOptions, Solver
+from eidophone.pipelines.choose import best, open_judge
 from eidophone.pipelines.inputs import checksums, whereabouts, with_inputs
 from eidophone.pipelines.run import (
     CROP_PIXELS,
@@ -43,9 +44,18 @@ def imprint(options: ImprintOptions, progress: Progress = silent) -> Iterator[Re
     Picture and sound are generated apart, from one generator a sample (the picture draws first), or
     read from the user's files.
 
+    With `from_`, all candidates are made and the best of them come back: their two halves are made apart, so
+    that nothing can be told on the way.
+
     Raises:
-        EidophoneError: before the first step, if the settings, files or models cannot work.
+        EidophoneError: before the first step, if the settings, files, models or judges cannot work.
     """
+    if options.from_ is None:
+        return _judged(options, progress)
+    return best(_judged(options.model_copy(update={"count": options.from_}), progress), options)
+
+
+def _judged(options: ImprintOptions, progress: Progress) -> Iterator[Result]:
     inputs = checksums(options)
     roles = tuple(
         role for role, file in (("image", options.picture), ("audio", options.sound)) if file is None
@@ -53,6 +63,7 @@ def imprint(options: ImprintOptions, progress: Progress = silent) -> Iterator[Re
     studio, options = open_studio(options, progress, roles=roles, shared=False)
     size = check_canvas(options, studio, cut=CROP_PIXELS if options.crop else 0)
     steps = (0 if options.picture else options.image_steps) + (0 if options.sound else options.audio_steps)
+    judge = open_judge(options)
     counter = _Counter(progress, options.count * steps)
     draw = _picture_maker(options, studio, size, counter)
     sing = _sound_maker(options, studio, size, counter)
@@ -68,7 +79,8 @@ def imprint(options: ImprintOptions, progress: Progress = silent) -> Iterator[Re
         }
         for result in results:
             recipe = with_inputs(result.recipe, options, inputs) if inputs else result.recipe
-            yield replace(result, recipe=recipe, facts=facts | {"inputs": whereabouts(options)})
+            costs = facts | {"inputs": whereabouts(options)}
+            yield replace(result, recipe=recipe, facts=costs, score=judge(result))
 
 
 class _Counter:

@@ -33,7 +33,7 @@ DEFAULT_AUDIO_WEIGHT = 0.5
 #: Mel pictures that a vocoder plays at once, so that memory does not grow with the batch.
 PLAYED_AT_ONCE = 4
 #: Options that decide nothing about the bytes of a sample.
-NOT_IN_RECIPE = ("offline",)
+NOT_IN_RECIPE = ("offline", "judges", "rank_by", "looks_weight", "from_", "early_rejection")
 
 AnyOptions = TypeVar("AnyOptions", bound=SampleOptions)
 T = TypeVar("T")
@@ -171,21 +171,25 @@ def check_canvas(options: SampleOptions, studio: Studio, rows: int = 1, cut: int
 
 def batches(options: SampleOptions, studio: Studio) -> Iterator[range]:
     """The sample indices of a run, in batches whose size follows memory (or `options.batch_size`)."""
-    size = options.batch_size or options.count
-    if options.batch_size is None and studio.models:
-        model = studio.models[0]
-        widest = int(model.vae.config.block_out_channels[0]) * 2
-        size = batch_size(
-            options.count,
-            filled(options.height),
-            filled(options.width),
-            widest,
-            model.dtype.itemsize,
-            model.device,
-        )
+    size = at_once(options, studio)
     end = options.index + options.count
     for first in range(options.index, end, size):
         yield range(first, min(first + size, end))
+
+
+def at_once(options: SampleOptions, studio: Studio) -> int:
+    """Samples in a batch: as many as memory allows, or `options.batch_size`."""
+    if options.batch_size is not None or not studio.models:
+        return options.batch_size or options.count
+    model = studio.models[0]
+    return batch_size(
+        options.count,
+        filled(options.height),
+        filled(options.width),
+        int(model.vae.config.block_out_channels[0]) * 2,
+        model.dtype.itemsize,
+        model.device,
+    )
 
 
 def denoise(denoiser: Denoiser, noise: Tensor, scheduler: Any, watch: Callable[[int], None]) -> Tensor:

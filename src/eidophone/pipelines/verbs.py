@@ -63,7 +63,11 @@ def remake(
 
 
 def _trusted(recipe: dict[str, Any], verb: str) -> dict[str, Any]:
-    """A recipe may come from anywhere: models that are no cards are looked for here and never fetched."""
+    """A recipe may come from anywhere: models that are no cards are looked for here and never fetched.
+
+    Nor is a result judged that is made again.
+    """
     named = [recipe["options"].get(name, "") for name in MODEL_NAMES]
     foreign = any(isinstance(name, str) and name and name not in known() for name in named)
-    return {"offline": True} if foreign and "offline" in VERBS[verb].model_fields else {}
+    told = {"offline": True} if foreign else {}
+    return {n: v for n, v in (told | {"judges": "none"}).items() if n in VERBS[verb].model_fields}

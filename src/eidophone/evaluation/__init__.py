@@ -1,0 +1,1 @@
+"""Many results, judged and compared: means with intervals, tables, a report."""

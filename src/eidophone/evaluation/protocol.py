@@ -1,0 +1,102 @@
+"""Makes the samples of a published evaluation, as far as they are not there yet."""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from eidophone import api
+from eidophone.errors import BadInput
+from eidophone.media.files import slug
+from eidophone.options import ComposeOptions, EvaluateOptions, ImprintOptions, SampleOptions
+from eidophone.progress import Progress
+from eidophone.recipe import RECORD_FILE
+from eidophone.records import name_of
+
+#: Which options make a method, and which of its settings are its own.
+METHODS: dict[str, tuple[type[SampleOptions], dict[str, Any]]] = {
+    "compose": (ComposeOptions, {}),
+    "imprint": (ImprintOptions, {}),
+    "picture-alone": (ComposeOptions, {"audio_weight": 0.0}),
+    "sound-alone": (ComposeOptions, {"audio_weight": 1.0}),
+}
+#: These depend on one prompt of a pair only: pairs of equal places are enough.
+ALONE = ("picture-alone", "sound-alone")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Prompts, and how many samples of each pair."""
+
+    samples: int
+    seed: int
+    image_prompts: tuple[str, ...]
+    audio_prompts: tuple[str, ...]
+
+    def pairs(self, method: str, most: int | None) -> list[tuple[str, str]]:
+        """The pairs that a method makes; the first prompts of both lists only, if `most` says how many."""
+        image, audio = self.image_prompts[:most], self.audio_prompts[:most]
+        if method in ALONE:
+            return list(zip(image, audio, strict=False))
+        return [(looks, sounds) for looks in image for sounds in audio]
+
+
+def protocol(name: str) -> Protocol:
+    """A protocol by its name.
+
+    Raises:
+        BadInput: there is none; the message lists them.
+    """
+    text = (resources.files("eidophone.evaluation") / "protocols.toml").read_text(encoding="utf-8")
+    table = tomllib.loads(text)
+    if name not in table:
+        raise BadInput(f"--protocol {name!r}: there is no such protocol; there are {', '.join(table)}.")
+    row = table[name]
+    return Protocol(row["samples"], row["seed"], tuple(row["image_prompts"]), tuple(row["audio_prompts"]))
+
+
+def make_samples(options: EvaluateOptions, root: Path, progress: Progress) -> None:
+    """Makes what is missing of a protocol's samples, in ROOT/METHOD/PAIR/INDEX.
+
+    Raises:
+        EidophoneError: see `api.run`; also a method that is not known.
+    """
+    jobs = list(_missing(options, root))
+    for done, (run, folder) in enumerate(jobs):
+        progress("making samples", done, len(jobs))
+        for _ in api.run(run, folder):
+            pass
+
+
+def _missing(options: EvaluateOptions, root: Path) -> Iterator[tuple[SampleOptions, Path]]:
+    chosen = protocol(options.protocol)
+    samples = options.samples or chosen.samples
+    for method in _methods(options.methods):
+        kind, own = METHODS[method]
+        for looks, sounds in chosen.pairs(method, options.prompts):
+            folder = root / method / f"{slug(looks)}--{slug(sounds)}"
+            here = [i for i in range(samples) if (folder / name_of(i) / RECORD_FILE).is_file()]
+            first = next((i for i in range(samples) if i not in here), samples)
+            if first < samples:  # samples are made in order, so what follows is missing too
+                given = options.model_dump(
+                    include={"preset", "image_model", "audio_model", "device", "threads"}
+                )
+                given |= {
+                    "index": first,
+                    "count": samples - first,
+                    "seed": chosen.seed,
+                    "offline": options.offline,
+                }
+                yield kind.make(image_prompt=looks, audio_prompt=sounds, **given, **own), folder
+
+
+def _methods(names: str) -> list[str]:
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in METHODS]
+    if unknown or not wanted:
+        raise BadInput(
+            f"--methods {names!r}: there are {', '.join(METHODS)}; name some, with commas between."
+        )
+    return wanted

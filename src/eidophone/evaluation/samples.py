@@ -1,0 +1,70 @@
+"""From a result's folder to a row of numbers."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from eidophone.errors import EidophoneError
+from eidophone.evaluation.journal import Row
+from eidophone.media.files import sha256
+from eidophone.recipe import RECORD_FILE
+from eidophone.records import load, samples_below
+from eidophone.scoring.contract import Scorer, judged, subject_of
+from eidophone.scoring.similarity import Similarity
+from eidophone.values import Floats, Result
+
+COSTS = ("seconds", "unet_evaluations", "unet_evaluations_of_all")
+
+
+def found_below(folders: Iterable[Path]) -> dict[str, str]:
+    """The samples in and below folders: checksums of their records, by folder, each once.
+
+    Raises:
+        BadInput: there is no such folder.
+    """
+    places = dict.fromkeys(place for folder in folders for place in samples_below(folder))
+    return {str(place): _checksum(place / RECORD_FILE) for place in places}
+
+
+def _checksum(record: Path) -> str:
+    try:
+        return sha256(record)
+    except EidophoneError:  # it is told when the sample is read
+        return ""
+
+
+def row_of(folder: str, checksum: str, judges: Iterable[Scorer]) -> Row:
+    """Judges one sample; one that cannot be read becomes a row that says why."""
+    try:
+        result = load(folder)
+        subject = subject_of(result)
+    except EidophoneError as error:
+        return Row(folder, checksum, broken=" ".join(str(error).split()))
+    listed = list(judges)
+    score = judged(subject, listed)
+    features: dict[str, Floats] = {}
+    for judge in listed:
+        if isinstance(judge, Similarity) and judge.name not in score.failed:
+            features |= {f"{judge.name}.{sense}": x for sense, x in judge.features(subject).items()}
+    costs = {name: float(result.facts[name]) for name in COSTS if name in result.facts}
+    return Row(
+        folder=folder,
+        checksum=checksum,
+        method=method_of(result),
+        image_prompt=subject.image_prompt,
+        audio_prompt=subject.audio_prompt,
+        index=result.index,
+        seed=result.recipe.get("seed"),
+        numbers=score.numbers | costs,
+        failed=score.failed,
+        features=features,
+    )
+
+
+def method_of(result: Result) -> str:
+    """How a result was made, by its recipe: with one model's share at 0, the other made it alone."""
+    options: dict[str, Any] = result.recipe["options"]
+    alone = {0.0: "picture alone", 1.0: "sound alone"}
+    return (
+        alone.get(options.get("audio_weight", 0.5), result.verb) if result.verb == "compose" else result.verb
+    )

@@ -1,0 +1,136 @@
+"""The best of many: what is chosen, at which cost, and that a survivor is what it would have been."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import eidophone
+from eidophone.cli import main
+from eidophone.errors import BadInput
+from eidophone.options import ComposeOptions
+from eidophone.pipelines import choose
+from eidophone.pipelines.choose import Round, rounds
+from eidophone.values import Result, Score
+from tests.pipelines.test_samples import FILES, PROMPTS, off
+
+
+def by_light(result: Result) -> Score:
+    """A judge that costs nothing: light at the left, light at the right."""
+    gray = result.picture.gray()
+    half = gray.shape[1] // 2
+    return Score({"light.looks": float(gray[:, :half].mean()), "light.sounds": float(gray[:, half:].mean())})
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("compose", "imprint"):
+        monkeypatch.setattr(f"eidophone.pipelines.{module}.open_judge", lambda options: by_light)
+
+
+@pytest.mark.parametrize("solver", ["ddim", "plms", "dpm++2m", "unipc"])
+def test_a_survivor_is_what_it_is_without(solver: str, judged, settings) -> None:
+    given = {"steps": 5, "solver": solver, "batch_size": 4, **settings}
+    every = eidophone.compose(*PROMPTS, count=7, **given)
+    chosen = eidophone.compose(*PROMPTS, count=2, from_=7, judges="light", **given)
+    assert len(chosen) == 2
+    for result in chosen:
+        alone = every[result.index]
+        assert off(alone.arrays["latents"], result.arrays["latents"]) < 1e-4
+        assert result.recipe["seed"] == alone.recipe["seed"]
+
+
+def test_without_early_rejection_it_is_the_best_of_all(judged, settings) -> None:
+    every = eidophone.compose(*PROMPTS, count=9, steps=5, judges="light", **settings)
+    given = {"steps": 5, "judges": "light", "rank_by": "weights", "looks_weight": 0.3, **settings}
+    chosen = eidophone.compose(*PROMPTS, count=2, from_=9, early_rejection=False, **given)
+    looks, sounds = (np.array([r.score.side(side) for r in every]) for side in ("looks", "sounds"))
+    merit = 0.3 * (looks - looks.mean()) / looks.std() + 0.7 * (sounds - sounds.mean()) / sounds.std()
+    assert [r.index for r in chosen] == np.argsort(-merit)[:2].tolist()
+    for result in chosen:
+        assert result.score.numbers == pytest.approx(every[result.index].score.numbers, abs=1e-4)
+
+
+def test_a_survivor_is_remade_byte_for_byte(judged, settings, tmp_path: Path) -> None:
+    given = {"steps": 5, "batch_size": 4, "judges": "light", **settings}
+    chosen = eidophone.compose(*PROMPTS, count=2, from_=9, index=5, out=tmp_path / "a", **given)
+    assert any(len({size for _, size, _ in r.recipe["options"]["lineage"]}) > 1 for r in chosen)
+    for result, name in zip(chosen, ("picture.png", "sound.wav"), strict=True):
+        again = eidophone.remake(result.folder / name, out=tmp_path / "b")
+        for file in FILES - {"record.json"}:
+            assert (again.folder / file).read_bytes() == (result.folder / file).read_bytes(), file
+
+
+def test_evaluations_are_counted_for_survivors_and_for_all(judged, settings) -> None:
+    given = {"steps": 10, "judges": "light", **settings}
+    chosen = eidophone.compose(*PROMPTS, count=2, from_=8, **given)
+    assert all(r.facts["unet_evaluations"] == 4 * 10 for r in chosen)
+    plan = rounds(ComposeOptions.make(count=2, from_=8, steps=10, judges="light"))
+    walked = sum(
+        many * (now.until - before.until)
+        for many, before, now in zip([8, *(r.keep for r in plan)], [Round(0, 0), *plan], plan, strict=False)
+    )
+    assert walked < 8 * 10
+    assert {r.facts["unet_evaluations_of_all"] for r in chosen} == {4 * walked}
+
+
+@pytest.mark.parametrize(("count", "many"), [(1, 1), (1, 2), (4, 5), (4, 32), (30, 32), (1, 64)])
+@pytest.mark.parametrize("steps", [1, 2, 3, 12, 25, 100])
+def test_rounds_only_shrink_and_end_with_what_is_asked(count: int, many: int, steps: int) -> None:
+    plan = rounds(ComposeOptions.make(count=count, from_=many, steps=steps, judges="tagger"))
+    assert plan[-1] == Round(steps, count)
+    sizes, untils = [many, *(r.keep for r in plan)], [0, *(r.until for r in plan)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert untils == sorted(set(untils))
+
+
+def test_failed_scores_do_not_stop_a_choice(settings, monkeypatch) -> None:
+    def failing(result: Result) -> Score:
+        return by_light(result) if result.index % 2 else Score({}, {"light": "looked away"})
+
+    monkeypatch.setattr("eidophone.pipelines.compose.open_judge", lambda options: failing)
+    chosen = eidophone.compose(*PROMPTS, count=3, from_=5, steps=5, judges="light", **settings)
+    assert {r.index for r in chosen[:2]} == {1, 3} and chosen[2].index in {0, 2, 4}
+
+
+def test_the_best_imprints(judged, settings, tmp_path: Path) -> None:
+    given = {"image_steps": 2, "audio_steps": 2, "batch_size": 2, "judges": "light", **settings}
+    every = eidophone.imprint(*PROMPTS, count=5, **given)
+    chosen = eidophone.imprint(*PROMPTS, count=2, from_=5, out=tmp_path / "a", **given)
+    weakest = [min(by_light(r).numbers.values()) for r in every]
+    assert len({r.index for r in chosen}) == 2
+    assert chosen[0].facts["candidates"] == 5
+    assert chosen[0].facts["unet_evaluations_of_all"] == sum(r.facts["unet_evaluations"] for r in every)
+    assert max(weakest) >= min(by_light(chosen[0]).numbers.values())
+    again = eidophone.remake(chosen[0].folder, out=tmp_path / "b")
+    assert (again.folder / "sound.wav").read_bytes() == (chosen[0].folder / "sound.wav").read_bytes()
+
+
+def test_the_command_prints_scores_best_first(settings, tmp_path, capsys) -> None:
+    models = ["--image-model", settings["image_model"], "--audio-model", settings["audio_model"]]
+    more = ["--count", "2", "--from", "6", "--steps", "5", "--device", "cpu", "--judges", "tagger"]
+    assert main(["compose", "castle", "dog barking", *more, *models, "--out", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:3] == ["sample", "seed", "sounds"]
+    assert float(lines[1].split()[2]) >= float(lines[2].split()[2])
+    assert lines[3].startswith("the best of 6 candidates, which took ")
+    stored = [eidophone.load(folder.parent) for folder in tmp_path.glob("*/record.json")]
+    assert all("tagger.sounds" in result.score.numbers for result in stored)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"from_": 2, "count": 3, "judges": "clean"}, "--from 2: too few"),
+        ({"from_": 8, "judges": "none"}, "nobody judges"),
+        ({"lineage": [[3, 2, 2]], "steps": 3, "count": 1}, "lineage"),
+        ({"lineage": [[3, 2, 1], [0, 1, 0]], "steps": 4, "count": 1}, "lineage"),
+    ],
+)
+def test_what_cannot_be_chosen_is_refused(given, words) -> None:
+    with pytest.raises(BadInput, match=words):
+        ComposeOptions.make(**given)
+
+
+def test_there_is_something_to_reject_by_default() -> None:
+    assert len(choose.ROUNDS) == len(rounds(ComposeOptions.make(from_=32, count=1, judges="tagger"))) - 1
