@@ -116,7 +116,8 @@ def paint_each(
     for options, folder in zip(sounds, folders, strict=True):
         indices = range(options.index, options.index + options.count)
         try:
-            yield from _stored(paint_with(options, progress, easel), indices, folder, keep_arrays, progress)
+            made = paint_with(options, progress, easel)
+            yield from _stored(made, indices, options.count, folder, keep_arrays, progress)
         except EidophoneError as error:
             yield error
 
