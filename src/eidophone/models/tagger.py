@@ -66,9 +66,14 @@ class YamNet(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.head = nn.Linear(wide, CLASSES)
 
+    def embed(self, patches: Tensor) -> Tensor:
+        """What the head sees of each patch: (batch, 1024)."""
+        means: Tensor = self.layers(patches).mean((2, 3))
+        return means
+
     def forward(self, patches: Tensor) -> Tensor:
         """Logits of each patch."""
-        logits: Tensor = self.head(self.layers(patches).mean((2, 3)))
+        logits: Tensor = self.head(self.embed(patches))
         return logits
 
 
@@ -83,6 +88,11 @@ class Tagger:
 
     net: YamNet
     classes: tuple[str, ...]
+
+    @property
+    def head(self) -> nn.Linear:
+        """Logits of the classes from an embedding."""
+        return self.net.head
 
     @torch.inference_mode()
     def scores(self, samples: Tensor, at_once: int = 32) -> Tensor:
@@ -99,11 +109,17 @@ class Tagger:
             - samples: (*, frames), float32
             - Output: (*, windows, 521) in [0, 1]
         """
+        found: Tensor = self.head(self.embeddings(samples, at_once)).sigmoid()
+        return found
+
+    @torch.inference_mode()
+    def embeddings(self, samples: Tensor, at_once: int = 32) -> Tensor:
+        """What the network makes of the same windows before it names them: (*, windows, 1024)."""
         *batch, frames = samples.shape
         patches = log_mel_patches(samples.reshape(-1, frames))
         flat = patches.reshape(-1, 1, PATCH, BANDS)
-        logits = torch.cat([self.net(part) for part in torch.split(flat, at_once)])
-        return logits.sigmoid().reshape(*batch, -1, CLASSES)
+        means = torch.cat([self.net.embed(part) for part in torch.split(flat, at_once)])
+        return means.reshape(*batch, patches.shape[1], -1)
 
     def top(self, scores: Tensor, count: int) -> list[list[str]]:
         """Names of the highest scores of each row, best first; scores: (rows, 521)."""
