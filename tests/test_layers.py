@@ -39,7 +39,7 @@ WITHIN = [  # inside a layer, too
         ["source", "checkpoint", "tagger"],
         ["latent", "single_file"],
         ["components"],
-        ["load", "embedders"],
+        ["load", "embedders", "captioners"],
     ),
     (
         "scoring",

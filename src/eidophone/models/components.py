@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor
 
 from eidophone.errors import BadInput
 from eidophone.media.vocoder_files import read_json, settings_of
@@ -20,6 +21,7 @@ from eidophone.models.source import Source
 from eidophone.models.weights import chosen_weights, variant_of
 
 Part = TypeVar("Part")
+_MOST_SHOWN = 3
 _Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -153,6 +155,32 @@ def checked(place: Path, load: Callable[[], Part]) -> Part:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+def check_keys(path: Path, expected: dict[str, tuple[int, ...]], given: object) -> None:
+    """Compares a checkpoint with the keys and shapes that a network has.
+
+    Raises:
+        BadInput: some are missing, too many, or of another shape; the message names the first of them.
+    """
+    if not isinstance(given, dict) or not all(isinstance(v, Tensor) for v in given.values()):
+        raise BadInput(f"{path}: is no state dict of tensors; fetch the published checkpoint again.")
+    shapes = {k: tuple(v.shape) for k, v in given.items()}
+    differences = (
+        ("are missing", sorted(expected.keys() - shapes.keys())),
+        ("are unknown", sorted(map(str, shapes.keys() - expected.keys()))),
+        (
+            "have another shape",
+            sorted(k for k in expected.keys() & shapes.keys() if expected[k] != shapes[k]),
+        ),
+    )
+    for what, keys in differences:
+        if keys:
+            more = ", ..." if len(keys) > _MOST_SHOWN else ""
+            named = ", ".join(keys[:_MOST_SHOWN]) + more
+            raise BadInput(
+                f"{path}: {len(keys)} keys {what} ({named}); fetch the published checkpoint again."
+            )
 
 
 def settled(network: Any, device: torch.device) -> Any:

@@ -6,6 +6,7 @@ Own implementation with the names and shapes of the published checkpoint `ACTm.p
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -110,8 +111,9 @@ class Encoder(nn.Module):
         level = self.bn0(decibels.transpose(1, 2)).transpose(1, 2)
         strips = self.patch_embed["proj"](level.unflatten(1, (-1, PATCH)).flatten(2))
         x = torch.cat([self.cls_token.expand(len(strips), -1, -1), strips], 1) + self.pos_embedding
-        for block in [part for pair in self.blocks["layers"] for part in pair]:  # type: ignore[union-attr]
-            x = block(x)
+        pairs: Any = self.blocks["layers"]
+        for attention, perceptron in pairs:
+            x = perceptron(attention(x))
         tags: Tensor = self.mlp_head(x)
         return tags
 
@@ -212,7 +214,8 @@ def load_act(name: str, path: Path, device: torch.device) -> ActCaptioner:
     given = checked(path, lambda: torch.load(path, map_location="cpu", weights_only=True))
     if isinstance(given, dict) and isinstance(given.get("model"), dict):
         given = given["model"]
-    network = Act(len(words))
+    with torch.device("meta"):
+        network = Act(len(words))
     check_keys(path, {k: tuple(v.shape) for k, v in network.state_dict().items()}, given)
-    network.load_state_dict(given)
+    network.load_state_dict(given, assign=True)
     return ActCaptioner(name, settled(network, device), words)

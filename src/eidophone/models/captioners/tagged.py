@@ -15,10 +15,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from eidophone.errors import WeightsAbsent
+from eidophone.models.captioners.plain import plain
 from eidophone.models.captioners.sentence import Heard, sentence, silence
 from eidophone.models.captioners.table import Source, sources
 from eidophone.models.captioners.timeline import Timeline
-from eidophone.models.captioners.windows import SILENCE
+from eidophone.models.captioners.windows import SILENCE, loudness
 from eidophone.models.cards import package_folder
 from eidophone.models.tagger import CONFIG, RATE_HZ, SPAN, STEP, WEIGHTS, Tagger, load_tagger
 from eidophone.values import Caption, Floats
@@ -26,8 +27,8 @@ from eidophone.values import Caption, Floats
 FOLDER = "tiny/captioner"
 #: A source is named from this confidence on, and from this share of the surest one's.
 FLOOR, SHARE = 0.08, 0.2
-#: What a source needs that is told by the tagger's classes alone; they know no mixtures.
-CLASS_FLOOR = 0.25
+#: What a source needs that is told by the tagger's classes alone, which are quick to name a single window.
+CLASS_FLOOR, CLASS_DOUBT = 0.4, np.float32(1)
 MOST_SOURCES = 3
 WINDOWS_AT_ONCE = 32
 WHOLE = SPAN + (WINDOWS_AT_ONCE - 1) * STEP
@@ -55,10 +56,11 @@ class TaggedCaptioner:
         timeline = Timeline(len(sources()), STEP / RATE_HZ)
         sounding, frames = False, 0
         for i, part in enumerate(_parts(blocks)):
-            loud = _loudness(part) >= SILENCE
+            windows = _windows(part)
+            loud = np.array([loudness(window) >= SILENCE for window in windows])
             found = np.zeros((len(loud), len(sources())), np.float32)
             if loud.any():
-                found[loud] = self.probabilities(part)[loud]
+                found[loud] = _plainly(windows, self.probabilities(part))[loud]
             timeline.add(found)
             sounding |= bool(loud.any())
             frames = i * WINDOWS_AT_ONCE * STEP + len(part)
@@ -83,16 +85,21 @@ class TaggedCaptioner:
         return classes[:, [self.tagger.classes.index(name) for name in source.heard]].amax(1)
 
     def _chosen(self, timeline: Timeline, length_s: float) -> list[Heard]:
-        table, sure = sources(), timeline.confidence()
-        floors = np.array([FLOOR if s.name in self.known else CLASS_FLOOR for s in table])
-        order = [i for i in np.argsort(-sure) if not table[i].general]
-        general = [i for i in np.argsort(-sure) if table[i].general]
-        surest = max(sure[i] for i in order)
-        chosen = [i for i in order if sure[i] >= max(floors[i], SHARE * surest)][:MOST_SOURCES]
+        table = sources()
+        by_class = np.array([source.name not in self.known for source in table])
+        sure = timeline.confidence(by_class.astype(np.float32) * CLASS_DOUBT)
+        special = [i for i in np.argsort(-sure) if not table[i].general]
+        floors = np.maximum(np.where(by_class, CLASS_FLOOR, FLOOR), SHARE * sure[special[0]])
+        chosen: list[int] = []
+        for i in special:
+            echo = by_class[i] and any(table[i].kind == table[j].kind != "" for j in chosen)
+            if sure[i] >= floors[i] and not echo:
+                chosen.append(i)
         kinds = {table[i].kind for i in chosen}
-        room = MOST_SOURCES - len(chosen)
-        chosen += [i for i in general if sure[i] >= CLASS_FLOOR and table[i].kind not in kinds][:room]
-        chosen = chosen or [int(sure.argmax())]
+        chosen += [
+            i for i, s in enumerate(table) if s.general and sure[i] >= CLASS_FLOOR and s.kind not in kinds
+        ]
+        chosen = chosen[:MOST_SOURCES] or [int(sure.argmax())]
         spans = [timeline.span(i, SPAN / RATE_HZ) for i in chosen]
         return [
             Heard(table[i].phrase, float(sure[i]), start, min(end, length_s))
@@ -112,13 +119,22 @@ def _parts(blocks: Iterable[Floats]) -> Iterator[Floats]:
         yield kept
 
 
-def _loudness(part: Floats) -> Floats:
-    """Root mean square of each of the tagger's windows."""
-    windows = 1 + max(0, -(-(len(part) - SPAN) // STEP))
-    padded = np.pad(part, (0, max(0, SPAN + (windows - 1) * STEP - len(part))))
-    view = np.lib.stride_tricks.sliding_window_view(padded, SPAN)[::STEP]
-    found: Floats = np.sqrt((view**2).mean(1))
-    return found
+def _windows(part: Floats) -> Floats:
+    """The tagger's windows, the last one filled with silence; (windows, SPAN)."""
+    count = 1 + max(0, -(-(len(part) - SPAN) // STEP))
+    padded = np.pad(part, (0, max(0, SPAN + (count - 1) * STEP - len(part))))
+    windows: Floats = np.lib.stride_tricks.sliding_window_view(padded, SPAN)[::STEP]
+    return windows
+
+
+def _plainly(windows: Floats, probabilities: Floats) -> Floats:
+    """The same, where a window is plainly a tone or noise: that, and nothing else."""
+    names = [source.name for source in sources()]
+    for window, row in zip(windows, probabilities, strict=True):
+        if (kind := plain(window)) is not None:
+            row[:] = 0
+            row[names.index(kind.value)] = 1
+    return probabilities
 
 
 def load_tagged(folder: Path | None = None) -> TaggedCaptioner:

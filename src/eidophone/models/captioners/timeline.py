@@ -39,13 +39,17 @@ class Timeline:
             np.maximum(self._columns[column], row, out=self._columns[column])
             self._windows += 1
 
-    def confidence(self) -> Floats:
+    def confidence(self, doubt: Floats) -> Floats:
         """Of each source in the whole sound, (width,).
 
         The mean of its probabilities weighed by themselves (linear softmax pooling; Wang, Li and Metze 2019):
         a bark in a minute of silence counts as a bark.
+
+        Args:
+            doubt: Windows of probability zero that count as sure ones for each source, (width,): a source
+                that doubts wants to be heard more than once.
         """
-        pooled: Floats = (self._squares / np.maximum(self._sum, 1e-6)).astype(np.float32)
+        pooled: Floats = (self._squares / np.maximum(self._sum + doubt, 1e-6)).astype(np.float32)
         return pooled
 
     def span(self, source: int, window_s: float) -> tuple[float, float]:

@@ -6,7 +6,14 @@ from pathlib import Path
 
 from eidophone.errors import BadInput
 
-NAMES = tuple(f"{stem}.{end}" for stem in ("words_list", "vocabulary") for end in ("txt", "p", "pkl", "pickle"))
+NAMES = (
+    "words_list.txt",
+    "words_list.p",
+    "words_list.pkl",
+    "vocabulary.txt",
+    "vocabulary.p",
+    "vocabulary.pkl",
+)
 _LARGEST_BYTES = 64 << 20
 
 
@@ -45,12 +52,13 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
         if path.stat().st_size > _LARGEST_BYTES:
             raise BadInput(f"{path}: far too large for a vocabulary; name the file with the words.")
         raw = path.read_bytes()
-        words = raw.decode("utf-8").split("\n") if path.suffix == ".txt" else _PlainOnly(io.BytesIO(raw)).load()
+        plain = path.suffix == ".txt"
+        words = raw.decode("utf-8").split("\n") if plain else _PlainOnly(io.BytesIO(raw)).load()
     except BadInput:
         raise
     except Exception as error:  # a damaged pickle raises nearly anything
         raise BadInput(
-            f"{path}: not readable as a vocabulary ({error}); write its words into a .txt file, a word a line."
+            f"{path}: not readable as words ({error}); write them into words_list.txt, one a line."
         ) from error
     return _checked(words, path)
 
@@ -59,7 +67,7 @@ def _checked(given: object, path: Path) -> tuple[str, ...]:
     if isinstance(given, dict) and all(isinstance(n, int) for n in given.values()):
         given = [word for word, _ in sorted(given.items(), key=lambda item: item[1])]
     if not isinstance(given, list | tuple) or not all(isinstance(word, str) for word in given):
-        raise BadInput(f"{path}: is no list of words; write its words into a .txt file, a word a line.")
+        raise BadInput(f"{path}: is no list of words; write its words into words_list.txt, one a line.")
     words = [word.strip("\r") for word in given]
     while words and not words[-1]:
         words.pop()

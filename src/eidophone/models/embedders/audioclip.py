@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from eidophone.errors import BadInput
 from eidophone.media.resampling import resampled
-from eidophone.models.components import checked, settled
+from eidophone.models.components import check_keys, checked, settled
 from eidophone.models.embedders.bottlenecks import PictureTower, SpectrogramTower
 from eidophone.models.embedders.clip import Preprocessing
 from eidophone.models.embedders.contract import Sense
@@ -26,7 +26,6 @@ _FRAME, _WINDOW, _HOP = 2048, 1654, 561
 _TINY = 1e-8
 _SILENCE = 1e-18
 _TOKENS, _VOCABULARY, _WIDTH, _HEADS, _BLOCKS = 77, 49_408, 512, 8, 12
-_MOST_SHOWN = 3
 
 
 class WaveletTransform(nn.Module):
@@ -200,29 +199,3 @@ def read_audioclip(path: Path, device: torch.device) -> AudioClip:
     network.load_state_dict(state, assign=True)
     found: AudioClip = settled(network, device)
     return found
-
-
-def check_keys(path: Path, expected: dict[str, tuple[int, ...]], given: object) -> None:
-    """Compares a checkpoint with the keys and shapes that a network has.
-
-    Raises:
-        BadInput: some are missing, too many, or of another shape; the message names the first of them.
-    """
-    if not isinstance(given, dict) or not all(isinstance(v, Tensor) for v in given.values()):
-        raise BadInput(f"{path}: is no state dict of tensors; fetch the published checkpoint again.")
-    shapes = {k: tuple(v.shape) for k, v in given.items()}
-    differences = (
-        ("are missing", sorted(expected.keys() - shapes.keys())),
-        ("are unknown", sorted(map(str, shapes.keys() - expected.keys()))),
-        (
-            "have another shape",
-            sorted(k for k in expected.keys() & shapes.keys() if expected[k] != shapes[k]),
-        ),
-    )
-    for what, keys in differences:
-        if keys:
-            more = ", ..." if len(keys) > _MOST_SHOWN else ""
-            named = ", ".join(keys[:_MOST_SHOWN]) + more
-            raise BadInput(
-                f"{path}: {len(keys)} keys {what} ({named}); fetch the published checkpoint again."
-            )
