@@ -5,7 +5,7 @@
 
 `ways` runs every way in a process of its own: CPU seconds a picture, peak memory above that of the loaded
 models (and in all), similarities before and after. `rises` paints recordings and counts how often the
-similarity of sound and picture rises. Sounds lie in one folder a class, as ESC-10's; the class is the caption.
+similarity of sound and picture rises. Sounds lie in one folder a class, as ESC-10's; a class is a caption.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +89,10 @@ def ways(arguments: argparse.Namespace) -> None:
         first = first or mean
         sound = np.mean([row["similarity_to_sound"] for row in rows], 0)
         words = np.mean([row["similarity_to_caption"] for row in rows], 0)
+        shares = [mean[name] / first[name] for name in ("seconds", "above")]
         print(
-            f"{way:<28}{mean['seconds']:>8.1f}{mean['seconds'] / first['seconds']:>9.3f}{mean['above']:>10.0f}"
-            f"{mean['above'] / first['above']:>9.3f}{mean['peak']:>7.0f}   {sound[0]:.4f} {sound[1]:.4f}, "
-            f"caption {words[0]:.4f} {words[1]:.4f}",
+            f"{way:<28}{mean['seconds']:>8.1f}{shares[0]:>9.3f}{mean['above']:>10.0f}{shares[1]:>9.3f}"
+            f"{mean['peak']:>7.0f}   {sound[0]:.4f} {sound[1]:.4f}, caption {words[0]:.4f} {words[1]:.4f}",
             flush=True,
         )
 

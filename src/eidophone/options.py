@@ -303,7 +303,7 @@ class PaintOptions(DrawOptions):
         },
         "fast": {
             "solver": "dpm++2m", "steps": 10, "optimise": 6, "keep": "best",
-            "noun_rate": 0.03, "other_rate": 0.03, "gradient_steps": 3,
+            "noun_rate": 0.1, "other_rate": 0.1, "condition_share": 0.0, "gradient_steps": 3,
         },
         "draft": {"solver": "unipc", "steps": 8, "optimise": 0},
     }  # fmt: skip
@@ -330,10 +330,10 @@ class PaintOptions(DrawOptions):
         "pictures to try while the words' weights are fitted to the sound; 0 is off", default=6, ge=0, le=1000
     )
     keep: Literal["best", "last"] = _choose("which of the tried pictures counts", default="best")
-    noun_rate: Rate = _choose("learning rate of the nouns' weights", default=0.03)
-    other_rate: Rate = _choose("learning rate of all other weights", default=0.03)
+    noun_rate: Rate = _choose("learning rate of the nouns' weights", default=0.1)
+    other_rate: Rate = _choose("learning rate of all other weights", default=0.1)
     condition_share: Rate = _choose(
-        "how much of the loss holds the condition where the plain caption has it", default=0.01
+        "how much of the loss holds the condition where the plain caption has it", default=0.0
     )
     gradient_steps: int | None = _choose(
         "gradients flow through this many last steps (default of paper: all)", default=3, ge=1
