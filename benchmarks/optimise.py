@@ -63,9 +63,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         )
         easel = easel or open_easel(options)
         # the words differ from sound to sound, the models do not
-        mine = type(easel)(
-            **{**vars(easel), "options": easel.options.model_copy(update={"caption": caption})}
-        )
+        mine = replace(easel, options=easel.options.model_copy(update={"caption": caption}))
         Path("/proc/self/clear_refs").write_text("5")
         before, began = memory("VmRSS"), time.process_time()
         (result,) = paint(options, easel=mine)
@@ -115,9 +113,8 @@ def rises(arguments: argparse.Namespace) -> None:
     pairs = [api.load(folder).facts["similarity_to_sound"] for folder in folders]
     risen = sum(after > before for before, after in pairs)
     means = np.mean(pairs, 0)
-    print(
-        f"the similarity rose in {risen} of {len(pairs)} runs, from {means[0]:.4f} to {means[1]:.4f} on average"
-    )
+    risen_to = f"from {means[0]:.4f} to {means[1]:.4f} on average"
+    print(f"the similarity rose in {risen} of {len(pairs)} runs, {risen_to}")
 
 
 _SHARED = ("sounds", "fold", "count", "image_model", "embedder")
