@@ -63,7 +63,7 @@ WITHIN = [  # inside a layer, too
         ["report"],
         ["evaluate"],
     ),
-    ("cli", ["flags", "show"], ["evaluate", "models", "score", "verbs"], ["main"]),
+    ("cli", ["flags", "show"], ["evaluate", "models", "score", "verbs"], ["paint"], ["caption"], ["main"]),
 ]
 
 

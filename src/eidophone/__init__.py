@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 from eidophone.version import VERSION
 
 if TYPE_CHECKING:
-    from eidophone.api import compose, hear, imprint, load, paint, remake, score, see
+    from eidophone.api import caption, compose, hear, imprint, load, paint, remake, score, see
     from eidophone.errors import EidophoneError
     from eidophone.evaluation.evaluate import evaluate
     from eidophone.media.mel import MelSpec
-    from eidophone.values import Clip, Picture, Result, Score
+    from eidophone.values import Caption, Clip, Picture, Result, Score
 
 __version__ = VERSION
 __all__ = [
-    "Clip", "EidophoneError", "MelSpec", "Picture", "Result", "Score",
-    "compose", "evaluate", "hear", "imprint", "load", "paint", "remake", "score", "see",
+    "Caption", "Clip", "EidophoneError", "MelSpec", "Picture", "Result", "Score",
+    "caption", "compose", "evaluate", "hear", "imprint", "load", "paint", "remake", "score", "see",
 ]  # fmt: skip
 
 _HOMES = {
+    "Caption": "values",
     "Clip": "values",
     "EidophoneError": "errors",
     "MelSpec": "media.mel",

@@ -15,10 +15,13 @@ from typing import Any
 from eidophone.errors import EidophoneError
 from eidophone.media.audio import read_sound
 from eidophone.media.picture import read_picture
+from eidophone.media.stream import mono_blocks
+from eidophone.models.captioners.load import load_captioner
 from eidophone.models.embedders.load import load_embedder
 from eidophone.models.place import choose_device
 from eidophone.options import (
     VERBS,
+    CaptionOptions,
     ComposeOptions,
     HearOptions,
     ImprintOptions,
@@ -37,9 +40,12 @@ from eidophone.recipe import RECORD_FILE, read_recipe, read_record
 from eidophone.records import Store, load
 from eidophone.scoring.contract import Subject, judged, subject_of
 from eidophone.scoring.judges import open_judges
-from eidophone.values import Result, Score
+from eidophone.values import Caption, Result, Score
 
-__all__ = ["compose", "hear", "imprint", "load", "open_judge", "paint", "remake", "run", "score", "see"]
+__all__ = [
+    "caption", "compose", "hear", "imprint", "load", "open_captioner", "open_judge", "paint", "remake", "run",
+    "score", "see",
+]  # fmt: skip
 
 
 def compose(
@@ -186,6 +192,28 @@ def score(
     """
     progress("judging", 0, 1)
     return open_judge(ScoreOptions.make(**settings))(Path(path), None if sound is None else Path(sound))
+
+
+def caption(sound: str | Path, *, progress: Progress = silent, **settings: Any) -> Caption:
+    """What can be heard in a sound file of any length: words, each with a confidence and its time.
+
+    Args:
+        sound: The file.
+        progress: As `compose`.
+        settings: Fields of `eidophone.options.CaptionOptions`, such as `captioner="act"`.
+
+    Raises:
+        EidophoneError: no such captioner, or a file that cannot be read.
+    """
+    progress("listening", 0, 1)
+    return open_captioner(CaptionOptions.make(**settings))(Path(sound))
+
+
+def open_captioner(options: CaptionOptions) -> Callable[[Path], Caption]:
+    """Loads the captioner of many sounds; what comes back is told a file."""
+    use_threads(options.threads)
+    captioner = load_captioner(options.captioner, choose_device(options.device), offline=options.offline)
+    return lambda sound: captioner.caption(mono_blocks(sound, captioner.rate_hz))
 
 
 def open_judge(options: ScoreOptions) -> Callable[[Path, Path | None], Score]:

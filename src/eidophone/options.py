@@ -388,6 +388,15 @@ class ScoreOptions(JudgeOptions):
     offline: bool = _choose("never ask a hub for weights", default=False)
 
 
+class CaptionOptions(Options):
+    """What can be heard in a sound."""
+
+    captioner: ModelName = _choose("card, folder, checkpoint file or hub id that listens", default="tiny")
+    device: Device = _choose("auto, cpu, cuda, cuda:1, mps", default="auto")
+    threads: Threads | None = _choose("processor threads (default: as many as there are cores)", default=None)
+    offline: bool = _choose("never ask a hub for weights", default=False)
+
+
 class EvaluateOptions(JudgeOptions):
     """Many results, judged and compared."""
 

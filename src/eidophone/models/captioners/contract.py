@@ -14,8 +14,11 @@ class Captioner(Protocol):
         rate_hz: Of the sound that it listens to.
     """
 
-    name: str
-    rate_hz: int
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def rate_hz(self) -> int: ...  # noqa: D102
 
     def caption(self, blocks: Iterable[Floats]) -> Caption:
         """One caption for a whole sound of any length.

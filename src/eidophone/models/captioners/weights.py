@@ -1,12 +1,8 @@
-"""How much each word of a caption weighs, and each token (In-the-wild Sounds, ICCV 2023, section 3.2)."""
+"""How much each word of a caption weighs (In-the-wild Sounds, ICCV 2023, section 3.2)."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from torch import Tensor
 
 from eidophone.models.captioners.nouns import Nouns, WordNetNouns
 from eidophone.values import Caption
@@ -38,19 +34,6 @@ class WordWeights:
         return tuple(s > THRESHOLD for s in self.noun)
 
 
-@dataclass(frozen=True)
-class TokenWeights:
-    """The same, token by token, for a text condition.
-
-    Attributes:
-        weights: (tokens,); 1 for the start, the end, the padding and what is not of the caption.
-        nouns: (tokens,), bool; the tokens of nouns.
-    """
-
-    weights: Tensor
-    nouns: Tensor
-
-
 def attention(audio: Sequence[float], noun: Sequence[float]) -> list[float]:
     """Audio attention, in the place of which sure nouns take s + 0.1 a.
 
@@ -80,28 +63,3 @@ def weigh(caption: Caption, nouns: Nouns | None = None) -> WordWeights:
     audio = tuple(word.confidence for word in caption.words)
     noun = tuple((nouns or WordNetNouns()).probabilities(words))
     return WordWeights(words, audio, noun, tuple(positioned(attention(audio, noun))))
-
-
-def spread(given: WordWeights, tokenizer: Any, length: int, before: str = "") -> TokenWeights:
-    """Gives each token of a word the word's weight, as published: the caption is tokenised word by word.
-
-    Args:
-        given: Of the caption.
-        tokenizer: Of the text encoder (transformers'); tokens behind `length` are cut, as it does.
-        length: Of the text condition, with start and end.
-        before: What stands before the caption in the prompt; its tokens weigh 1.
-    """
-    weights, nouns = [1.0] * (1 + _count(before, tokenizer)), [False] * (1 + _count(before, tokenizer))
-    for word, weight, is_noun in zip(given.words, given.weights, given.nouns, strict=True):
-        tokens = _count(word, tokenizer)
-        weights += [weight] * tokens
-        nouns += [is_noun] * tokens
-    inside = length - 1  # the last place is the end's
-    rest = length - min(len(weights), inside)
-    return TokenWeights(
-        torch.tensor([*weights[:inside], *[1.0] * rest]), torch.tensor([*nouns[:inside], *[False] * rest])
-    )
-
-
-def _count(text: str, tokenizer: Any) -> int:
-    return len(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else 0

@@ -1,0 +1,52 @@
+"""From a name to a captioner."""
+
+from collections.abc import Callable
+
+import torch
+
+from eidophone.errors import BadInput
+from eidophone.models.captioners.contract import Captioner
+from eidophone.models.cards import known, quoted
+from eidophone.models.checkpoint import Checkpoint, find_checkpoint
+
+DEFAULT_CAPTIONER = "tiny"
+
+
+def load_captioner(name: str, device: torch.device, *, offline: bool = False) -> Captioner:
+    """The captioner of a name: a card, a folder in transformers' layout, a checkpoint file or a hub id.
+
+    Raises:
+        UnknownModel, WeightsAbsent, BadInput: see `models.checkpoint.find_checkpoint`; also a network of
+            another kind.
+    """
+    return captioner_of(find_checkpoint(name, "captioner", offline=offline), device)
+
+
+def captioner_of(found: Checkpoint, device: torch.device) -> Captioner:
+    """The captioner in files that were found.
+
+    Raises:
+        BadInput: they are damaged, or hold a network of another kind.
+    """
+    if found.kind not in KINDS:
+        raise BadInput(
+            f"{quoted(found.name)}: holds {found.kind!r}, which is no captioner known here; "
+            f"there are {', '.join(known('captioner'))}."
+        )
+    return KINDS[found.kind](found, device)
+
+
+def _tagged(found: Checkpoint, _: torch.device) -> Captioner:
+    from eidophone.models.captioners.tagged import load_tagged
+
+    return load_tagged(found.path)  # small: on the processor, whatever the device
+
+
+def _act(found: Checkpoint, device: torch.device) -> Captioner:
+    from eidophone.models.captioners.act import load_act
+
+    return load_act(found.name, found.path, device)
+
+
+#: Which code reads which kind of checkpoint.
+KINDS: dict[str, Callable[[Checkpoint, torch.device], Captioner]] = {"tagged": _tagged, "act": _act}
