@@ -310,6 +310,7 @@ class PaintOptions(DrawOptions):
 
     sound: Path = _choose("the sound to paint")
     count: int = _choose("pictures to paint of each sound", default=1, ge=1, le=1_000_000)
+    captioner: ModelName = _choose("card, folder, file or hub id that finds the words", default="tiny")
     caption: str = _choose("your own words instead of the captioner's", default="")
     style: str | None = _choose(
         "how it is painted: words behind the caption, or a frame with {} for it (default: the model's own)",

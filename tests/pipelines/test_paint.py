@@ -13,6 +13,7 @@ import eidophone
 from eidophone.cli import main
 from eidophone.errors import BadInput
 from eidophone.media.audio import write_wav
+from eidophone.models.captioners.weights import spread, weigh
 from eidophone.models.embedders import load as embedders
 from eidophone.models.load import Loader
 from eidophone.options import PaintOptions
@@ -143,8 +144,9 @@ def test_words_find_their_tokens(scene: Scene) -> None:
     ids = encoder.padded(prompt.text)
     parts = [encoder.tokenizer.decode(ids[first:end]).replace(" ", "") for first, end in prompt.spans]
     assert parts == ["woodpeckers", "hammering,", "then", "rain"]
-    spread = prompt.spread([2, 3, 4, 5])
-    assert len(spread) == encoder.length and spread[0] == 1 and spread[-1] == 1
+    tokens = spread(weigh(caption), encoder.tokenizer, encoder.length, before=prompt.before)
+    inside = [place for first, end in prompt.spans for place in range(first, end)]
+    assert [i for i, weight in enumerate(tokens.weights.tolist()) if weight != 1] == inside
     assert make_prompt(caption, "oil painting", encoder).text.endswith("then rain, oil painting")
     with pytest.raises(BadInput, match="The caption has 92 tokens"):
         make_prompt(Caption.from_text("rain " * 90), "oil", encoder)
@@ -155,7 +157,7 @@ def test_paint_makes_a_whole_folder_and_remake_the_same(barking, flags, tmp_path
     assert main(["paint", str(barking), *flags, "--out", str(out), "--count", "2", "--json"]) == 0
     first, second = json.loads(capsys.readouterr().out)
     assert (out / "contact-sheet.png").is_file()
-    assert {"picture.png", "spectrogram.png", "sound.wav", "video.mp4", "iterations.png"} <= set(
+    assert {"picture.png", "spectrogram.png", "sound.wav", "video.mp4", "weights.png", "iterations.png"} <= set(
         first["files"]
     )
     assert (first["width"], first["height"], first["duration_s"]) == (64, 32, 1.0)

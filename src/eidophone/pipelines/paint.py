@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from eidophone.diffusion.noise import batch_noise
 from eidophone.diffusion.walk import make_scheduler
@@ -17,6 +16,10 @@ from eidophone.media.files import check_readable
 from eidophone.media.mel import MelSpec
 from eidophone.media.picture import contact_sheet, resize
 from eidophone.media.spectrogram import gray_from_clip
+from eidophone.media.words import word_bars
+from eidophone.models.captioners.contract import Captioner
+from eidophone.models.captioners.load import captioner_of
+from eidophone.models.captioners.weights import TokenWeights, WordWeights, spread, weigh
 from eidophone.models.checkpoint import find_checkpoint
 from eidophone.models.embedders.contract import Embedder
 from eidophone.models.embedders.load import embedder_of
@@ -42,6 +45,7 @@ class Easel:
     Attributes:
         options: Completed by what the models advise.
         model: Draws.
+        captioner: Finds the words; None where the user gave them.
         listener, reader: Compare the picture with sound and caption.
         spec: Of the mel picture that shows the sound.
         sources: Where all of them come from, by role.
@@ -49,6 +53,7 @@ class Easel:
 
     options: PaintOptions
     model: LatentModel
+    captioner: Captioner | None
     listener: Embedder
     reader: Embedder
     spec: MelSpec
@@ -63,16 +68,15 @@ class Heard:
         clip: As it was read.
         spectrogram: Its mel picture, (bands, columns) in [0, 1].
         caption, prompt: What is heard; the sentence that the picture model reads.
-        weights: Of the prompt's tokens.
-        nouns: Which tokens belong to nouns.
+        words, tokens: Weights of the caption's words, and of all tokens of the prompt.
     """
 
     clip: Clip
     spectrogram: Floats
     caption: Caption
     prompt: Prompt
-    weights: Tensor
-    nouns: Tensor
+    words: WordWeights
+    tokens: TokenWeights
 
 
 def open_easel(options: PaintOptions, progress: Progress = silent) -> Easel:
@@ -91,6 +95,12 @@ def open_easel(options: PaintOptions, progress: Progress = silent) -> Easel:
         sources["audio"] = audio = find(options.audio_model, "audio", offline=options.offline)
         sources["embedder"] = found = find_checkpoint(options.embedder, "embedder", offline=options.offline)
         listener = reader = embedder_of(found, device)
+        captioner = None
+        if not options.caption.split():
+            sources["captioner"] = found = find_checkpoint(
+                options.captioner, "captioner", offline=options.offline
+            )
+            captioner = captioner_of(found, device)
         if options.text_embedder:
             sources["text_embedder"] = found = find_checkpoint(
                 options.text_embedder, "embedder", offline=options.offline
@@ -103,7 +113,8 @@ def open_easel(options: PaintOptions, progress: Progress = silent) -> Easel:
             )
     make_scheduler(options.solver, model.schedule, options.steps)  # refuses too many steps
     progress("loading models", 1, 1)
-    return Easel(_completed(options, model, threads), model, listener, reader, mel_spec_of(audio), sources)
+    options = _completed(options, model, threads)
+    return Easel(options, model, captioner, listener, reader, mel_spec_of(audio), sources)
 
 
 def _completed(options: PaintOptions, model: LatentModel, threads: int) -> PaintOptions:
@@ -181,16 +192,19 @@ def hear_out(options: PaintOptions, easel: Easel) -> Heard:
     """Reads a sound and finds its words.
 
     Raises:
-        BadInput: it cannot be read, is too long for one mel picture, or has no words.
+        BadInput: it cannot be read, or is too long for one mel picture or the text encoder.
     """
     clip = read_for_one_picture(options.sound, easel.spec, options.start_s, options.duration_s)
-    if not options.caption.split():
-        raise BadInput(f"{options.sound}: give --caption with the words for what can be heard.")
-    caption = Caption.from_text(options.caption)
-    prompt = make_prompt(caption, filled(options.style), easel.model.text)
+    if easel.captioner is None:
+        caption = Caption.from_text(options.caption)
+    else:
+        caption = easel.captioner.caption([resample(clip, easel.captioner.rate_hz).mono()])
+    encoder = easel.model.text
+    prompt = make_prompt(caption, filled(options.style), encoder)
+    words = weigh(caption)
+    tokens = spread(words, encoder.tokenizer, encoder.length, before=prompt.before)
     drawn = gray_from_clip(peak_normalize(resample(clip, easel.spec.rate_hz)), easel.spec)
-    weights = [1.0] * len(caption.words)
-    return Heard(clip, drawn, caption, prompt, prompt.spread(weights), prompt.spread(weights, 0) > 0)
+    return Heard(clip, drawn, caption, prompt, words, tokens)
 
 
 def _plan(options: PaintOptions) -> Plan:
@@ -226,7 +240,7 @@ def _painted(
         sound = easel.listener.sound(samples, heard.clip.rate_hz).cpu()
         text = easel.reader.text([heard.caption.text]).cpu()
     aim = Aim(easel.listener, sound, easel.reader, text)
-    return list(optimise(scene, aim, _plan(options), heard.weights, heard.nouns, watch))
+    return list(optimise(scene, aim, _plan(options), heard.tokens.weights, heard.tokens.nouns, watch))
 
 
 def _kept(options: PaintOptions, trials: list[Trial]) -> int:
@@ -238,9 +252,11 @@ def _facts(options: PaintOptions, heard: Heard, trials: list[Trial]) -> dict[str
     kept = _kept(options, trials)
     before, after = trials[0], trials[kept]
     words = []
-    for word, (first, end) in zip(heard.caption.words, heard.prompt.spans, strict=True):
+    for word, noun, (first, end) in zip(
+        heard.caption.words, heard.words.noun, heard.prompt.spans, strict=True
+    ):
         weights = [round(float(t.weights[first:end].mean()), 4) for t in (before, after)]
-        words.append({**vars(word), "weight": weights[0], "weight_after": weights[1]})
+        words.append({**vars(word), "noun": noun, "weight": weights[0], "weight_after": weights[1]})
     rise = f"{before.to_sound:.3f} -> {after.to_sound:.3f}" if len(trials) > 1 else f"{before.to_sound:.3f}"
     return {
         "summary": f"{heard.caption.text} (similarity to the sound {rise})",
@@ -271,7 +287,8 @@ def _result(
         "seed": options.seed + index,
     }
     picture = _picture(kept)
-    extras = {}
+    words = heard.words
+    extras = {"weights": word_bars(words.words, words.weights, words.nouns)}
     if len(trials) > 1:
         labels = [f"{i + 1}: loss {t.loss:.3f}, sound {t.to_sound:.3f}" for i, t in enumerate(trials)]
         extras["iterations"] = contact_sheet([_picture(t) for t in trials], labels, columns=len(trials))
