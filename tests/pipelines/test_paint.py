@@ -13,7 +13,6 @@ import eidophone
 from eidophone.cli import main
 from eidophone.errors import BadInput
 from eidophone.media.audio import write_wav
-from eidophone.models.captioners.weights import spread, weigh
 from eidophone.models.embedders import load as embedders
 from eidophone.models.load import Loader
 from eidophone.options import PaintOptions
@@ -144,9 +143,10 @@ def test_words_find_their_tokens(scene: Scene) -> None:
     ids = encoder.padded(prompt.text)
     parts = [encoder.tokenizer.decode(ids[first:end]).replace(" ", "") for first, end in prompt.spans]
     assert parts == ["woodpeckers", "hammering,", "then", "rain"]
-    tokens = spread(weigh(caption), encoder.tokenizer, encoder.length, before=prompt.before)
+    spread = prompt.spread([2, 3, 4, 5])
     inside = [place for first, end in prompt.spans for place in range(first, end)]
-    assert [i for i, weight in enumerate(tokens.weights.tolist()) if weight != 1] == inside
+    assert [i for i, value in enumerate(spread.tolist()) if value != 1] == inside
+    assert len(spread) == encoder.length and spread[inside[0]] == 2 and spread[inside[-1]] == 5
     assert make_prompt(caption, "oil painting", encoder).text.endswith("then rain, oil painting")
     with pytest.raises(BadInput, match="The caption has 92 tokens"):
         make_prompt(Caption.from_text("rain " * 90), "oil", encoder)
@@ -157,9 +157,14 @@ def test_paint_makes_a_whole_folder_and_remake_the_same(barking, flags, tmp_path
     assert main(["paint", str(barking), *flags, "--out", str(out), "--count", "2", "--json"]) == 0
     first, second = json.loads(capsys.readouterr().out)
     assert (out / "contact-sheet.png").is_file()
-    assert {"picture.png", "spectrogram.png", "sound.wav", "video.mp4", "weights.png", "iterations.png"} <= set(
-        first["files"]
-    )
+    assert {
+        "picture.png",
+        "spectrogram.png",
+        "sound.wav",
+        "video.mp4",
+        "weights.png",
+        "iterations.png",
+    } <= set(first["files"])
     assert (first["width"], first["height"], first["duration_s"]) == (64, 32, 1.0)
     facts = first["facts"]
     assert facts["prompt"] == "a dog barking" and [w["text"] for w in facts["words"]] == [

@@ -41,6 +41,7 @@ CHANGES = {
     "image_model": "where the image model is now",
     "audio_model": "where the audio model is now",
     "embedder": "where the embedder is now",
+    "captioner": "where the captioner is now",
     "picture": "where the picture that was read is now",
     "sound": "where the sound that was read is now",
 }

@@ -19,7 +19,7 @@ from eidophone.media.spectrogram import gray_from_clip
 from eidophone.media.words import word_bars
 from eidophone.models.captioners.contract import Captioner
 from eidophone.models.captioners.load import captioner_of
-from eidophone.models.captioners.weights import TokenWeights, WordWeights, spread, weigh
+from eidophone.models.captioners.weights import WordWeights, weigh
 from eidophone.models.checkpoint import find_checkpoint
 from eidophone.models.embedders.contract import Embedder
 from eidophone.models.embedders.load import embedder_of
@@ -68,7 +68,7 @@ class Heard:
         clip: As it was read.
         spectrogram: Its mel picture, (bands, columns) in [0, 1].
         caption, prompt: What is heard; the sentence that the picture model reads.
-        words, tokens: Weights of the caption's words, and of all tokens of the prompt.
+        words: Weights of the caption's words.
     """
 
     clip: Clip
@@ -76,7 +76,6 @@ class Heard:
     caption: Caption
     prompt: Prompt
     words: WordWeights
-    tokens: TokenWeights
 
 
 def open_easel(options: PaintOptions, progress: Progress = silent) -> Easel:
@@ -199,12 +198,9 @@ def hear_out(options: PaintOptions, easel: Easel) -> Heard:
         caption = Caption.from_text(options.caption)
     else:
         caption = easel.captioner.caption([resample(clip, easel.captioner.rate_hz).mono()])
-    encoder = easel.model.text
-    prompt = make_prompt(caption, filled(options.style), encoder)
-    words = weigh(caption)
-    tokens = spread(words, encoder.tokenizer, encoder.length, before=prompt.before)
+    prompt = make_prompt(caption, filled(options.style), easel.model.text)
     drawn = gray_from_clip(peak_normalize(resample(clip, easel.spec.rate_hz)), easel.spec)
-    return Heard(clip, drawn, caption, prompt, words, tokens)
+    return Heard(clip, drawn, caption, prompt, weigh(caption))
 
 
 def _plan(options: PaintOptions) -> Plan:
@@ -240,7 +236,9 @@ def _painted(
         sound = easel.listener.sound(samples, heard.clip.rate_hz).cpu()
         text = easel.reader.text([heard.caption.text]).cpu()
     aim = Aim(easel.listener, sound, easel.reader, text)
-    return list(optimise(scene, aim, _plan(options), heard.tokens.weights, heard.tokens.nouns, watch))
+    weights = heard.prompt.spread(heard.words.weights)
+    nouns = heard.prompt.spread(heard.words.nouns, rest=False) > 0
+    return list(optimise(scene, aim, _plan(options), weights, nouns, watch))
 
 
 def _kept(options: PaintOptions, trials: list[Trial]) -> int:

@@ -1,6 +1,10 @@
 """A caption inside the sentence that a picture model draws best, and the tokens of its words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import torch
+from torch import Tensor
 
 from eidophone.models.latent import TextEncoder
 from eidophone.values import Caption
@@ -14,13 +18,20 @@ class Prompt:
 
     Attributes:
         text: The whole sentence.
-        before: What stands in it before the caption.
         spans: Of each word of the caption, its first token and the one behind its last.
+        tokens: How many tokens the encoder reads, padding counted.
     """
 
     text: str
-    before: str
     spans: tuple[tuple[int, int], ...]
+    tokens: int
+
+    def spread(self, values: Sequence[float], rest: float = 1.0) -> Tensor:
+        """A word's value for each of its tokens, `rest` for all others: float32, (tokens,)."""
+        found = torch.full((self.tokens,), rest)
+        for (first, end), value in zip(self.spans, values, strict=True):
+            found[first:end] = value
+        return found
 
 
 def make_prompt(caption: Caption, style: str, encoder: TextEncoder) -> Prompt:
@@ -44,7 +55,7 @@ def make_prompt(caption: Caption, style: str, encoder: TextEncoder) -> Prompt:
         position = end
     text = f"{before}{caption.text}{after}"
     encoder.check_length(text, "caption")
-    return Prompt(text, before, tuple(spans))
+    return Prompt(text, tuple(spans), encoder.length)
 
 
 def _count(encoder: TextEncoder, text: str) -> int:
