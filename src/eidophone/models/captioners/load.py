@@ -48,5 +48,22 @@ def _act(found: Checkpoint, device: torch.device) -> Captioner:
     return load_act(found.name, found.path, device)
 
 
-#: Which code reads which kind of checkpoint.
-KINDS: dict[str, Callable[[Checkpoint, torch.device], Captioner]] = {"tagged": _tagged, "act": _act}
+def _whisper(found: Checkpoint, device: torch.device) -> Captioner:
+    from eidophone.models.captioners.generated import load_whisper
+
+    return load_whisper(found.name, found.path, device)
+
+
+def _qwen2_audio(found: Checkpoint, device: torch.device) -> Captioner:
+    from eidophone.models.captioners.generated import load_qwen2_audio
+
+    return load_qwen2_audio(found.name, found.path, device)
+
+
+#: Which code reads which kind of checkpoint; those of transformers have the names of its model types.
+KINDS: dict[str, Callable[[Checkpoint, torch.device], Captioner]] = {
+    "tagged": _tagged,
+    "act": _act,
+    "whisper": _whisper,
+    "qwen2_audio": _qwen2_audio,
+}
