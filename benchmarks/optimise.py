@@ -51,7 +51,8 @@ def memory(kind: str) -> float:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """One way over all sounds, in this process."""
     from eidophone.options import PaintOptions
-    from eidophone.pipelines.paint import open_easel, paint
+    from eidophone.pipelines.easel import open_easel
+    from eidophone.pipelines.paint import paint
 
     preset, changes = WAYS[arguments.way]
     rows = []

@@ -1,8 +1,10 @@
 """Small random models in the real layout, made once a session; and where the golden numbers are."""
 
+import importlib.util
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,15 @@ def golden() -> Path:
     if not GOLDEN.is_dir():
         pytest.skip("the golden numbers are not beside this checkout")
     return GOLDEN
+
+
+@pytest.fixture(scope="session")
+def fill(golden: Path) -> Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]:
+    """Fills a full-size network's weights by the golden rule, of each key and shape."""
+    spec = importlib.util.spec_from_file_location("fill", golden / "fill.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.fill
 
 
 def make_model(folder: Path, unet_seed: int, *, vae_seed: int = 0, **schedule: object) -> Path:

@@ -51,7 +51,7 @@ WITHIN = [  # inside a layer, too
         "pipelines",
         ["run", "inputs"],
         ["choose"],
-        ["compose", "imprint", "hear", "optimise", "prompts"],
+        ["compose", "imprint", "hear", "optimise", "prompts", "easel"],
         ["see"],
         ["paint"],
         ["verbs"],

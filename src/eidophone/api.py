@@ -30,7 +30,7 @@ from eidophone.options import (
     ScoreOptions,
     SeeOptions,
 )
-from eidophone.pipelines.paint import open_easel
+from eidophone.pipelines.easel import open_easel
 from eidophone.pipelines.paint import paint as paint_with
 from eidophone.pipelines.run import use_threads
 from eidophone.pipelines.verbs import PIPELINES

@@ -1,16 +1,19 @@
 """The files of a single network that listens or compares: embedder, captioner, tagger. Loads nothing."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from eidophone.errors import BadInput, WeightsAbsent
 from eidophone.media.vocoder_files import read_json
-from eidophone.models.cards import Card, Role, package_folder, quoted
+from eidophone.models.cards import Card, Role, known, package_folder, quoted
 from eidophone.models.hub import fetched
 from eidophone.models.names import readable, resolved
 from eidophone.models.weights import NETWORK, Origin, wanted_beside
+
+Reader = TypeVar("Reader")
 
 #: The kind that a bare file of weights has in a role: no other kind is published as one.
 _KIND_OF_FILE: dict[Role, str] = {"embedder": "audioclip", "captioner": "act"}
@@ -61,6 +64,20 @@ def find_checkpoint(name: str, role: Role, *, offline: bool = False) -> Checkpoi
         path = fetched(found, NETWORK, offline=offline)
         revision = path.name
     return Checkpoint(name, role, found.kind or _kind_of(path, role), path, revision, found.licence)
+
+
+def reader_of(found: Checkpoint, readers: Mapping[str, Reader]) -> Reader:
+    """Of the code that reads a role's checkpoints, that for this kind.
+
+    Raises:
+        BadInput: none reads it.
+    """
+    if found.kind not in readers:
+        raise BadInput(
+            f"{quoted(found.name)}: holds {found.kind!r}, which is no {found.role} known here; "
+            f"there are {', '.join(known(found.role))}."
+        )
+    return readers[found.kind]
 
 
 def file_places(name: str) -> list[Path]:

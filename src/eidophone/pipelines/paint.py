@@ -9,55 +9,22 @@ import numpy as np
 import torch
 
 from eidophone.diffusion.noise import batch_noise
-from eidophone.diffusion.walk import make_scheduler
-from eidophone.errors import BadInput
 from eidophone.media.audio import peak_normalize, resample
 from eidophone.media.files import check_readable
-from eidophone.media.mel import MelSpec
 from eidophone.media.picture import contact_sheet, resize
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.media.words import word_bars
-from eidophone.models.captioners.contract import Captioner
-from eidophone.models.captioners.load import captioner_of
 from eidophone.models.captioners.weights import WordWeights, weigh
-from eidophone.models.checkpoint import find_checkpoint
-from eidophone.models.embedders.contract import Embedder
-from eidophone.models.embedders.load import embedder_of
-from eidophone.models.latent import LatentModel
-from eidophone.models.load import Loader, mel_spec_of
-from eidophone.models.place import choose_device, choose_dtype, within_memory
-from eidophone.models.source import find
-from eidophone.models.weights import Origin
+from eidophone.models.place import within_memory
 from eidophone.options import PaintOptions
+from eidophone.pipelines.easel import Easel, open_easel
 from eidophone.pipelines.inputs import checksums, whereabouts, with_inputs
 from eidophone.pipelines.optimise import Aim, Plan, Scene, Trial, best_of, optimise
 from eidophone.pipelines.prompts import Prompt, make_prompt
-from eidophone.pipelines.run import DEFAULT_GUIDANCE, filled, recipe_of, use_threads
+from eidophone.pipelines.run import filled, recipe_of
 from eidophone.pipelines.see import read_for_one_picture
 from eidophone.progress import Progress, silent
 from eidophone.values import Caption, Clip, Floats, Picture, Result
-
-
-@dataclass(frozen=True)
-class Easel:
-    """What paints: loaded once for any number of sounds.
-
-    Attributes:
-        options: Completed by what the models advise.
-        model: Draws.
-        captioner: Finds the words; None where the user gave them.
-        listener, reader: Compare the picture with sound and caption.
-        spec: Of the mel picture that shows the sound.
-        sources: Where all of them come from, by role.
-    """
-
-    options: PaintOptions
-    model: LatentModel
-    captioner: Captioner | None
-    listener: Embedder
-    reader: Embedder
-    spec: MelSpec
-    sources: dict[str, Origin]
 
 
 @dataclass(frozen=True)
@@ -76,83 +43,6 @@ class Heard:
     caption: Caption
     prompt: Prompt
     words: WordWeights
-
-
-def open_easel(options: PaintOptions, progress: Progress = silent) -> Easel:
-    """Loads a run's models and completes its options.
-
-    Raises:
-        EidophoneError: unknown or absent models, a device that is not there, a size that cannot be drawn.
-    """
-    device = choose_device(options.device)
-    dtype = choose_dtype(options.dtype, device)
-    threads = use_threads(options.threads)
-    progress("loading models", 0, 1)
-    with within_memory(1):
-        model = Loader(device, dtype, options.offline).model(options.image_model, "image")
-        sources: dict[str, Origin] = {"image": model.source}
-        sources["audio"] = audio = find(options.audio_model, "audio", offline=options.offline)
-        sources["embedder"] = found = find_checkpoint(options.embedder, "embedder", offline=options.offline)
-        listener = reader = embedder_of(found, device)
-        captioner = None
-        if not options.caption.split():
-            sources["captioner"] = found = find_checkpoint(
-                options.captioner, "captioner", offline=options.offline
-            )
-            captioner = captioner_of(found, device)
-        if options.text_embedder:
-            sources["text_embedder"] = found = find_checkpoint(
-                options.text_embedder, "embedder", offline=options.offline
-            )
-            reader = embedder_of(found, device)
-    for embedder, senses in ((listener, {"picture", "sound"}), (reader, {"picture", "text"})):
-        if missing := senses - embedder.senses:
-            raise BadInput(
-                f"The embedder {embedder.name!r} knows no {missing.pop()}; choose tiny or audioclip."
-            )
-    make_scheduler(options.solver, model.schedule, options.steps)  # refuses too many steps
-    progress("loading models", 1, 1)
-    options = _completed(options, model, threads)
-    return Easel(options, model, captioner, listener, reader, mel_spec_of(audio), sources)
-
-
-def _completed(options: PaintOptions, model: LatentModel, threads: int) -> PaintOptions:
-    """The options with what runs filled in for what was left open."""
-    advice = model.source.advice
-    height, width = _size_of(options, model)
-    return options.model_copy(
-        update={
-            "device": str(model.device),
-            "dtype": str(model.dtype).removeprefix("torch."),
-            "threads": threads,
-            "size": f"{width}x{height}",
-            "style": (advice.style or "") if options.style is None else options.style,
-            "image_guidance": options.image_guidance
-            if options.image_guidance is not None
-            else advice.image_guidance or DEFAULT_GUIDANCE,
-        }
-    )
-
-
-def _size_of(options: PaintOptions, model: LatentModel) -> tuple[int, int]:
-    """Height and width: as asked for, else those that the U-Net was trained for.
-
-    Raises:
-        BadInput: the VAE cannot divide them.
-    """
-    factor = model.factor
-    if options.size is None:
-        trained = model.unet.config.sample_size or 64
-        rows, columns = (trained, trained) if isinstance(trained, int) else trained
-        return int(rows) * factor, int(columns) * factor
-    width, height = map(int, options.size.split("x"))
-    if width % factor or height % factor:
-        near = (f"{max(1, round(length / factor)) * factor}" for length in (width, height))
-        raise BadInput(
-            f"--size {options.size}: the VAE works in blocks of {factor} pixels; "
-            f"the nearest is {'x'.join(near)}."
-        )
-    return height, width
 
 
 def paint(options: PaintOptions, progress: Progress = silent, easel: Easel | None = None) -> Iterator[Result]:

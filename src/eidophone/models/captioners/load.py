@@ -4,10 +4,8 @@ from collections.abc import Callable
 
 import torch
 
-from eidophone.errors import BadInput
 from eidophone.models.captioners.contract import Captioner
-from eidophone.models.cards import known, quoted
-from eidophone.models.checkpoint import Checkpoint, find_checkpoint
+from eidophone.models.checkpoint import Checkpoint, find_checkpoint, reader_of
 
 DEFAULT_CAPTIONER = "tiny"
 
@@ -28,12 +26,7 @@ def captioner_of(found: Checkpoint, device: torch.device) -> Captioner:
     Raises:
         BadInput: they are damaged, or hold a network of another kind.
     """
-    if found.kind not in KINDS:
-        raise BadInput(
-            f"{quoted(found.name)}: holds {found.kind!r}, which is no captioner known here; "
-            f"there are {', '.join(known('captioner'))}."
-        )
-    return KINDS[found.kind](found, device)
+    return reader_of(found, KINDS)(found, device)
 
 
 def _tagged(found: Checkpoint, _: torch.device) -> Captioner:

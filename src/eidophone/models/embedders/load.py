@@ -8,8 +8,8 @@ import torch
 
 from eidophone.errors import BadInput
 from eidophone.media.vocoder_files import read_json
-from eidophone.models.cards import known, package_folder, quoted
-from eidophone.models.checkpoint import Checkpoint, find_checkpoint
+from eidophone.models.cards import package_folder, quoted
+from eidophone.models.checkpoint import Checkpoint, find_checkpoint, reader_of
 from eidophone.models.components import checked, settled
 from eidophone.models.embedders.contract import Embedder
 
@@ -34,12 +34,7 @@ def embedder_of(found: Checkpoint, device: torch.device) -> Embedder:
     Raises:
         BadInput: they are damaged, or hold a network of another kind.
     """
-    if found.kind not in KINDS:
-        raise BadInput(
-            f"{quoted(found.name)}: holds {found.kind!r}, which is no embedder known here; "
-            f"there are {', '.join(known('embedder'))}."
-        )
-    return KINDS[found.kind](found, device)
+    return reader_of(found, KINDS)(found, device)
 
 
 def _clip(found: Checkpoint, device: torch.device) -> Embedder:
