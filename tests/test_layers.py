@@ -63,7 +63,14 @@ WITHIN = [  # inside a layer, too
         ["report"],
         ["evaluate"],
     ),
-    ("cli", ["flags", "show"], ["evaluate", "models", "score", "verbs"], ["paint"], ["caption"], ["main"]),
+    (
+        "cli",
+        ["flags", "show"],
+        ["evaluate", "models", "score", "verbs"],
+        ["data", "paint"],
+        ["caption"],
+        ["main"],
+    ),
 ]
 
 

@@ -24,6 +24,7 @@ Rate = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=8, le=65_536)]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")]
 Threads = Annotated[int, Field(ge=1, le=1024)]
+Decibels = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
 
 
 def _text_of(given: Any) -> Any:
@@ -396,6 +397,24 @@ class CaptionOptions(Options):
     device: Device = _choose("auto, cpu, cuda, cuda:1, mps", default="auto")
     threads: Threads | None = _choose("processor threads (default: as many as there are cores)", default=None)
     offline: bool = _choose("never ask a hub for weights", default=False)
+
+
+class MixOptions(Options):
+    """Mixtures of two recordings of different classes (Images from In-the-wild Sounds, section 4)."""
+
+    count: int = _choose("mixtures to make", default=100, ge=1, le=1_000_000)
+    seed: int = _choose("mixture i is drawn from seed + i", default=1000, ge=0, le=2**62)
+    fold: int | None = _choose("only recordings of this fold (default: all)", default=None, ge=1)
+    lowest_db: Decibels = _choose("how much louder the first one is, at least", default=0.0)
+    highest_db: Decibels = _choose("and at most; drawn evenly between", default=0.0)
+
+    @model_validator(mode="after")
+    def _levels_in_order(self) -> Self:
+        if self.lowest_db > self.highest_db:
+            raise ValueError(
+                f"--lowest-db {self.lowest_db:g}: is above --highest-db {self.highest_db:g}; exchange them."
+            )
+        return self
 
 
 class EvaluateOptions(JudgeOptions):

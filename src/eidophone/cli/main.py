@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from eidophone.cli import caption, evaluate, models, paint, score, verbs
+from eidophone.cli import caption, data, evaluate, models, paint, score, verbs
 from eidophone.cli.flags import Parser, add_flags
 from eidophone.cli.show import sentence
 from eidophone.errors import EidophoneError
@@ -55,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
         verbs.add_output_flags(sub)
         sub.set_defaults(command=_COMMANDS.get(verb, verbs.run), verb=verb)
     caption.add_command(commands)
+    data.add_commands(commands)
     score.add_command(commands)
     evaluate.add_command(commands)
     models.add_commands(commands)
