@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -36,37 +36,81 @@ from eidophone.values import Picture, Result
 CUTOFF_COLUMNS = 4
 
 
-def compose(options: ComposeOptions, progress: Progress = silent) -> Iterator[Result]:
-    """Makes samples one batch after another; each is a picture that plays.
+@dataclass(frozen=True)
+class Canvas:
+    """What all samples of a run share.
+
+    Attributes:
+        options: Completed.
+        studio: Models and player.
+        shape: Of one sample's latent.
+        conditions: From `encode_prompts`.
+    """
+
+    options: ComposeOptions
+    studio: Studio
+    shape: tuple[int, ...]
+    conditions: dict[str, Tensor]
+
+    def scheduler(self) -> Any:
+        """A fresh one."""
+        return make_scheduler(self.options.solver, filled(self.studio.image).schedule, self.options.steps)
+
+    def noise(self, indices: Sequence[int]) -> Tensor:
+        """The start noise of samples, (len(indices), *shape)."""
+        drawn = batch_noise(self.shape, [self.options.seed + i for i in indices])
+        return drawn.to(filled(self.studio.image).device)
+
+    def denoiser(self, scheduler: Any) -> Blend:
+        """See `blend`."""
+        image, audio = filled(self.studio.image), filled(self.studio.audio)
+        return blend(self.options, image, audio, self.conditions, scheduler)
+
+
+def open_canvas(options: ComposeOptions, progress: Progress = silent) -> Canvas:
+    """Loads the models of a run and encodes its prompts.
 
     Raises:
-        EidophoneError: before the first step, if the settings, prompts, models or judges cannot work.
+        EidophoneError: the settings, prompts or models cannot work.
     """
     view = VIEWS[options.view]
     studio, options = open_studio(options, progress, rows=view.rows)
     image, audio = filled(studio.image), filled(studio.audio)
     cut = CROP_PIXELS if options.crop else CUTOFF_COLUMNS * image.factor if options.cutoff else 0
     shape = image.latent_shape(*check_canvas(options, studio, view.rows, cut))
-    conditions = encode_prompts(options, image, audio)
     make_scheduler(options.solver, image.schedule, options.steps)  # refuses too many steps
-    judge = open_judge(options)
-    if options.lineage or options.from_:
-        course = _course(options, studio, conditions, shape)
-        chosen = choose(course, options, judge, progress)
-        yield from [retrace(course, options)] if options.lineage else chosen
-        return
+    return Canvas(options, studio, shape, encode_prompts(options, image, audio))
+
+
+def compose(options: ComposeOptions, progress: Progress = silent) -> Iterator[Result]:
+    """Makes samples one batch after another; each is a picture that plays.
+
+    Raises:
+        EidophoneError: before the first step, if the settings, prompts, models or judges cannot work.
+    """
+    canvas = open_canvas(options, progress)
+    judge = open_judge(canvas.options)
+    if options.lineage:
+        yield retrace(course_of(canvas), canvas.options)
+    elif options.from_:
+        yield from choose(course_of(canvas), canvas.options, judge, progress)
+    else:
+        for result in _every(canvas, progress):
+            yield replace(result, score=judge(result))
+
+
+def _every(canvas: Canvas, progress: Progress) -> Iterator[Result]:
+    options, studio = canvas.options, canvas.studio
     done, total = 0, options.count * options.steps
     for batch in batches(options, studio):
         began, spent = time.monotonic(), studio.evaluations()
-        scheduler = make_scheduler(options.solver, image.schedule, options.steps)
-        noise = batch_noise(shape, [options.seed + i for i in batch]).to(image.device)
+        scheduler, noise = canvas.scheduler(), canvas.noise(batch)
 
         def _watch(step: int, base: int = done, size: int = len(batch)) -> None:
             progress("denoising", base + step * size, total)
 
         with within_memory(len(batch)):
-            denoiser = blend(options, image, audio, conditions, scheduler)
-            latents = denoise(denoiser, noise, scheduler, _watch)
+            latents = denoise(canvas.denoiser(scheduler), noise, scheduler, _watch)
             recipes = [sample_recipe("compose", options, studio, batch, index) for index in batch]
             results = read_latents(latents, options, studio, recipes)
         done += len(batch) * options.steps
@@ -74,37 +118,31 @@ def compose(options: ComposeOptions, progress: Progress = silent) -> Iterator[Re
         facts["seconds"] = round((time.monotonic() - began) / len(batch), 3)
         for result in results:
             result.facts.update(facts)
-            yield replace(result, score=judge(result))
+            yield result
 
 
-def _course(
-    options: ComposeOptions, studio: Studio, conditions: dict[str, Tensor], shape: tuple[int, ...]
-) -> Course:
+def course_of(canvas: Canvas) -> Course:
     """How candidates of this run start, walk on, and are read."""
-    image, audio = filled(studio.image), filled(studio.audio)
-
-    def _start(index: int) -> Paused:
-        noise = batch_noise(shape, [options.seed + index]).to(image.device)
-        return Paused(noise, make_scheduler(options.solver, image.schedule, options.steps))
+    options, studio = canvas.options, canvas.studio
 
     def _walk_on(at: Paused, until: int, watch: Callable[[int], None]) -> tuple[Paused, Tensor]:
-        denoiser = blend(options, image, audio, conditions, at.scheduler)
         with within_memory(len(at.latents)), torch.inference_mode():
-            at, state = at.walk_on(denoiser, until, watch)
+            at, state = at.walk_on(canvas.denoiser(at.scheduler), until, watch)
         return at, state.latents if until == options.steps else state.clean
 
     def _read(latents: Tensor, samples: Sequence[tuple[int, Lineage]]) -> list[Result]:
-        recipes = [
-            sample_recipe(
-                "compose", options.model_copy(update={"lineage": lineage}), studio, range(i, i + 1), i
-            )
-            for i, lineage in samples
-        ]
+        traced = [(i, options.model_copy(update={"lineage": lineage})) for i, lineage in samples]
+        recipes = [sample_recipe("compose", told, studio, range(i, i + 1), i) for i, told in traced]
         with within_memory(len(latents)):
             return read_latents(latents, options, studio, recipes)
 
-    size = at_once(options.model_copy(update={"count": options.from_ or 1}), studio)
-    return Course(_start, _walk_on, _read, studio.evaluations, size)
+    return Course(
+        start=lambda index: Paused(canvas.noise([index]), canvas.scheduler()),
+        walk_on=_walk_on,
+        read=_read,
+        evaluations=studio.evaluations,
+        at_once=at_once(options.model_copy(update={"count": options.from_ or 1}), studio),
+    )
 
 
 def encode_prompts(options: ComposeOptions, image: LatentModel, audio: LatentModel) -> dict[str, Tensor]:

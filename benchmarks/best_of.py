@@ -1,0 +1,105 @@
+"""What choosing pays: `python -m benchmarks.best_of collect OUT`, then `... report OUT`.
+
+`collect` walks candidates of the family's pairs to the end and has them judged on the way, too: by what the
+denoiser takes them for. From these numbers `report` (see benchmarks.choosing) works out every way of choosing
+without walking again. A line a judgement is kept in OUT/best-of.jsonl, so that a run goes on where it stopped.
+"""
+
+import argparse
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks import choosing
+from benchmarks.judging import Judges, Ledger
+from benchmarks.pairs import PAIRS, picture_prompt, sound_prompt
+from eidophone.diffusion.pause import joined
+from eidophone.options import ComposeOptions
+from eidophone.pipelines.choose import Course, Walker, open_judge
+from eidophone.pipelines.compose import course_of, open_canvas
+
+#: Shares of the steps after which candidates are judged; the last is the end.
+JUDGED_AT = (0.12, 0.2, 0.28, 0.4, 0.6, 1.0)
+FILE = "best-of.jsonl"
+
+
+def steps_of(options: ComposeOptions) -> list[int]:
+    """The steps after which candidates are judged."""
+    return sorted({math.ceil(share * options.steps) for share in JUDGED_AT})
+
+
+def collect(ledger: Ledger, given: argparse.Namespace) -> None:
+    """Judges the candidates that the ledger does not hold yet, pair by pair."""
+    judges = Judges.load(given.work)
+    for weight in given.weights:
+        for seen, heard in PAIRS[: given.pairs]:
+            part = f"{seen}+{heard}@{weight:g}"
+            missing = [i for i in range(given.candidates) if f"{part}/{i}/end" not in ledger.rows]
+            if not missing:
+                continue
+            options = ComposeOptions.make(
+                image_prompt=picture_prompt(seen), audio_prompt=sound_prompt(heard), audio_weight=weight,
+                preset=given.preset, judges=given.judge, threads=given.threads, offline=True, count=1,
+                from_=given.candidates, batch_size=given.batch_size,
+            )  # fmt: skip
+            began = time.monotonic()
+            for key, row in judgements(options, missing, judges, (seen, heard)):
+                ledger.add(f"{part}/{key}", row)
+            print(f"{part}: {len(missing)} candidates in {time.monotonic() - began:.0f} s", flush=True)
+
+
+def judgements(
+    options: ComposeOptions, missing: list[int], judges: Judges, concepts: tuple[str, str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Numbers of candidates by "index/step"; at the end, also what the judges that took no part say."""
+    canvas = open_canvas(options)
+    course, judge = course_of(canvas), open_judge(canvas.options)
+    stops = steps_of(options)
+    for batch in course.batches([Walker(i, course.start(i)) for i in missing]):
+        for until, results in _walked(course, batch, stops):
+            for result in results:
+                score = judge(result)
+                row: dict[str, Any] = {"looks": score.side("looks"), "sounds": score.side("sounds")}
+                if until == options.steps:
+                    row |= judges.both(result, *concepts)
+                yield f"{result.index}/{'end' if until == options.steps else until}", row
+
+
+def _walked(course: Course, batch: Any, stops: list[int]) -> Iterator[tuple[int, list[Any]]]:
+    at = joined([walker.at for walker in batch])
+    for until in stops:
+        at, expected = course.walk_on(at, until, lambda _: None)
+        yield until, course.read(expected, [(walker.index, ()) for walker in batch])
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("collect", "report"))
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--pairs", type=int, default=len(PAIRS), help="the first so many")
+    parser.add_argument("--candidates", type=int, default=64)
+    parser.add_argument("--weights", type=float, nargs="+", default=[0.5], help="audio weights")
+    parser.add_argument("--preset", default="fast")
+    parser.add_argument("--judge", default="tiny", help="the embedder that chooses")
+    parser.add_argument("--work", type=Path, default=Path("recipes/work"), help="where judge.pt is")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument(
+        "--of", type=int, default=32, help="candidates of the comparison with early rejection"
+    )
+    given = parser.parse_args()
+    ledger = Ledger(given.out / FILE)
+    if given.what == "collect":
+        collect(ledger, given)
+    else:
+        steps = ComposeOptions.make(preset=given.preset).steps
+        print(choosing.report(choosing.pools(ledger.rows), steps, given.of))
+
+
+if __name__ == "__main__":
+    main()
