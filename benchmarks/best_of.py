@@ -2,7 +2,7 @@
 
 `collect` walks candidates of the family's pairs to the end and has them judged on the way, too: by what the
 denoiser takes them for. From these numbers `report` (see benchmarks.choosing) works out every way of choosing
-without walking again. A line a judgement is kept in OUT/best-of.jsonl, so that a run goes on where it stopped.
+without walking again. A line a judgement is kept in OUT/best-of.jsonl, so that a run goes on from there.
 """
 
 import argparse

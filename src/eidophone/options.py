@@ -115,7 +115,15 @@ class JudgeOptions(Options):
     looks_weight: Share = _choose("share of the looks where weights rank", default=0.5)
 
 
-class DrawOptions(Options):
+class PlaceOptions(Options):
+    """Where networks run, and whether they may be fetched."""
+
+    device: Device = _choose("auto, cpu, cuda, cuda:1, mps", default="auto")
+    threads: Threads | None = _choose("processor threads (default: as many as there are cores)", default=None)
+    offline: bool = _choose("never ask a hub for weights", default=False)
+
+
+class DrawOptions(PlaceOptions):
     """How many pictures, from which seeds, where and how they are computed."""
 
     preset: Preset = _choose(
@@ -130,9 +138,6 @@ class DrawOptions(Options):
     dtype: Dtype = _choose(
         "number format of the networks (auto: float32 on a CPU, else float16)", default="auto"
     )
-    device: Device = _choose("auto, cpu, cuda, cuda:1, mps", default="auto")
-    threads: Threads | None = _choose("processor threads (default: as many as there are cores)", default=None)
-    offline: bool = _choose("never ask a hub for weights", default=False)
 
 
 class SampleOptions(DrawOptions):
@@ -380,23 +385,17 @@ class SeeOptions(Options):
     offline: bool = _choose("never ask a hub for weights", default=False)
 
 
-class ScoreOptions(JudgeOptions):
+class ScoreOptions(JudgeOptions, PlaceOptions):
     """What judges say of results, or of a picture and a sound."""
 
     image_prompt: str = _choose("what it should look like (default: as its recipe says)", default="")
     audio_prompt: str = _choose("what it should sound like (default: as its recipe says)", default="")
-    device: Device = _choose("auto, cpu, cuda, cuda:1, mps", default="auto")
-    threads: Threads | None = _choose("processor threads (default: as many as there are cores)", default=None)
-    offline: bool = _choose("never ask a hub for weights", default=False)
 
 
-class CaptionOptions(Options):
+class CaptionOptions(PlaceOptions):
     """What can be heard in a sound."""
 
     captioner: ModelName = _choose("card, folder, checkpoint file or hub id that listens", default="tiny")
-    device: Device = _choose("auto, cpu, cuda, cuda:1, mps", default="auto")
-    threads: Threads | None = _choose("processor threads (default: as many as there are cores)", default=None)
-    offline: bool = _choose("never ask a hub for weights", default=False)
 
 
 class MixOptions(Options):
@@ -417,7 +416,7 @@ class MixOptions(Options):
         return self
 
 
-class EvaluateOptions(JudgeOptions):
+class EvaluateOptions(JudgeOptions, PlaceOptions):
     """Many results, judged and compared."""
 
     looks_bar: float | None = _choose(
@@ -438,9 +437,6 @@ class EvaluateOptions(JudgeOptions):
     preset: Preset = _choose("settings that the protocol's samples are made with", default="fast")
     image_model: ModelName = _choose("card, folder, hub id or .safetensors that draws them", default="tiny")
     audio_model: ModelName = _choose("card, folder, hub id or .safetensors that plays them", default="tiny")
-    device: Device = _choose("auto, cpu, cuda, cuda:1, mps", default="auto")
-    threads: Threads | None = _choose("processor threads (default: as many as there are cores)", default=None)
-    offline: bool = _choose("never ask a hub for weights", default=False)
 
 
 VERBS: dict[str, type[Options]] = {
