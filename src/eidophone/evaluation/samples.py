@@ -1,6 +1,7 @@
 """From a result's folder to a row of numbers."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from eidophone.evaluation.journal import Row
 from eidophone.media.files import sha256
 from eidophone.recipe import RECORD_FILE
 from eidophone.records import load, samples_below
-from eidophone.scoring.contract import Scorer, judged, subject_of
+from eidophone.scoring.contract import Scorer, Subject, judged, subject_of
 from eidophone.scoring.similarity import Similarity
 from eidophone.values import Floats, Result
 
@@ -40,12 +41,14 @@ def row_of(folder: str, checksum: str, judges: Iterable[Scorer]) -> Row:
         subject = subject_of(result)
     except EidophoneError as error:
         return Row(folder, checksum, broken=" ".join(str(error).split()))
-    listed = list(judges)
-    score = judged(subject, listed)
-    features: dict[str, Floats] = {}
-    for judge in listed:
-        if isinstance(judge, Similarity) and judge.name not in score.failed:
-            features |= {f"{judge.name}.{sense}": x for sense, x in judge.features(subject).items()}
+    asked = [_Remembering(judge) if isinstance(judge, Similarity) else judge for judge in judges]
+    score = judged(subject, asked)
+    features = {
+        f"{judge.name}.{sense}": feature
+        for judge in asked
+        if isinstance(judge, _Remembering)
+        for sense, feature in judge.features.items()
+    }
     costs = {name: float(result.facts[name]) for name in COSTS if name in result.facts}
     return Row(
         folder=folder,
@@ -59,6 +62,24 @@ def row_of(folder: str, checksum: str, judges: Iterable[Scorer]) -> Row:
         failed=score.failed,
         features=features,
     )
+
+
+@dataclass
+class _Remembering:
+    """A judge of similarity that keeps the features of what it judged, so that they are computed once."""
+
+    judge: Similarity
+    features: dict[str, Floats] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The judge's."""
+        return self.judge.name
+
+    def __call__(self, subject: Subject) -> dict[str, float]:
+        """See `Scorer`."""
+        self.features = self.judge.features(subject)
+        return self.judge.numbers(subject, self.features)
 
 
 def method_of(result: Result) -> str:
