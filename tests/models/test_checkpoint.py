@@ -87,3 +87,12 @@ def test_list_and_check_know_the_roles(network: Path, tmp_path: Path, monkeypatc
     assert "AudioCLIP-Full-Training.pt" in rows["audioclip", "embedder"]["source"]
     assert main(["models", "check", "act"]) == 2
     assert "ACTm.pth" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("role", ["captioner", "tagger"])
+def test_what_ships_works(role: str, capsys) -> None:
+    from eidophone.cli.models import _check_network
+
+    assert _check_network(find_checkpoint("tiny", role, offline=True)) == 0
+    said = capsys.readouterr().out
+    assert f"tiny ({role}): works" in said and ("16000 Hz" in said or "521 classes" in said)

@@ -144,12 +144,20 @@ def _found(name: str, role: Role | None, *, offline: bool) -> Source | Checkpoin
     if role is not None:
         return find_checkpoint(name, role, offline=offline)
     if (Path(name) / "config.json").is_file():
-        return find_checkpoint(name, "embedder", offline=offline)
+        return _network_in(name)
     try:
         source = find(name, "image", offline=offline)
     except UnknownModel:
         raise unknown_model(name) from None
     return replace(source, role="audio") if source.plays else source
+
+
+def _network_in(folder: str) -> Checkpoint:
+    """The single network in a folder, in the role that its kind has; an embedder if nothing reads it."""
+    from eidophone.models.captioners.load import KINDS
+
+    found = find_checkpoint(folder, "embedder", offline=True)
+    return replace(found, role="captioner") if found.kind in KINDS else found
 
 
 def _check_group(group: list[Part]) -> int:
@@ -179,21 +187,29 @@ def _check_group(group: list[Part]) -> int:
 
 
 def _check_network(found: Checkpoint) -> int:
-    """Loads an embedder and says what it compares; of the others says that they are here. 1 if it fails."""
+    """Loads a single network and says what it does; 1 if it fails."""
+    try:
+        print(f"{_plain(found.name)} ({found.role}): works, {_does(found)}")
+    except EidophoneError as error:
+        print(f"{_plain(found.name)} ({found.role}): {error}")
+        return 1
+    return 0
+
+
+def _does(found: Checkpoint) -> str:
+    """Loads a single network; what it does."""
     import torch
 
+    from eidophone.models.captioners.load import captioner_of
     from eidophone.models.embedders.load import embedder_of
+    from eidophone.models.tagger import load_tagger
 
-    facts = f"is here, {found.kind}"
+    device = torch.device("cpu")
     if found.role == "embedder":
-        try:
-            embedder = embedder_of(found, torch.device("cpu"))
-        except EidophoneError as error:
-            print(f"{_plain(found.name)} ({found.role}): {error}")
-            return 1
-        facts = f"works, compares {', '.join(sorted(embedder.senses))}"
-    print(f"{_plain(found.name)} ({found.role}): {facts}")
-    return 0
+        return f"compares {', '.join(sorted(embedder_of(found, device).senses))}"
+    if found.role == "captioner":
+        return f"puts sound at {captioner_of(found, device).rate_hz} Hz into words"
+    return f"knows {len(load_tagger(found.path).classes)} classes of sound"
 
 
 def _loaded(loader: "Loader", name: str, role: Role) -> "LatentModel":
