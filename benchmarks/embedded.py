@@ -1,0 +1,246 @@
+"""Is the embedded family any good? Prints the table of docs/embedded-family.md; nothing is picked by hand.
+
+    python -m benchmarks.embedded                     everything (an hour on two cores)
+    python -m benchmarks.embedded --part sound picture --seeds 2
+    python -m benchmarks.embedded --table             what is known so far, without making anything
+
+Independent judges: YAMNet (right class in the top five of 521) and recipes/judge.py (right of forty), which must
+have been trained before. Results are kept by the weights' digest in --out, so a run goes on where it was stopped.
+The ceilings need the sound pack of recipes/sounds.py.
+"""
+
+import argparse
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.compose import peak_mb, seconds
+from benchmarks.judging import Judges, Ledger
+from benchmarks.pairs import PAIRS, SYNONYMS, picture_prompt, picture_side, sound_prompt, sound_side
+from eidophone.media.mel import MelSpec
+from eidophone.media.spectrogram import log_mel_from_picture
+from eidophone.models.cards import package_folder
+from eidophone.models.embedders.contract import Embedder
+from eidophone.models.load import load_vocoder, mel_spec_of
+from eidophone.models.source import find
+from eidophone.options import ComposeOptions, ImprintOptions
+from eidophone.pipelines.compose import compose
+from eidophone.pipelines.imprint import imprint
+from eidophone.pipelines.run import open_studio, play
+from eidophone.values import Result
+from recipes.config import HERE, Run
+from recipes.embedder import windows
+
+STEPS = 25
+SEEDS, CANDIDATES = 8, 16
+FIRST_SEED = 1234
+AT_ONCE = 8
+CEILING_CLIPS = 3
+
+
+@dataclass(frozen=True)
+class Item:
+    """One prompt (or pair) to make and judge.
+
+    Attributes:
+        key: Its name in the ledger, the seed is added.
+        shown, played: Concepts that must be seen and heard; empty where that side is silent.
+        prompts: What is said to the two models.
+        more: Further options of the verb.
+    """
+
+    key: str
+    shown: str
+    played: str
+    prompts: tuple[str, str]
+    more: dict[str, Any]
+
+
+PICTURE_ALONE = {"audio_start_step": STEPS, "audio_weight": 0.0}
+SOUND_ALONE = {"image_start_step": STEPS, "audio_weight": 1.0}
+
+
+def items(part: str) -> list[Item]:
+    """What a part makes."""
+    if part == "sound":
+        return [Item(n, "", n, ("", sound_prompt(n)), SOUND_ALONE) for n in sound_side()]
+    if part == "picture":
+        return [Item(n, n, "", (picture_prompt(n), ""), PICTURE_ALONE) for n in picture_side()]
+    if part == "synonym":
+        pictures = [Item(word, c, "", (picture_prompt(word), ""), PICTURE_ALONE) for word, c in SYNONYMS["seen"]]
+        sounds = [Item(word, "", c, ("", word), SOUND_ALONE) for word, c in SYNONYMS["heard"]]
+        return pictures + sounds
+    return [Item(f"{a}+{b}", a, b, (picture_prompt(a), sound_prompt(b)), {}) for a, b in PAIRS]
+
+
+def made(part: str, item: Item, seeds: Sequence[int]) -> Iterable[Result]:
+    """Samples of an item, by `compose`, or by `imprint` where that is the part."""
+    given = {
+        "image_prompt": item.prompts[0], "audio_prompt": item.prompts[1], "preset": "fast", "seed": FIRST_SEED,
+        "index": seeds[0], "count": len(seeds), "batch_size": min(AT_ONCE, len(seeds)), **item.more,
+    }  # fmt: skip
+    if part == "imprint":
+        return imprint(ImprintOptions.make(**given))
+    return compose(ComposeOptions.make(**given, steps=STEPS))
+
+
+def fit_of(embedder: Embedder, result: Result, item: Item) -> float:
+    """How well picture and sound fit their prompts: the sum of the two cosines."""
+    pixels = torch.from_numpy(result.picture.pixels).permute(2, 0, 1)[None]
+    sound = torch.from_numpy(result.clip.mono())[None]
+    told = embedder.text(item.prompts)
+    sides = (embedder.picture(pixels), embedder.sound(sound, result.clip.rate_hz))
+    return float(sum((side * told[i]).sum() for i, side in enumerate(sides)))
+
+
+def judge_part(part: str, seeds: int, judges: Judges, ledger: Ledger, embedder: Embedder | None) -> None:
+    """Makes and judges what is missing in the ledger."""
+    for item in items(part):
+        missing = [n for n in range(seeds) if f"{part}/{item.key}/{n}" not in ledger.rows]
+        for first in range(0, len(missing), AT_ONCE):
+            run = range(missing[first], missing[min(first + AT_ONCE, len(missing)) - 1] + 1)
+            for result in made(part, item, run):
+                row: dict[str, Any] = dict(judges.both(result, item.shown, item.played))
+                if part == "compose" and embedder is not None:
+                    row["fit"] = fit_of(embedder, result, item)
+                ledger.add(f"{part}/{item.key}/{result.index}", row)
+        shown = [ledger.rows[f"{part}/{item.key}/{n}"] for n in range(seeds)]
+        counts = " ".join(f"{side} {sum(row[side] for row in shown)}" for side in ("seen", "heard") if side in shown[0])
+        print(f"{part}: {item.key}: {counts} of {seeds}", flush=True)
+
+
+# --- ceilings and costs --------------------------------------------------------------------------
+
+
+def ceilings(work: Path, judges: Judges, ledger: Ledger) -> None:
+    """Real development windows, played as they are drawn, and after the codec."""
+    pictures, names = windows(Run.open("cpu", work, "cpu"), development=True)
+    source = find("tiny", "audio")
+    spec, vocoder = mel_spec_of(source), load_vocoder(source)
+    studio, _ = open_studio(ComposeOptions.make())
+    assert studio.image is not None
+    codec = studio.image.vae
+    for name in sound_side():
+        rows = [i for i, other in enumerate(names) if other == name][:CEILING_CLIPS]
+        gray = torch.from_numpy(pictures[rows]).float() / 255
+        with torch.inference_mode():
+            code = codec.encode(2 * gray[:, None].expand(-1, 3, -1, -1) - 1).latent_dist.mean
+            coded = (codec.decode(code).sample.mean(1) / 2 + 0.5).clamp(0, 1)
+        for kind, drawn in (("real", gray), ("codec", coded)):
+            for n, sound in enumerate(torch.from_numpy(play(drawn, vocoder, spec))):
+                ledger.add(f"{kind}/{name}/{n}", {"heard": judges.heard(sound, spec.rate_hz, name)})
+
+
+def costs() -> dict[str, str]:
+    """Times and memory of `fast` in this process, and the size of the weights that ship."""
+    options = ComposeOptions.make(
+        image_prompt=picture_prompt("frog"), audio_prompt=sound_prompt("frog"), count=1, preset="fast"
+    )
+    here = torch.device("cpu")
+    open_studio(options)
+    load = seconds(lambda: open_studio(options), here)
+    list(compose(options))
+    alone = seconds(lambda: list(compose(options)), here) - load
+    weights = sum(f.stat().st_size for f in package_folder("tiny").rglob("*.safetensors"))
+    return {
+        f"fast, one candidate with sound, s ({torch.get_num_threads()} threads)": f"{alone:.2f}",
+        "load, s": f"{load:.2f}",
+        "largest memory, MB": f"{peak_mb():.0f}",
+        "all weights in the package, MB": f"{weights / 1e6:.1f}",
+    }
+
+
+# --- the table -----------------------------------------------------------------------------------
+
+
+def share(ledger: Ledger, part: str, right: Callable[[dict[str, Any]], bool]) -> str:
+    """How many rows of a part are right."""
+    found = [right(row) for _, row in ledger.of(part)]
+    return f"{np.mean(found):.1%} of {len(found)}" if found else "not measured"
+
+
+def best_of(ledger: Ledger) -> str:
+    """How many pairs are right in the candidate that the embedder likes best."""
+    by_pair: dict[str, list[dict[str, Any]]] = {}
+    for key, row in ledger.of("compose"):
+        by_pair.setdefault(key.split("/")[1], []).append(row)
+    best = [max(rows, key=lambda row: row.get("fit", 0.0)) for rows in by_pair.values()]
+    found = [row["seen"] and row["heard"] for row in best]
+    size = min((len(rows) for rows in by_pair.values()), default=0)
+    return f"{np.mean(found):.1%} of {len(found)} pairs, N = {size}" if found else "not measured"
+
+
+def seen_words(ledger: Ledger) -> str:
+    """How often the plain words of the synonyms' concepts are right, for comparison."""
+    sides = {"picture": [c for _, c in SYNONYMS["seen"]], "sound": [c for _, c in SYNONYMS["heard"]]}
+    found = [
+        row.get("seen", row.get("heard"))
+        for part, wanted in sides.items()
+        for key, row in ledger.of(part)
+        if key.split("/")[1] in wanted
+    ]
+    return f"{np.mean(found):.1%} of {len(found)}" if found else "not measured"
+
+
+def table(ledger: Ledger) -> dict[str, str]:
+    """The measures of the ledger, as people read them."""
+    return {
+        "sound alone, heard": share(ledger, "sound", lambda row: row["heard"]),
+        "real windows, played": share(ledger, "real", lambda row: row["heard"]),
+        "real windows through the codec, played": share(ledger, "codec", lambda row: row["heard"]),
+        "picture alone, seen": share(ledger, "picture", lambda row: row["seen"]),
+        "compose, seen": share(ledger, "compose", lambda row: row["seen"]),
+        "compose, heard": share(ledger, "compose", lambda row: row["heard"]),
+        "compose, both, N = 1": share(ledger, "compose", lambda row: row["seen"] and row["heard"]),
+        "compose, both, best by the embedder": best_of(ledger),
+        "imprint, both, N = 1": share(ledger, "imprint", lambda row: row["seen"] and row["heard"]),
+        "unseen synonyms": share(ledger, "synonym", lambda row: row.get("seen", row.get("heard"))),
+        "the same concepts by words that were seen": seen_words(ledger),
+    }
+
+
+PARTS = ("ceilings", "sound", "picture", "compose", "imprint", "synonym", "costs")
+
+
+def main() -> None:
+    """Runs what is asked for and prints the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS, help="only these")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="samples of a prompt (compose: twice as many)")
+    parser.add_argument("--work", type=Path, default=HERE / "work", help="where the judge and the sound pack lie")
+    parser.add_argument("--out", type=Path, help="folder of the kept results (default: in --work)")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--table", action="store_true", help="only print what is known")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    digests = "-".join(find("tiny", role).weights for role in ("image", "audio"))
+    ledger = Ledger((given.out or given.work / "embedded") / f"{digests}.jsonl")
+    facts = {}
+    if not given.table:
+        facts = costs() if "costs" in given.part else {}
+        run_parts([p for p in PARTS if p in given.part], given, ledger)
+    for name, value in (table(ledger) | facts).items():
+        print(f"{value:>24}  {name}")
+
+
+def run_parts(parts: list[str], given: argparse.Namespace, ledger: Ledger) -> None:
+    """Everything but the costs."""
+    from eidophone.models.embedders.load import load_embedder
+
+    judges, embedder = Judges.load(given.work), load_embedder("tiny", torch.device("cpu"))
+    for part in parts:
+        if part == "ceilings" and not any(ledger.of("real")):
+            ceilings(given.work, judges, ledger)
+        elif part not in ("ceilings", "costs"):
+            seeds = given.seeds * (CANDIDATES // SEEDS if part == "compose" else 1)
+            judge_part(part, seeds, judges, ledger, embedder)
+
+
+if __name__ == "__main__":
+    main()

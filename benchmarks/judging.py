@@ -1,0 +1,88 @@
+"""Judges of `benchmarks.embedded` that took no part in training: YAMNet hears, recipes/judge.py sees.
+
+Results are kept a line each, so that a run goes on where it was stopped.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import soxr
+import torch
+from torch import Tensor
+
+from eidophone.models.tagger import RATE_HZ, Tagger, load_tagger
+from eidophone.values import Picture, Result
+from recipes.judge import Judge
+from recipes.judge import load as load_judge
+from recipes.sounds import TOP
+from recipes.sounds import concepts as sound_concepts
+
+
+@dataclass(frozen=True)
+class Judges:
+    """The two judges.
+
+    Attributes:
+        ear: Hears.
+        eye: Sees.
+    """
+
+    ear: Tagger
+    eye: Judge
+
+    @classmethod
+    def load(cls, work: Path) -> "Judges":
+        """The tagger of the package and the judge in the recipes' work folder."""
+        return cls(load_tagger(), load_judge(work))
+
+    def heard(self, samples: Tensor, rate_hz: int, concept: str) -> bool:
+        """Whether a class of the concept is among the tagger's top five; samples: (frames,)."""
+        sound = torch.from_numpy(soxr.resample(samples.numpy(), rate_hz, RATE_HZ))
+        scores = self.ear.scores(sound[None]).mean(1)
+        return not set(self.ear.top(scores, TOP)[0]).isdisjoint(sound_concepts()[concept].heard)
+
+    def seen(self, picture: Picture, concept: str) -> bool:
+        """Whether the picture's likeliest name of forty is the concept."""
+        pixels = torch.from_numpy(picture.pixels).permute(2, 0, 1)[None]
+        return self.eye.top(pixels)[0] == [concept]
+
+    def both(self, result: Result, shown: str, played: str) -> dict[str, bool]:
+        """`seen` and `heard` of a result; a side without a concept is left out."""
+        found = {}
+        if shown:
+            found["seen"] = self.seen(result.picture, shown)
+        if played:
+            mono = torch.from_numpy(result.clip.mono())
+            found["heard"] = self.heard(mono, result.clip.rate_hz, played)
+        return found
+
+
+@dataclass
+class Ledger:
+    """Judged items by key, kept as lines of JSON in a file that only grows.
+
+    Attributes:
+        file: Where the lines are.
+        rows: What is known, by key.
+    """
+
+    file: Path
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        lines = self.file.read_text().splitlines() if self.file.exists() else []
+        self.rows = {row.pop("key"): row for row in map(json.loads, lines)}
+
+    def add(self, key: str, row: dict[str, Any]) -> None:
+        """Keeps a row, in memory and in the file."""
+        self.rows[key] = row
+        with self.file.open("a") as out:
+            out.write(json.dumps({"key": key, **row}) + "\n")
+
+    def of(self, part: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Keys and rows of a part."""
+        return ((key, row) for key, row in self.rows.items() if key.startswith(f"{part}/"))

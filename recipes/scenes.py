@@ -1,0 +1,99 @@
+"""Pictures as a generator might make them, from drawings that no generator saw (see drawings.py).
+
+They are kept at half the canvas's size, which is what the embedder and the judge look at. A scene is drawn
+once; `varied` mixes it with spectrograms and spoils it anew each time it is looked at.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from recipes.canvas import BACKGROUNDS, STYLES, Pack, background, choose, row, styled
+from recipes.pictures import concepts
+from recipes.textures import HEIGHT, WIDTH, texture
+
+ROWS, COLUMNS = HEIGHT // 2, WIDTH // 2
+COUNTS = (0.22, 0.42, 0.28, 0.08)  # share of canvases with one to four objects
+UNDRAWN = ("garden", "lilies")
+
+
+def halved(pictures: np.ndarray) -> np.ndarray:
+    """Means of two by two pixels, uint8 (N, HEIGHT, WIDTH) -> (N, ROWS, COLUMNS)."""
+    means = pictures.reshape(-1, ROWS, 2, COLUMNS, 2).mean((2, 4))
+    return means.round().astype(np.uint8)
+
+
+def scene(pack: Pack, seed: tuple[int, int], concept: str, sounds: np.ndarray) -> np.ndarray:
+    """One canvas of one concept, uint8 (HEIGHT, WIDTH); `sounds` are spectrograms of that size for textures."""
+    rng = np.random.default_rng(seed)
+    style, kind = choose(rng, STYLES), choose(rng, BACKGROUNDS)
+    ground = background(rng, kind)
+    sound = sounds[rng.integers(len(sounds))].astype(np.float32) / 255
+    count = int(rng.choice(len(COUNTS), p=COUNTS)) + 1
+    calm = bool(rng.random() < 0.6)
+    layer, _ = row(pack, rng, [concept], min(count, 3) if calm else count, float(ground.mean()), calm)
+    picture = styled(rng, style, layer, ground, sound)
+    return (255 * picture.clip(0, 1)).round().astype(np.uint8)
+
+
+def scenes(half: str, work: Path, count: int, sounds: np.ndarray, seed: int = 3) -> tuple[np.ndarray, list[str]]:
+    """Scenes of one half of the drawings: uint8 (count, ROWS, COLUMNS) and their concepts, kept in work/."""
+    names = [name for name in concepts() if name not in UNDRAWN]
+    shown = [names[n % len(names)] for n in range(count)]
+    file = work / f"scenes-{half}.npz"
+    if file.exists() and len(kept := np.load(file)["pictures"]) >= count:
+        return kept[:count], shown
+    source = work / f"drawings-{half}.npz"
+    pack = Pack.load(source, concepts()) if source.exists() else Pack.made_up(concepts())
+    made = np.stack([scene(pack, (seed, n), concept, sounds) for n, concept in enumerate(shown)])
+    draft = work / f"scenes-{half}.part.npz"
+    np.savez(draft, pictures=halved(made))
+    draft.replace(file)
+    return halved(made), shown
+
+
+def made_up_sounds(count: int) -> np.ndarray:
+    """Textures in place of spectrograms, uint8 (count, HEIGHT, WIDTH), for runs without the sound pack."""
+    return np.stack([(255 * texture(np.random.default_rng(n))).astype(np.uint8) for n in range(count)])
+
+
+def varied(rng: np.random.Generator, pictures: Tensor, sounds: Tensor) -> Tensor:
+    """The pictures mirrored, mixed with sounds, blurred, darkened, with grain; (N, ROWS, COLUMNS) in [0, 1].
+
+    Args:
+        rng: Where the choices come from.
+        pictures, sounds: float (N, ROWS, COLUMNS) in [0, 1].
+    """
+    out = [one_varied(rng, picture, sound) for picture, sound in zip(pictures, sounds, strict=True)]
+    return torch.stack(out)
+
+
+def one_varied(rng: np.random.Generator, picture: Tensor, sound: Tensor) -> Tensor:
+    """See `varied`."""
+    if rng.random() < 0.5:
+        picture = picture.flip(-1)
+    if rng.random() < 0.3:
+        picture = picture.roll(int(rng.integers(picture.shape[-1])), -1)
+    kind = rng.random()
+    if kind < 0.25:
+        picture = sound * (1 - rng.uniform(0.5, 1.0) * (1 - picture))
+    elif kind < 0.55:
+        share = rng.uniform(0.15, 0.5)
+        picture = (1 - share) * picture + share * sound
+    if rng.random() < 0.35:
+        picture = blurred(picture, float(rng.uniform(1.3, 3.5)))
+    picture = picture.clamp(0, 1) ** float(rng.uniform(0.6, 1.6))
+    picture = (picture - 0.5) * float(rng.uniform(0.6, 1.3)) + 0.5 + float(rng.uniform(-0.12, 0.12))
+    if rng.random() < 0.06:
+        picture = 1 - picture
+    grain = torch.from_numpy(rng.standard_normal(picture.shape, np.float32))
+    return (picture + float(rng.uniform(0, 0.06)) * grain).clamp(0, 1)
+
+
+def blurred(picture: Tensor, factor: float) -> Tensor:
+    """Made `factor` times smaller and large again."""
+    small = F.interpolate(picture[None, None], scale_factor=1 / factor, mode="bilinear", antialias=True)
+    return F.interpolate(small, picture.shape, mode="bilinear")[0, 0]

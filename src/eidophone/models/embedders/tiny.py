@@ -1,0 +1,199 @@
+"""The embedded joint space: two small networks that look at pictures and at mel pictures, and a map of text.
+
+Trained by `recipes/embedder.py` as CLIP is (Radford et al., 2021, arXiv:2103.00020), with every row of the same
+concept as a positive (Khosla et al., 2020, arXiv:2004.11362). Text is read by the family's own encoder.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from eidophone.errors import BadInput
+from eidophone.media.mel import MelSpec
+from eidophone.media.spectrogram import log_mel, picture_from_log_mel
+from eidophone.media.vocoder_files import read_json, settings_of
+from eidophone.models.components import load_text_encoder
+from eidophone.models.embedders.contract import Sense
+from eidophone.models.latent import TextEncoder
+from eidophone.models.source import find
+
+#: Rows that a tower sees; a canvas of the family is twice as high.
+ROWS = 64
+FEWEST_COLUMNS = 16
+PEAK = 0.95
+_GROUPS = 4
+
+
+class TowerConfig(BaseModel):
+    """What the embedder's `config.json` says.
+
+    `text_encoder` is the SHA-256 of the weights that the text map was made for.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    widths: list[int] = Field(min_length=1)
+    dimensions: int = Field(ge=1)
+    text_width: int = Field(ge=1)
+    text_encoder: str
+    mel_spec: dict[str, Any]
+
+
+class _Residual(nn.Module):
+    """Two convolutions, added to their input."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.GroupNorm(_GROUPS, width) for _ in range(2))
+        self.convs = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = x
+        for norm, conv in zip(self.norms, self.convs, strict=True):
+            found = conv(F.silu(norm(found)))
+        return x + found
+
+
+class Tower(nn.Module):
+    """Grey pictures of any width to unit vectors; each place also knows its height.
+
+    Shape:
+        - Input: (batch, ROWS, columns) in [0, 1], at least FEWEST_COLUMNS columns
+        - Output: (batch, dimensions)
+    """
+
+    def __init__(self, widths: Sequence[int], dimensions: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(2, widths[0], 5, 2, 2), _Residual(widths[0])]
+        for before, width in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.Conv2d(before, width, 3, 2, 1), _Residual(width), _Residual(width)]
+        self.layers = nn.Sequential(*layers, nn.GroupNorm(_GROUPS, widths[-1]), nn.SiLU())
+        self.look = nn.Conv2d(widths[-1], 1, 1)
+        self.out = nn.Linear(2 * widths[-1], dimensions)
+
+    def forward(self, gray: Tensor) -> Tensor:
+        """Mean over all places, and over the places worth a look."""
+        height = torch.linspace(-1, 1, gray.shape[1], device=gray.device, dtype=gray.dtype)
+        seen = torch.stack([2 * gray - 1, height[:, None].expand_as(gray)], 1)
+        places = self.layers(seen)
+        worth = self.look(places).flatten(2).softmax(-1)
+        places = places.flatten(2)
+        pooled = torch.cat([places.mean(-1), (places * worth).sum(-1)], 1)
+        return F.normalize(self.out(pooled), dim=-1)
+
+
+class JointSpace(nn.Module):
+    """The trained parts: a tower for pictures, one for sounds, a linear map for pooled text."""
+
+    def __init__(self, widths: Sequence[int], dimensions: int, text_width: int) -> None:
+        super().__init__()
+        self.picture = Tower(widths, dimensions)
+        self.sound = Tower(widths, dimensions)
+        self.text = nn.Linear(text_width, dimensions)
+
+
+def seen_rows(pixels: Tensor) -> Tensor:
+    """What the picture tower sees: grey, ROWS high, in the picture's own proportions.
+
+    Shape:
+        - Input: (batch, 3, height, width)
+        - Output: (batch, ROWS, columns)
+    """
+    gray = pixels.mean(1, keepdim=True)
+    columns = max(FEWEST_COLUMNS, round(ROWS * gray.shape[-1] / gray.shape[-2]))
+    return F.interpolate(gray, (ROWS, columns), mode="bilinear", antialias=True)[:, 0]
+
+
+def resampled(samples: Tensor, rate_hz: int, wanted_hz: int) -> Tensor:
+    """Sound at another rate, by cutting or widening its spectrum; exact for periodic sounds, differentiable.
+
+    Shape:
+        - Input: (batch, frames)
+        - Output: (batch, round(frames * wanted_hz / rate_hz))
+    """
+    if rate_hz == wanted_hz:
+        return samples
+    frames = samples.shape[-1]
+    length = max(1, round(frames * wanted_hz / rate_hz))
+    spectrum = torch.fft.rfft(samples)[..., : length // 2 + 1]
+    return torch.fft.irfft(spectrum, n=length) * (length / frames)
+
+
+def heard_rows(samples: Tensor, rate_hz: int, spec: MelSpec) -> Tensor:
+    """What the sound tower sees: the family's mel picture, halved, of the sound at a fixed peak.
+
+    Shape:
+        - Input: (batch, frames)
+        - Output: (batch, ROWS, columns)
+    """
+    sound = resampled(samples, rate_hz, spec.rate_hz)
+    missing = 2 * FEWEST_COLUMNS * spec.hop - sound.shape[-1]
+    sound = F.pad(sound, (0, max(0, missing)))
+    sound = sound * (PEAK / sound.abs().amax(-1, keepdim=True).clamp(min=1e-5))
+    drawn = picture_from_log_mel(log_mel(sound, spec), spec).clamp(0, 1)
+    return F.avg_pool2d(drawn[:, None], 2)[:, 0]
+
+
+class TinyEmbedder:
+    """The embedded family's `Embedder`."""
+
+    name = "tiny"
+    senses: frozenset[Sense] = frozenset({"picture", "sound", "text"})
+    logit_scale = 1.0
+
+    def __init__(self, space: JointSpace, text: TextEncoder, spec: MelSpec, device: torch.device) -> None:
+        self._space, self._words, self._spec, self._device = space, text, spec, device
+
+    def picture(self, pixels: Tensor) -> Tensor:
+        """See `Embedder`."""
+        found: Tensor = self._space.picture(seen_rows(pixels.to(self._device)))
+        return found
+
+    def sound(self, samples: Tensor, rate_hz: int) -> Tensor:
+        """See `Embedder`."""
+        found: Tensor = self._space.sound(heard_rows(samples.to(self._device), rate_hz, self._spec))
+        return found
+
+    def text(self, phrases: Sequence[str]) -> Tensor:
+        """See `Embedder`.
+
+        Raises:
+            BadInput: a phrase is longer than the text encoder reads.
+        """
+        with torch.no_grad():
+            pooled = torch.cat([pooled_text(self._words, phrase) for phrase in phrases])
+            found: Tensor = F.normalize(self._space.text(pooled), dim=-1)
+        return found
+
+
+def pooled_text(words: TextEncoder, phrase: str) -> Tensor:
+    """The encoder's last hidden state at the mark that ends the phrase, (1, width)."""
+    condition = words.encode(phrase, "phrase")
+    end = words.padded(phrase).index(words.tokenizer.eos_token_id)
+    return condition[:, end]
+
+
+def load_tiny(folder: Path, device: torch.device) -> TinyEmbedder:
+    """The embedder in a folder with `config.json` and `model.safetensors`, in float32, ready to use.
+
+    Raises:
+        BadInput: a file is missing, damaged, or does not fit the other.
+    """
+    where = folder / "config.json"
+    config = settings_of(TowerConfig, read_json(where), str(where))
+    space = JointSpace(config.widths, config.dimensions, config.text_width)
+    weights = folder / "model.safetensors"
+    try:
+        space.load_state_dict({key: value.float() for key, value in load_file(weights).items()})
+    except (OSError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise BadInput(f"{weights}: not the embedder's weights ({first}); reinstall the package.") from error
+    words = load_text_encoder(find("tiny", "image"), torch.float32, device)
+    spec = MelSpec.from_dict(config.mel_spec, str(where))
+    return TinyEmbedder(space.to(device).eval().requires_grad_(False), words, spec, device)
