@@ -4,9 +4,9 @@
     python -m benchmarks.embedded --part sound picture --seeds 2
     python -m benchmarks.embedded --table             what is known so far, without making anything
 
-Independent judges: YAMNet (right class in the top five of 521) and recipes/judge.py (right of forty), which must
-have been trained before. Results are kept by the weights' digest in --out, so a run goes on where it was stopped.
-The ceilings need the sound pack of recipes/sounds.py.
+Independent judges: YAMNet (right class in the top five of 521) and recipes/judge.py (right of forty), which
+must have been trained before. Results are kept by the weights' digest in --out, so a run goes on where it was
+stopped. The ceilings need the sound pack of recipes/sounds.py.
 """
 
 import argparse
@@ -21,8 +21,6 @@ import torch
 from benchmarks.compose import peak_mb, seconds
 from benchmarks.judging import Judges, Ledger
 from benchmarks.pairs import PAIRS, SYNONYMS, picture_prompt, picture_side, sound_prompt, sound_side
-from eidophone.media.mel import MelSpec
-from eidophone.media.spectrogram import log_mel_from_picture
 from eidophone.models.cards import package_folder
 from eidophone.models.embedders.contract import Embedder
 from eidophone.models.load import load_vocoder, mel_spec_of
@@ -71,7 +69,9 @@ def items(part: str) -> list[Item]:
     if part == "picture":
         return [Item(n, n, "", (picture_prompt(n), ""), PICTURE_ALONE) for n in picture_side()]
     if part == "synonym":
-        pictures = [Item(word, c, "", (picture_prompt(word), ""), PICTURE_ALONE) for word, c in SYNONYMS["seen"]]
+        pictures = [
+            Item(word, c, "", (picture_prompt(word), ""), PICTURE_ALONE) for word, c in SYNONYMS["seen"]
+        ]
         sounds = [Item(word, "", c, ("", word), SOUND_ALONE) for word, c in SYNONYMS["heard"]]
         return pictures + sounds
     return [Item(f"{a}+{b}", a, b, (picture_prompt(a), sound_prompt(b)), {}) for a, b in PAIRS]
@@ -80,8 +80,8 @@ def items(part: str) -> list[Item]:
 def made(part: str, item: Item, seeds: Sequence[int]) -> Iterable[Result]:
     """Samples of an item, by `compose`, or by `imprint` where that is the part."""
     given = {
-        "image_prompt": item.prompts[0], "audio_prompt": item.prompts[1], "preset": "fast", "seed": FIRST_SEED,
-        "index": seeds[0], "count": len(seeds), "batch_size": min(AT_ONCE, len(seeds)), **item.more,
+        "image_prompt": item.prompts[0], "audio_prompt": item.prompts[1], "preset": "fast",
+        "seed": FIRST_SEED, "index": seeds[0], "count": len(seeds), "batch_size": len(seeds), **item.more,
     }  # fmt: skip
     if part == "imprint":
         return imprint(ImprintOptions.make(**given))
@@ -108,8 +108,9 @@ def judge_part(part: str, seeds: int, judges: Judges, ledger: Ledger, embedder: 
                 if part == "compose" and embedder is not None:
                     row["fit"] = fit_of(embedder, result, item)
                 ledger.add(f"{part}/{item.key}/{result.index}", row)
-        shown = [ledger.rows[f"{part}/{item.key}/{n}"] for n in range(seeds)]
-        counts = " ".join(f"{side} {sum(row[side] for row in shown)}" for side in ("seen", "heard") if side in shown[0])
+        rows = [ledger.rows[f"{part}/{item.key}/{n}"] for n in range(seeds)]
+        sides = [side for side in ("seen", "heard") if side in rows[0]]
+        counts = ", ".join(f"{side} {sum(row[side] for row in rows)}" for side in sides)
         print(f"{part}: {item.key}: {counts} of {seeds}", flush=True)
 
 
@@ -212,8 +213,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS, help="only these")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="samples of a prompt (compose: twice as many)")
-    parser.add_argument("--work", type=Path, default=HERE / "work", help="where the judge and the sound pack lie")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="samples of a prompt (compose: twice that)")
+    parser.add_argument("--work", type=Path, default=HERE / "work", help="where judge and sound pack lie")
     parser.add_argument("--out", type=Path, help="folder of the kept results (default: in --work)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="only print what is known")

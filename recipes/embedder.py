@@ -3,7 +3,7 @@
 Pictures are scenes of drawings that no generator saw (drawings.py, the half `learn`), sounds are the sound
 pack's windows with changes of their own and partly played by Griffin-Lim, text is what captions say, read by
 the family's text encoder, which stays as it is. A row's positives are all rows of the same concept. Pictures
-without a drawing and sounds without a sound are told apart as "nothing". The run goes on where it was stopped.
+without a drawing and sounds that are drawings are told apart as "nothing". A stopped run goes on.
 """
 
 import argparse
@@ -37,11 +37,12 @@ from recipes.sounds import concepts as sound_concepts
 TEMPERATURE = 0.1
 NOTHING = "nothing"
 NOTHING_PHRASES = (
-    "nothing", "noise", "an abstract pattern", "a blurry texture", "static", "random noise", "silence", "hiss",
+    "nothing", "noise", "an abstract pattern", "a blurry texture", "static", "random noise", "silence",
+    "hiss",
 )  # fmt: skip
 SAID = 48  # captions of each concept and sense
 EMPTY = 0.07  # share of pictures and sounds that show or play nothing
-PEAK = 0.95
+MEASURED = 1000  # scenes of the other half
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,13 @@ def lesson(run: Run, settings: dict[str, Any]) -> Lesson:
 
     told = pooled(*family(), said)
     return Lesson(
-        names, torch.from_numpy(seen), labels(shown), torch.from_numpy(heard), labels(played), told, labels(spoken)
+        names,
+        torch.from_numpy(seen),
+        labels(shown),
+        torch.from_numpy(heard),
+        labels(played),
+        told,
+        labels(spoken),
     )
 
 
@@ -234,8 +241,8 @@ def train(run: Run, stop_after: int | None = None) -> JointSpace:
     taught = lesson(run, settings)
     space = JointSpace(settings["widths"], settings["dimensions"], taught.told.shape[1])
     plan = Plan(
-        steps=settings["steps"], rate=settings["rate"], seed=run["seed"], checkpoint_s=run["checkpoint_s"],
-        average=0.99, stop_after=stop_after,
+        steps=settings["steps"], rate=settings["rate"], seed=run["seed"],
+        checkpoint_s=run["checkpoint_s"], average=0.99, stop_after=stop_after,
     )  # fmt: skip
     loss = loss_of(taught, settings, run.device)
     return fit(space, loss, plan, run.work / "embedder.pt", run.device)  # type: ignore[return-value]
@@ -265,8 +272,10 @@ def right(rows: Tensor, answers: Tensor, wanted: list[str], names: list[str], to
 def measure(run: Run, space: JointSpace) -> dict[str, float]:
     """Retrieval on what was not learned from: the judge's drawings, the development windows."""
     space = space.cpu().eval()
-    seen, shown = scenes("judge", run.work, min(1000, settings_of(run.name, "judge")["scenes"]), windows(run)[0])
-    pictures, sounds = towers(space.picture, seen), None
+    seen, shown = scenes(
+        "judge", run.work, min(1000, settings_of(run.name, "judge")["scenes"]), windows(run)[0]
+    )
+    pictures = towers(space.picture, seen)
     shapes = list(dict.fromkeys(shown))
     plain = spoken(space, [f"a painting of {captions.article(concepts()[n]['one'][0])}" for n in shapes])
     heard, played = windows(run, development=True)
@@ -276,12 +285,13 @@ def measure(run: Run, space: JointSpace) -> dict[str, float]:
     both = [n for n in tones if n in shapes]
     mixed = [i for i, n in enumerate(played) if n in both]
     prototypes = torch.stack([F.normalize(pictures[np.array(shown) == n].mean(0), dim=0) for n in both])
+    their_own = [played[i] for i in mixed]
     return {
         f"picture to text, of {len(shapes)}": right(pictures, plain, shown, shapes),
         f"picture to text, top 5 of {len(shapes)}": right(pictures, plain, shown, shapes, 5),
         f"sound to text, of {len(tones)}": right(sounds, calls, played, tones),
         f"sound to text, top 5 of {len(tones)}": right(sounds, calls, played, tones, 5),
-        f"sound to picture, of {len(both)}": right(sounds[mixed], prototypes, [played[i] for i in mixed], both),
+        f"sound to picture, of {len(both)}": right(sounds[mixed], prototypes, their_own, both),
     }
 
 

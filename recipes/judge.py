@@ -1,8 +1,8 @@
 """The independent judge of pictures: says which of forty things a canvas shows.
 
-`python -m recipes.judge --config cpu|gpu|smoke` trains it on the half `judge` of drawings.py, which neither the
-generators nor the embedder saw, and measures it on the half `learn`. It judges results in benchmarks/ and does not
-ship; nothing that is generated was trained on it.
+`python -m recipes.judge --config cpu|gpu|smoke` trains it on the half `judge` of drawings.py, which neither
+the generators nor the embedder saw, and measures it on the half `learn`. It judges results in benchmarks/ and
+does not ship; nothing that is generated was trained on it.
 """
 
 import argparse
@@ -23,10 +23,10 @@ from recipes.scenes import halved, scenes, varied
 
 #: What may be told apart: things to draw that most of the four judged sets draw.
 JUDGED = (
-    "dog", "cat", "tiger", "cow", "horse", "elephant", "rabbit", "monkey", "frog", "bird", "owl", "duck", "rooster",
-    "butterfly", "bee", "whale", "fish", "car", "train", "airplane", "helicopter", "ship", "bicycle", "clock", "bell",
-    "telephone", "piano", "guitar", "violin", "trumpet", "drum", "castle", "house", "tree", "flower", "star", "moon",
-    "heart", "skull", "fire",
+    "dog", "cat", "tiger", "cow", "horse", "elephant", "rabbit", "monkey", "frog", "bird", "owl", "duck",
+    "rooster", "butterfly", "bee", "whale", "fish", "car", "train", "airplane", "helicopter", "ship",
+    "bicycle", "clock", "bell", "telephone", "piano", "guitar", "violin", "trumpet", "drum", "castle",
+    "house", "tree", "flower", "star", "moon", "heart", "skull", "fire",
 )  # fmt: skip
 SHARPNESS = 12.0
 
@@ -76,8 +76,8 @@ def train(run: Run, stop_after: int | None = None) -> Judge:
     sounds = torch.from_numpy(halved(windows(run)[0]))
     loss = loss_of(*examples(run, "judge", settings), sounds, settings["pictures"], run.device)
     plan = Plan(
-        steps=settings["steps"], rate=settings["rate"], seed=run["seed"] + 1, checkpoint_s=run["checkpoint_s"],
-        average=0.99, stop_after=stop_after,
+        steps=settings["steps"], rate=settings["rate"], seed=run["seed"] + 1,
+        checkpoint_s=run["checkpoint_s"], average=0.99, stop_after=stop_after,
     )  # fmt: skip
     return fit(Judge(settings["widths"]), loss, plan, run.work / "judge.pt", run.device)  # type: ignore[return-value]
 

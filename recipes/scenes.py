@@ -27,7 +27,10 @@ def halved(pictures: np.ndarray) -> np.ndarray:
 
 
 def scene(pack: Pack, seed: tuple[int, int], concept: str, sounds: np.ndarray) -> np.ndarray:
-    """One canvas of one concept, uint8 (HEIGHT, WIDTH); `sounds` are spectrograms of that size for textures."""
+    """One canvas of one concept, uint8 (HEIGHT, WIDTH).
+
+    `sounds` are spectrograms of that size, for textures.
+    """
     rng = np.random.default_rng(seed)
     style, kind = choose(rng, STYLES), choose(rng, BACKGROUNDS)
     ground = background(rng, kind)
@@ -39,7 +42,9 @@ def scene(pack: Pack, seed: tuple[int, int], concept: str, sounds: np.ndarray) -
     return (255 * picture.clip(0, 1)).round().astype(np.uint8)
 
 
-def scenes(half: str, work: Path, count: int, sounds: np.ndarray, seed: int = 3) -> tuple[np.ndarray, list[str]]:
+def scenes(
+    half: str, work: Path, count: int, sounds: np.ndarray, seed: int = 3
+) -> tuple[np.ndarray, list[str]]:
     """Scenes of one half of the drawings: uint8 (count, ROWS, COLUMNS) and their concepts, kept in work/."""
     names = [name for name in concepts() if name not in UNDRAWN]
     shown = [names[n % len(names)] for n in range(count)]

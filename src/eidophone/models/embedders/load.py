@@ -79,6 +79,12 @@ def _audioclip(found: Checkpoint, device: torch.device) -> Embedder:
     )
 
 
+def _joint(found: Checkpoint, device: torch.device) -> Embedder:
+    from eidophone.models.embedders.tiny import load_tiny
+
+    return load_tiny(found.path, device)
+
+
 def _clip_words(folder: Path) -> Any:
     from transformers import CLIPTokenizer
 
@@ -95,4 +101,5 @@ KINDS: dict[str, Callable[[Checkpoint, torch.device], Embedder]] = {
     "clip": _clip,
     "clap": _clap,
     "audioclip": _audioclip,
+    "joint": _joint,
 }

@@ -1,10 +1,11 @@
 """The embedded joint space: two small networks that look at pictures and at mel pictures, and a map of text.
 
-Trained by `recipes/embedder.py` as CLIP is (Radford et al., 2021, arXiv:2103.00020), with every row of the same
-concept as a positive (Khosla et al., 2020, arXiv:2004.11362). Text is read by the family's own encoder.
+Trained by `recipes/embedder.py` as CLIP is (Radford et al., 2021, arXiv:2103.00020), with every row of the
+same concept as a positive (Khosla et al., 2020, arXiv:2004.11362). Text is read by the family's own encoder.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch.nn import functional as F
 
 from eidophone.errors import BadInput
 from eidophone.media.mel import MelSpec
+from eidophone.media.resampling import resampled
 from eidophone.media.spectrogram import log_mel, picture_from_log_mel
 from eidophone.media.vocoder_files import read_json, settings_of
 from eidophone.models.components import load_text_encoder
@@ -71,7 +73,7 @@ class Tower(nn.Module):
     def __init__(self, widths: Sequence[int], dimensions: int) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(2, widths[0], 5, 2, 2), _Residual(widths[0])]
-        for before, width in zip(widths[:-1], widths[1:], strict=True):
+        for before, width in pairwise(widths):
             layers += [nn.Conv2d(before, width, 3, 2, 1), _Residual(width), _Residual(width)]
         self.layers = nn.Sequential(*layers, nn.GroupNorm(_GROUPS, widths[-1]), nn.SiLU())
         self.look = nn.Conv2d(widths[-1], 1, 1)
@@ -107,22 +109,8 @@ def seen_rows(pixels: Tensor) -> Tensor:
     """
     gray = pixels.mean(1, keepdim=True)
     columns = max(FEWEST_COLUMNS, round(ROWS * gray.shape[-1] / gray.shape[-2]))
-    return F.interpolate(gray, (ROWS, columns), mode="bilinear", antialias=True)[:, 0]
-
-
-def resampled(samples: Tensor, rate_hz: int, wanted_hz: int) -> Tensor:
-    """Sound at another rate, by cutting or widening its spectrum; exact for periodic sounds, differentiable.
-
-    Shape:
-        - Input: (batch, frames)
-        - Output: (batch, round(frames * wanted_hz / rate_hz))
-    """
-    if rate_hz == wanted_hz:
-        return samples
-    frames = samples.shape[-1]
-    length = max(1, round(frames * wanted_hz / rate_hz))
-    spectrum = torch.fft.rfft(samples)[..., : length // 2 + 1]
-    return torch.fft.irfft(spectrum, n=length) * (length / frames)
+    rows: Tensor = F.interpolate(gray, (ROWS, columns), mode="bilinear", antialias=True)[:, 0]
+    return rows
 
 
 def heard_rows(samples: Tensor, rate_hz: int, spec: MelSpec) -> Tensor:
