@@ -20,6 +20,7 @@ import torch
 
 from benchmarks.compose import peak_mb, seconds
 from benchmarks.judging import Judges, Ledger
+from benchmarks.material import SOUND_ALONE, STEPS, coded, real
 from benchmarks.pairs import PAIRS, SYNONYMS, picture_prompt, picture_side, sound_prompt, sound_side
 from eidophone.models.cards import package_folder
 from eidophone.models.embedders.contract import Embedder
@@ -30,10 +31,8 @@ from eidophone.pipelines.compose import compose
 from eidophone.pipelines.imprint import imprint
 from eidophone.pipelines.run import open_studio, play
 from eidophone.values import Result
-from recipes.config import HERE, Run
-from recipes.embedder import windows
+from recipes.config import HERE
 
-STEPS = 25
 SEEDS, CANDIDATES = 8, 16
 FIRST_SEED = 1234
 AT_ONCE = 8
@@ -59,7 +58,6 @@ class Item:
 
 
 PICTURE_ALONE = {"audio_start_step": STEPS, "audio_weight": 0.0}
-SOUND_ALONE = {"image_start_step": STEPS, "audio_weight": 1.0}
 
 
 def items(part: str) -> list[Item]:
@@ -119,21 +117,13 @@ def judge_part(part: str, seeds: int, judges: Judges, ledger: Ledger, embedder: 
 
 def ceilings(work: Path, judges: Judges, ledger: Ledger) -> None:
     """Real development windows, played as they are drawn, and after the codec."""
-    pictures, names = windows(Run.open("cpu", work, "cpu"), development=True)
     source = find("tiny", "audio")
     spec, vocoder = mel_spec_of(source), load_vocoder(source)
-    studio, _ = open_studio(ComposeOptions.make())
-    assert studio.image is not None
-    codec = studio.image.vae
-    for name in sound_side():
-        rows = [i for i, other in enumerate(names) if other == name][:CEILING_CLIPS]
-        gray = torch.from_numpy(pictures[rows]).float() / 255
-        with torch.inference_mode():
-            code = codec.encode(2 * gray[:, None].expand(-1, 3, -1, -1) - 1).latent_dist.mean
-            coded = (codec.decode(code).sample.mean(1) / 2 + 0.5).clamp(0, 1)
-        for kind, drawn in (("real", gray), ("codec", coded)):
-            for n, sound in enumerate(torch.from_numpy(play(drawn, vocoder, spec))):
-                ledger.add(f"{kind}/{name}/{n}", {"heard": judges.heard(sound, spec.rate_hz, name)})
+    gray, names = real(work, CEILING_CLIPS)
+    for kind, drawn in (("real", gray), ("codec", coded(gray))):
+        for n, (sound, name) in enumerate(zip(play(drawn, vocoder, spec), names, strict=True)):
+            found = judges.heard(torch.from_numpy(sound), spec.rate_hz, name)
+            ledger.add(f"{kind}/{name}/{n}", {"heard": found})
 
 
 def costs() -> dict[str, str]:

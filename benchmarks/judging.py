@@ -21,6 +21,13 @@ from recipes.sounds import TOP
 from recipes.sounds import concepts as sound_concepts
 
 
+def heard_by(ear: Tagger, samples: Tensor, rate_hz: int, concept: str) -> bool:
+    """Whether a class of the concept is among the tagger's top five; samples: (frames,)."""
+    sound = torch.from_numpy(soxr.resample(samples.numpy(), rate_hz, RATE_HZ))
+    scores = ear.scores(sound[None]).mean(1)
+    return not set(ear.top(scores, TOP)[0]).isdisjoint(sound_concepts()[concept].heard)
+
+
 @dataclass(frozen=True)
 class Judges:
     """The two judges.
@@ -39,10 +46,8 @@ class Judges:
         return cls(load_tagger(), load_judge(work))
 
     def heard(self, samples: Tensor, rate_hz: int, concept: str) -> bool:
-        """Whether a class of the concept is among the tagger's top five; samples: (frames,)."""
-        sound = torch.from_numpy(soxr.resample(samples.numpy(), rate_hz, RATE_HZ))
-        scores = self.ear.scores(sound[None]).mean(1)
-        return not set(self.ear.top(scores, TOP)[0]).isdisjoint(sound_concepts()[concept].heard)
+        """See `heard_by`."""
+        return heard_by(self.ear, samples, rate_hz, concept)
 
     def seen(self, picture: Picture, concept: str) -> bool:
         """Whether the picture's likeliest name of forty is the concept."""

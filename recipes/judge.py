@@ -32,7 +32,7 @@ SHARPNESS = 12.0
 
 
 class Judge(nn.Module):
-    """Logits of JUDGED for grey pictures of any size; see `Tower`."""
+    """Logits of JUDGED for grey pictures of any size; it looks at half the rows that the embedder sees."""
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Judge(nn.Module):
 
     def forward(self, gray: Tensor) -> Tensor:
         """(batch, ROWS, columns) -> (batch, len(JUDGED))."""
-        logits: Tensor = self.head(SHARPNESS * self.tower(gray))
+        logits: Tensor = self.head(SHARPNESS * self.tower(F.avg_pool2d(gray[:, None], 2)[:, 0]))
         return logits
 
     @torch.no_grad()

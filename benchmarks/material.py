@@ -1,0 +1,34 @@
+"""Mel pictures that benchmarks play: real ones, and what the codec leaves of them."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.pairs import sound_side
+from eidophone.options import ComposeOptions
+from eidophone.pipelines.run import open_studio
+from recipes.config import Run
+from recipes.embedder import windows
+
+STEPS = 25
+#: Options of `compose` that leave one model out.
+SOUND_ALONE = {"image_start_step": STEPS, "audio_weight": 1.0}
+
+
+def real(work: Path, clips: int) -> tuple[Tensor, list[str]]:
+    """Development windows of the thirty sounds, (N, bands, columns) in [0, 1], and their concepts."""
+    pictures, names = windows(Run.open("cpu", work, "cpu"), development=True)
+    rows = [i for name in sound_side() for i in [n for n, other in enumerate(names) if other == name][:clips]]
+    return torch.from_numpy(pictures[rows]).float() / 255, [names[i] for i in rows]
+
+
+def coded(gray: Tensor) -> Tensor:
+    """Mel pictures after the family's codec, as the audio model would make them at best."""
+    studio, _ = open_studio(ComposeOptions.make())
+    assert studio.image is not None
+    codec = studio.image.vae
+    with torch.inference_mode():
+        parts = [codec.encode(2 * part[:, None].expand(-1, 3, -1, -1) - 1) for part in gray.split(8)]
+        made = torch.cat([codec.decode(code.latent_dist.mean).sample.mean(1) for code in parts])
+    return (made / 2 + 0.5).clamp(0, 1)
