@@ -24,12 +24,14 @@ from benchmarks.material import SOUND_ALONE, STEPS, coded, real
 from benchmarks.pairs import PAIRS, SYNONYMS, picture_prompt, picture_side, sound_prompt, sound_side
 from eidophone.models.cards import package_folder
 from eidophone.models.embedders.contract import Embedder
+from eidophone.models.embedders.load import load_embedder
 from eidophone.models.load import load_vocoder, mel_spec_of
 from eidophone.models.source import find
 from eidophone.options import ComposeOptions, ImprintOptions
 from eidophone.pipelines.compose import compose
 from eidophone.pipelines.imprint import imprint
 from eidophone.pipelines.run import open_studio, play
+from eidophone.scoring.ranking import Candidate, ranked
 from eidophone.values import Result
 from recipes.config import HERE
 
@@ -37,6 +39,7 @@ SEEDS, CANDIDATES = 8, 16
 FIRST_SEED = 1234
 AT_ONCE = 8
 CEILING_CLIPS = 3
+SIDES = ("looks", "sounds")
 
 
 @dataclass(frozen=True)
@@ -86,16 +89,16 @@ def made(part: str, item: Item, seeds: Sequence[int]) -> Iterable[Result]:
     return compose(ComposeOptions.make(**given, steps=STEPS))
 
 
-def fit_of(embedder: Embedder, result: Result, item: Item) -> float:
-    """How well picture and sound fit their prompts: the sum of the two cosines."""
+def fit_of(embedder: Embedder, result: Result, item: Item) -> dict[str, float]:
+    """How well the whole picture and the whole sound fit their prompts, as cosines."""
     pixels = torch.from_numpy(result.picture.pixels).permute(2, 0, 1)[None]
     sound = torch.from_numpy(result.clip.mono())[None]
     told = embedder.text(item.prompts)
     sides = (embedder.picture(pixels), embedder.sound(sound, result.clip.rate_hz))
-    return float(sum((side * told[i]).sum() for i, side in enumerate(sides)))
+    return {name: float(side[0] @ told[i]) for i, (name, side) in enumerate(zip(SIDES, sides, strict=True))}
 
 
-def judge_part(part: str, seeds: int, judges: Judges, ledger: Ledger, embedder: Embedder | None) -> None:
+def judge_part(part: str, seeds: int, judges: Judges, ledger: Ledger, embedder: Embedder) -> None:
     """Makes and judges what is missing in the ledger."""
     for item in items(part):
         missing = [n for n in range(seeds) if f"{part}/{item.key}/{n}" not in ledger.rows]
@@ -103,8 +106,8 @@ def judge_part(part: str, seeds: int, judges: Judges, ledger: Ledger, embedder: 
             run = range(missing[first], missing[min(first + AT_ONCE, len(missing)) - 1] + 1)
             for result in made(part, item, run):
                 row: dict[str, Any] = dict(judges.both(result, item.shown, item.played))
-                if part == "compose" and embedder is not None:
-                    row["fit"] = fit_of(embedder, result, item)
+                if part == "compose":
+                    row |= fit_of(embedder, result, item)
                 ledger.add(f"{part}/{item.key}/{result.index}", row)
         rows = [ledger.rows[f"{part}/{item.key}/{n}"] for n in range(seeds)]
         sides = [side for side in ("seen", "heard") if side in rows[0]]
@@ -155,11 +158,13 @@ def share(ledger: Ledger, part: str, right: Callable[[dict[str, Any]], bool]) ->
 
 
 def best_of(ledger: Ledger) -> str:
-    """How many pairs are right in the candidate that the embedder likes best."""
-    by_pair: dict[str, list[dict[str, Any]]] = {}
+    """How many pairs are right in the candidate that ranks first by the embedder (see `scoring.ranking`)."""
+    by_pair: dict[str, list[Candidate[dict[str, Any]]]] = {}
     for key, row in ledger.of("compose"):
-        by_pair.setdefault(key.split("/")[1], []).append(row)
-    best = [max(rows, key=lambda row: row.get("fit", 0.0)) for rows in by_pair.values()]
+        _, pair, number = key.split("/")
+        candidate = Candidate(row, int(number), row["looks"], row["sounds"])
+        by_pair.setdefault(pair, []).append(candidate)
+    best = [ranked(candidates)[0].item for candidates in by_pair.values()]
     found = [row["seen"] and row["heard"] for row in best]
     size = min((len(rows) for rows in by_pair.values()), default=0)
     return f"{np.mean(found):.1%} of {len(found)} pairs, N = {size}" if found else "not measured"
@@ -222,8 +227,6 @@ def main() -> None:
 
 def run_parts(parts: list[str], given: argparse.Namespace, ledger: Ledger) -> None:
     """Everything but the costs."""
-    from eidophone.models.embedders.load import load_embedder
-
     judges, embedder = Judges.load(given.work), load_embedder("tiny", torch.device("cpu"))
     for part in parts:
         if part == "ceilings" and not any(ledger.of("real")):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from eidophone.models.tagger import RATE_HZ, Tagger, load_tagger
 from eidophone.values import Picture, Result
-from recipes.judge import Judge
+from recipes.judge import Eye
 from recipes.judge import load as load_judge
 from recipes.sounds import TOP
 from recipes.sounds import concepts as sound_concepts
@@ -38,7 +38,7 @@ class Judges:
     """
 
     ear: Tagger
-    eye: Judge
+    eye: Eye
 
     @classmethod
     def load(cls, work: Path) -> "Judges":

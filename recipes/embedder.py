@@ -21,17 +21,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from eidophone.media.files import write_atomically
 from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import log_mel_from_picture
 from eidophone.media.vocoder import GriffinLim
 from eidophone.models.cards import package_folder
 from eidophone.models.embedders.tiny import JointSpace, heard_rows
-from recipes import captions, fetch, text
+from recipes import backbone, captions, fetch, text
 from recipes.config import HERE, Run
 from recipes.export import MEL_SPEC, write
 from recipes.loop import Loss, Plan, fit
 from recipes.pictures import concepts
-from recipes.scenes import STYLES, blurred, halved, made_up_sounds, scenes, varied
+from recipes.scenes import STYLES, blurred, halved, made_up_sounds, scenes
 from recipes.sounds import concepts as sound_concepts
 
 TEMPERATURE = 0.1
@@ -41,8 +42,9 @@ NOTHING_PHRASES = (
     "hiss",
 )  # fmt: skip
 SAID = 48  # captions of each concept and sense
-EMPTY = 0.07  # share of pictures and sounds that show or play nothing
-MEASURED = 1000  # scenes of the other half
+EMPTY = 0.07  # share of sounds that play nothing
+FORGOTTEN = 0.2  # share of features that are left out
+MEASURED = 408  # scenes of the other half
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,16 @@ class Lesson:
 
     Attributes:
         names: Every concept of a picture or a sound, then NOTHING.
-        pictures, shown: uint8 (N, ROWS, COLUMNS) scenes and their labels.
-        sounds, played: The same of mel pictures.
+        seen, shown: Features float (N, FEATURES) of scenes and their labels.
+        drawings: uint8 (M, ROWS, COLUMNS), some of the scenes, to gate sounds with.
+        sounds, played: uint8 (N, ROWS, COLUMNS) mel pictures and their labels.
         told, said: Pooled text float (M, width) and its labels.
     """
 
     names: list[str]
-    pictures: Tensor
+    seen: Tensor
     shown: Tensor
+    drawings: Tensor
     sounds: Tensor
     played: Tensor
     told: Tensor
@@ -141,24 +145,21 @@ def pooled(tokenizer: CLIPTokenizer, encoder: CLIPTextModel, said: list[str]) ->
 def lesson(run: Run, settings: dict[str, Any]) -> Lesson:
     """Everything the space learns from."""
     heard, played = sounds_of(run, settings["replayed"])
-    seen, shown = scenes("learn", run.work, settings["scenes"], windows(run)[0])
+    whole = windows(run)[0]
+    seen, shown = backbone.seen(run, "learn", "lite0", settings["scenes"], whole)
     said, spoken = phrases(run["seed"], shown, played)
-    names = [*dict.fromkeys([*shown, *played]), NOTHING]
-    label = {name: i for i, name in enumerate(names)}
+    names = [*dict.fromkeys([*filter(None, shown), *played]), NOTHING]
+    label = {name: i for i, name in enumerate(names)} | {"": len(names) - 1}
+    drawings = scenes("learn", run.work, settings["scenes"], whole)[0]
 
     def labels(of: list[str]) -> Tensor:
         return torch.tensor([label[name] for name in of])
 
     told = pooled(*family(), said)
     return Lesson(
-        names,
-        torch.from_numpy(seen),
-        labels(shown),
-        torch.from_numpy(heard),
-        labels(played),
-        told,
+        names, seen, labels(shown), torch.from_numpy(drawings), torch.from_numpy(heard), labels(played), told,
         labels(spoken),
-    )
+    )  # fmt: skip
 
 
 # --- learning ------------------------------------------------------------------------------------
@@ -209,26 +210,22 @@ def loss_of(taught: Lesson, settings: dict[str, Any], device: torch.device) -> L
     def draw(kept: Tensor, rows: Tensor) -> Tensor:
         return kept[rows].float() / 255
 
-    def loss(space: nn.Module, rng: np.random.Generator, _: torch.Generator) -> Tensor:
+    def loss(space: nn.Module, rng: np.random.Generator, noise: torch.Generator) -> Tensor:
         shown = balanced(rng, taught.shown, settings["pictures"])
         played = balanced(rng, taught.played, settings["sounds"])
-        beside = torch.from_numpy(rng.integers(len(taught.sounds), size=len(shown)))
-        behind = torch.from_numpy(rng.integers(len(taught.pictures), size=len(played)))
-        seen = varied(rng, draw(taught.pictures, shown), draw(taught.sounds, beside))
-        heard = sounds_varied(rng, draw(taught.sounds, played), draw(taught.pictures, behind))
-        blank, mute = (torch.from_numpy(rng.random(len(rows)) < EMPTY) for rows in (shown, played))
-        seen[blank], heard[mute] = draw(taught.sounds, beside)[blank], draw(taught.pictures, behind)[mute]
+        behind = torch.from_numpy(rng.integers(len(taught.drawings), size=len(played)))
+        heard = sounds_varied(rng, draw(taught.sounds, played), draw(taught.drawings, behind))
+        mute = torch.from_numpy(rng.random(len(played)) < EMPTY)
+        heard[mute] = draw(taught.drawings, behind)[mute]
+        kept = torch.rand(len(shown), taught.seen.shape[1], generator=noise) >= FORGOTTEN
+        features = taught.seen[shown] * kept / (1 - FORGOTTEN)
         said = one_each(rng, taught.said)
         rows = [
-            space.picture(seen.to(device)),
+            F.normalize(space.picture(features.to(device)), dim=-1),
             space.sound(heard.to(device)),
             F.normalize(space.text(taught.told[said].to(device)), dim=-1),
         ]
-        labels = [
-            taught.shown[shown].masked_fill(blank, nothing),
-            taught.played[played].masked_fill(mute, nothing),
-            taught.said[said],
-        ]
+        labels = [taught.shown[shown], taught.played[played].masked_fill(mute, nothing), taught.said[said]]
         return contrast(torch.cat(rows), torch.cat(labels).to(device))
 
     return loss
@@ -252,12 +249,6 @@ def train(run: Run, stop_after: int | None = None) -> JointSpace:
 
 
 @torch.no_grad()
-def towers(net: nn.Module, kept: np.ndarray) -> Tensor:
-    """Rows of pictures uint8 (N, ROWS, COLUMNS) or of half-size mel pictures."""
-    return torch.cat([net(part.float() / 255) for part in torch.from_numpy(kept).split(64)])
-
-
-@torch.no_grad()
 def spoken(space: JointSpace, said: list[str]) -> Tensor:
     """Rows of phrases."""
     return F.normalize(space.text(pooled(*family(), said)), dim=-1)
@@ -272,14 +263,17 @@ def right(rows: Tensor, answers: Tensor, wanted: list[str], names: list[str], to
 def measure(run: Run, space: JointSpace) -> dict[str, float]:
     """Retrieval on what was not learned from: the judge's drawings, the development windows."""
     space = space.cpu().eval()
-    seen, shown = scenes(
-        "judge", run.work, min(1000, settings_of(run.name, "judge")["scenes"]), windows(run)[0]
-    )
-    pictures = towers(space.picture, seen)
+    whole = windows(run)[0]
+    count = min(MEASURED, settings_of(run.name, "embedder")["scenes"])
+    seen, shown = backbone.seen(run, "judge", "lite0", count, whole, clean=True)
+    with torch.no_grad():
+        pictures = F.normalize(space.picture(seen), dim=-1)
     shapes = list(dict.fromkeys(shown))
     plain = spoken(space, [f"a painting of {captions.article(concepts()[n]['one'][0])}" for n in shapes])
     heard, played = windows(run, development=True)
-    sounds = towers(space.sound, halved(heard))
+    with torch.no_grad():
+        parts = torch.from_numpy(halved(heard)).split(64)
+        sounds = torch.cat([space.sound(part.float() / 255) for part in parts])
     tones = list(dict.fromkeys(played))
     calls = spoken(space, [sound_concepts()[n].captions[0] for n in tones])
     both = [n for n in tones if n in shapes]
@@ -300,14 +294,18 @@ def export(run: Run, space: JointSpace, folder: Path) -> None:
     settings = settings_of(run.name, "embedder")
     folder.mkdir(parents=True, exist_ok=True)
     encoder = package_folder("tiny/image") / "text_encoder" / "model.safetensors"
-    facts = {"widths": settings["widths"], "dimensions": settings["dimensions"], "mel_spec": MEL_SPEC}
-    write(
-        folder / "config.json",
-        facts | {"text_width": space.text.in_features, "text_encoder": fetch.sha256(encoder)},
-    )
-    save_file(
-        {k: v.half().cpu().contiguous() for k, v in space.state_dict().items()}, folder / "model.safetensors"
-    )
+    facts = {
+        "blocks": list(backbone.blocks_of(run, "lite0")),
+        "widths": settings["widths"],
+        "dimensions": settings["dimensions"],
+        "mel_spec": MEL_SPEC,
+        "text_width": space.text.in_features,
+        "text_encoder": fetch.sha256(encoder),
+    }
+    write(folder / "config.json", facts)
+    whole = nn.ModuleDict({"sight": backbone.pretrained(run, "lite0"), "space": space}).state_dict()
+    half = {key: value.half().cpu().contiguous() for key, value in whole.items()}
+    write_atomically(folder / "model.safetensors", lambda draft: save_file(half, draft))
 
 
 def main(arguments: list[str] | None = None) -> None:

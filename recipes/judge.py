@@ -1,25 +1,25 @@
 """The independent judge of pictures: says which of forty things a canvas shows.
 
 `python -m recipes.judge --config cpu|gpu|smoke` trains it on the half `judge` of drawings.py, which neither
-the generators nor the embedder saw, and measures it on the half `learn`. It judges results in benchmarks/ and
-does not ship; nothing that is generated was trained on it.
+the generators nor the embedder saw, through a pretrained network that the embedder does not use, and measures
+it on the half `learn`. It judges results in benchmarks/ and does not ship; nothing learned from what it says.
 """
 
 import argparse
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eidophone.models.embedders.tiny import Tower, seen_rows
+from eidophone.models.embedders.efficientnet import FEATURES, EfficientNetLite
+from eidophone.models.embedders.tiny import look
+from recipes import backbone
 from recipes.config import HERE, Run
-from recipes.embedder import balanced, settings_of, windows
+from recipes.embedder import FORGOTTEN, MEASURED, balanced, settings_of, windows
 from recipes.loop import Loss, Plan, fit
-from recipes.scenes import halved, scenes, varied
 
 #: What may be told apart: things to draw that most of the four judged sets draw.
 JUDGED = (
@@ -28,42 +28,49 @@ JUDGED = (
     "bicycle", "clock", "bell", "telephone", "piano", "guitar", "violin", "trumpet", "drum", "castle",
     "house", "tree", "flower", "star", "moon", "heart", "skull", "fire",
 )  # fmt: skip
-SHARPNESS = 12.0
 
 
 class Judge(nn.Module):
-    """Logits of JUDGED for grey pictures of any size; it looks at half the rows that the embedder sees."""
+    """Logits of JUDGED for features of Lite1."""
 
-    def __init__(self, widths: Sequence[int]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.tower = Tower(widths, 128)
-        self.head = nn.Linear(128, len(JUDGED))
+        self.head = nn.Linear(FEATURES, len(JUDGED))
 
-    def forward(self, gray: Tensor) -> Tensor:
-        """(batch, ROWS, columns) -> (batch, len(JUDGED))."""
-        logits: Tensor = self.head(SHARPNESS * self.tower(F.avg_pool2d(gray[:, None], 2)[:, 0]))
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, FEATURES) -> (batch, len(JUDGED))."""
+        logits: Tensor = self.head(features)
         return logits
+
+
+@dataclass(frozen=True)
+class Eye:
+    """The judge with the network that it sees through."""
+
+    sight: EfficientNetLite
+    judge: Judge
 
     @torch.no_grad()
     def top(self, pixels: Tensor, count: int = 1) -> list[list[str]]:
         """The likeliest names for each picture, (batch, 3, height, width) in [0, 1]."""
-        return [[JUDGED[i] for i in row] for row in self(seen_rows(pixels)).topk(count).indices.tolist()]
+        found = self.judge(look(self.sight, pixels.mean(1)))
+        return [[JUDGED[i] for i in row] for row in found.topk(count).indices.tolist()]
 
 
-def examples(run: Run, half: str, settings: dict[str, Any]) -> tuple[Tensor, Tensor]:
-    """Scenes uint8 (N, ROWS, COLUMNS) of one half and their labels in JUDGED; others are left out."""
-    pictures, names = scenes(half, run.work, settings["scenes"], windows(run)[0])
+def examples(run: Run, half: str, count: int, clean: bool) -> tuple[Tensor, Tensor]:
+    """Features of one half's scenes and their labels in JUDGED; others are left out."""
+    features, names = backbone.seen(run, half, "lite1", count, windows(run)[0], clean=clean)
     kept = [i for i, name in enumerate(names) if name in JUDGED]
-    return torch.from_numpy(pictures[kept]), torch.tensor([JUDGED.index(names[i]) for i in kept])
+    return features[kept], torch.tensor([JUDGED.index(names[i]) for i in kept])
 
 
-def loss_of(pictures: Tensor, labels: Tensor, sounds: Tensor, count: int, device: torch.device) -> Loss:
+def loss_of(features: Tensor, labels: Tensor, count: int, device: torch.device) -> Loss:
     """The loss of one random batch, for `fit`."""
 
-    def loss(judge: nn.Module, rng: np.random.Generator, _: torch.Generator) -> Tensor:
+    def loss(judge: nn.Module, rng: np.random.Generator, noise: torch.Generator) -> Tensor:
         rows = balanced(rng, labels, count)
-        beside = torch.from_numpy(rng.integers(len(sounds), size=count))
-        seen = varied(rng, pictures[rows].float() / 255, sounds[beside].float() / 255)
+        kept = torch.rand(count, features.shape[1], generator=noise) >= FORGOTTEN
+        seen = features[rows] * kept / (1 - FORGOTTEN)
         return F.cross_entropy(judge(seen.to(device)), labels[rows].to(device), label_smoothing=0.1)
 
     return loss
@@ -73,34 +80,30 @@ def train(run: Run, stop_after: int | None = None) -> Judge:
     """work/judge.pt."""
     torch.manual_seed(run["seed"] + 1)
     settings = settings_of(run.name, "judge")
-    sounds = torch.from_numpy(halved(windows(run)[0]))
-    loss = loss_of(*examples(run, "judge", settings), sounds, settings["pictures"], run.device)
+    taught = examples(run, "judge", settings["scenes"], clean=False)
+    loss = loss_of(*taught, settings["pictures"], run.device)
     plan = Plan(
         steps=settings["steps"], rate=settings["rate"], seed=run["seed"] + 1,
         checkpoint_s=run["checkpoint_s"], average=0.99, stop_after=stop_after,
     )  # fmt: skip
-    return fit(Judge(settings["widths"]), loss, plan, run.work / "judge.pt", run.device)  # type: ignore[return-value]
+    return fit(Judge(), loss, plan, run.work / "judge.pt", run.device)  # type: ignore[return-value]
 
 
-def load(work: Path, config: str = "cpu") -> Judge:
+def load(work: Path, config: str = "cpu") -> Eye:
     """The judge that was trained in a work folder."""
-    judge = Judge(settings_of(config, "judge")["widths"])
+    judge = Judge()
     judge.load_state_dict(torch.load(work / "judge.pt", map_location="cpu", weights_only=True)["mean"])
-    return judge.eval().requires_grad_(False)
+    sight = backbone.pretrained(Run.open(config, work, "cpu"), "lite1")
+    return Eye(sight, judge.eval().requires_grad_(False))
 
 
 @torch.no_grad()
 def measure(run: Run, judge: Judge) -> dict[str, float]:
-    """Share of the other half's scenes that it names rightly: as they are, and mixed with sounds."""
-    pictures, labels = examples(run, "learn", settings_of(run.name, "embedder"))
-    pictures, labels = pictures[:800].float() / 255, labels[:800]
-    sounds = torch.from_numpy(halved(windows(run)[0])).float() / 255
-    rng = np.random.default_rng(5)
-    beside = torch.from_numpy(rng.integers(len(sounds), size=len(pictures)))
-    seen = {"plain": pictures, "mixed with sounds and spoilt": varied(rng, pictures, sounds[beside])}
-    judge = judge.cpu().eval()
-    found = {name: torch.cat([judge(part) for part in shown.split(64)]) for name, shown in seen.items()}
-    return {name: float((row.argmax(1) == labels).float().mean()) for name, row in found.items()}
+    """Share of the other half's scenes that it names rightly, first and among the first three."""
+    count = min(MEASURED, settings_of(run.name, "embedder")["scenes"])
+    features, labels = examples(run, "learn", count, clean=True)
+    best = judge.cpu().eval()(features).topk(3).indices == labels[:, None]
+    return {"first": float(best[:, 0].float().mean()), "top three": float(best.any(1).float().mean())}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -115,7 +118,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(run["threads"])
     judge = train(run, given.stop_after)
     for name, value in measure(run, judge).items():
-        print(f"{value:7.1%}  right of {len(JUDGED)}, drawings that it never saw, {name}")
+        print(f"{value:7.1%}  right of {len(JUDGED)}, scenes of drawings that it never saw: {name}")
 
 
 if __name__ == "__main__":

@@ -65,30 +65,31 @@ def made_up_sounds(count: int) -> np.ndarray:
     return np.stack([(255 * texture(np.random.default_rng(n))).astype(np.uint8) for n in range(count)])
 
 
-def varied(rng: np.random.Generator, pictures: Tensor, sounds: Tensor) -> Tensor:
+def varied(rng: np.random.Generator, pictures: Tensor, sounds: Tensor, strength: float = 1.0) -> Tensor:
     """The pictures mirrored, mixed with sounds, blurred, darkened, with grain; (N, ROWS, COLUMNS) in [0, 1].
 
     Args:
         rng: Where the choices come from.
         pictures, sounds: float (N, ROWS, COLUMNS) in [0, 1].
+        strength: 1 mixes and blurs more than half of them, 0 none.
     """
-    out = [one_varied(rng, picture, sound) for picture, sound in zip(pictures, sounds, strict=True)]
-    return torch.stack(out)
+    pairs = zip(pictures, sounds, strict=True)
+    return torch.stack([one_varied(rng, picture, sound, strength) for picture, sound in pairs])
 
 
-def one_varied(rng: np.random.Generator, picture: Tensor, sound: Tensor) -> Tensor:
+def one_varied(rng: np.random.Generator, picture: Tensor, sound: Tensor, strength: float) -> Tensor:
     """See `varied`."""
     if rng.random() < 0.5:
         picture = picture.flip(-1)
     if rng.random() < 0.3:
         picture = picture.roll(int(rng.integers(picture.shape[-1])), -1)
     kind = rng.random()
-    if kind < 0.25:
+    if kind < 0.25 * strength:
         picture = sound * (1 - rng.uniform(0.5, 1.0) * (1 - picture))
-    elif kind < 0.55:
+    elif kind < 0.55 * strength:
         share = rng.uniform(0.15, 0.5)
         picture = (1 - share) * picture + share * sound
-    if rng.random() < 0.35:
+    if rng.random() < 0.5 * strength:
         picture = blurred(picture, float(rng.uniform(1.3, 3.5)))
     picture = picture.clamp(0, 1) ** float(rng.uniform(0.6, 1.6))
     picture = (picture - 0.5) * float(rng.uniform(0.6, 1.3)) + 0.5 + float(rng.uniform(-0.12, 0.12))

@@ -12,7 +12,7 @@ from eidophone.errors import BadInput
 from eidophone.media.resampling import resampled
 from eidophone.models.cards import package_folder
 from eidophone.models.embedders.load import load_embedder
-from eidophone.models.embedders.tiny import TinyEmbedder, Tower, load_tiny, seen_rows
+from eidophone.models.embedders.tiny import TinyEmbedder, Tower, load_tiny
 
 FOLDER = package_folder("tiny/embedder")
 RATE_HZ = 22_050
@@ -63,14 +63,15 @@ def test_gradients_reach_pixels_and_samples(embedder: TinyEmbedder) -> None:
         assert leaf.grad.abs().max() > 0
 
 
-def test_climbing_the_gradient_raises_the_similarity(embedder: TinyEmbedder) -> None:
+def test_a_small_step_along_the_gradient_gains_what_the_gradient_promises(embedder: TinyEmbedder) -> None:
     target = embedder.text(["a castle"])[0]
     pixels = random(1, 3, 128, 288, seed=2).requires_grad_()
-    before = embedder.picture(pixels) @ target
-    before.sum().backward()
+    before = (embedder.picture(pixels) @ target).sum()
+    before.backward()
     assert pixels.grad is not None
-    after = embedder.picture((pixels + 0.02 * pixels.grad.sign()).clamp(0, 1).detach()) @ target
-    assert after > before + 0.05
+    length = pixels.grad.norm()
+    after = (embedder.picture((pixels + 0.02 * pixels.grad / length).detach()) @ target).sum()
+    assert float(after - before.detach()) == pytest.approx(0.02 * float(length), rel=0.2)
 
 
 def test_a_sound_lies_where_it_lay_at_another_rate_and_loudness(embedder: TinyEmbedder) -> None:
@@ -88,7 +89,6 @@ def test_a_sound_may_have_any_length(embedder: TinyEmbedder, frames: int) -> Non
 @pytest.mark.parametrize("size", [(128, 288), (512, 512), (1, 1), (40, 3)])
 def test_a_picture_may_have_any_size(embedder: TinyEmbedder, size: tuple[int, int]) -> None:
     assert embedder.picture(random(1, 3, *size)).shape == embedder.text(["a"]).shape
-    assert seen_rows(random(1, 3, *size)).shape[1] == 64
 
 
 def test_sight_and_sound_of_one_thing_are_told_alike(embedder: TinyEmbedder) -> None:

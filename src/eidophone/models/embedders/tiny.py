@@ -1,4 +1,4 @@
-"""The embedded joint space: two small networks that look at pictures and at mel pictures, and a map of text.
+"""The embedded joint space: pictures through a pretrained network, sounds through a small one, text.
 
 Trained by `recipes/embedder.py` as CLIP is (Radford et al., 2021, arXiv:2103.00020), with every row of the
 same concept as a positive (Khosla et al., 2020, arXiv:2004.11362). Text is read by the family's own encoder.
@@ -15,18 +15,18 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eidophone.errors import BadInput
 from eidophone.media.mel import MelSpec
 from eidophone.media.resampling import resampled
 from eidophone.media.spectrogram import log_mel, picture_from_log_mel
 from eidophone.media.vocoder_files import read_json, settings_of
-from eidophone.models.components import load_text_encoder
+from eidophone.models.components import checked, load_text_encoder, settled
 from eidophone.models.embedders.contract import Sense
+from eidophone.models.embedders.efficientnet import FEATURES, EfficientNetLite, photographed
 from eidophone.models.latent import TextEncoder
 from eidophone.models.source import find
 
-#: Rows that a tower sees; a canvas of the family is twice as high.
-ROWS = 64
+#: Rows of a mel picture that the sound tower sees, half of the family's; of a picture that sight sees.
+ROWS, SEEN_ROWS = 64, 96
 FEWEST_COLUMNS = 16
 PEAK = 0.95
 _GROUPS = 4
@@ -35,11 +35,13 @@ _GROUPS = 4
 class TowerConfig(BaseModel):
     """What the embedder's `config.json` says.
 
-    `text_encoder` is the SHA-256 of the weights that the text map was made for.
+    `blocks` and `widths` are the shapes of sight and of the sound tower. `text_encoder` is the SHA-256 of the
+    weights that the text map was made for.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
+    blocks: list[int]
     widths: list[int] = Field(min_length=1)
     dimensions: int = Field(ge=1)
     text_width: int = Field(ge=1)
@@ -63,7 +65,7 @@ class _Residual(nn.Module):
 
 
 class Tower(nn.Module):
-    """Grey pictures of any width to unit vectors; each place also knows its height.
+    """Mel pictures of any width to unit vectors; each place also knows its height.
 
     Shape:
         - Input: (batch, ROWS, columns) in [0, 1], at least FEWEST_COLUMNS columns
@@ -91,26 +93,26 @@ class Tower(nn.Module):
 
 
 class JointSpace(nn.Module):
-    """The trained parts: a tower for pictures, one for sounds, a linear map for pooled text."""
+    """What is learned here: linear maps of sight's features and of pooled text, and a tower for sounds."""
 
     def __init__(self, widths: Sequence[int], dimensions: int, text_width: int) -> None:
         super().__init__()
-        self.picture = Tower(widths, dimensions)
+        self.picture = nn.Linear(FEATURES, dimensions)
         self.sound = Tower(widths, dimensions)
         self.text = nn.Linear(text_width, dimensions)
 
 
-def seen_rows(pixels: Tensor) -> Tensor:
-    """What the picture tower sees: grey, ROWS high, in the picture's own proportions.
+def look(sight: EfficientNetLite, gray: Tensor) -> Tensor:
+    """Mean features of grey pictures at SEEN_ROWS rows, in their own proportions.
 
     Shape:
-        - Input: (batch, 3, height, width)
-        - Output: (batch, ROWS, columns)
+        - Input: (batch, height, width) in [0, 1]
+        - Output: (batch, FEATURES)
     """
-    gray = pixels.mean(1, keepdim=True)
-    columns = max(FEWEST_COLUMNS, round(ROWS * gray.shape[-1] / gray.shape[-2]))
-    rows: Tensor = F.interpolate(gray, (ROWS, columns), mode="bilinear", antialias=True)[:, 0]
-    return rows
+    columns = max(2 * FEWEST_COLUMNS, round(SEEN_ROWS * gray.shape[-1] / gray.shape[-2]))
+    rows = F.interpolate(gray[:, None], (SEEN_ROWS, columns), mode="bilinear", antialias=True)[:, 0]
+    found: Tensor = sight(photographed(rows)).mean((2, 3))
+    return found
 
 
 def heard_rows(samples: Tensor, rate_hz: int, spec: MelSpec) -> Tensor:
@@ -135,13 +137,21 @@ class TinyEmbedder:
     senses: frozenset[Sense] = frozenset({"picture", "sound", "text"})
     logit_scale = 1.0
 
-    def __init__(self, space: JointSpace, text: TextEncoder, spec: MelSpec, device: torch.device) -> None:
-        self._space, self._words, self._spec, self._device = space, text, spec, device
+    def __init__(
+        self,
+        sight: EfficientNetLite,
+        space: JointSpace,
+        words: TextEncoder,
+        spec: MelSpec,
+        device: torch.device,
+    ) -> None:
+        self._sight, self._space, self._words = sight, space, words
+        self._spec, self._device = spec, device
 
     def picture(self, pixels: Tensor) -> Tensor:
         """See `Embedder`."""
-        found: Tensor = self._space.picture(seen_rows(pixels.to(self._device)))
-        return found
+        features = look(self._sight, pixels.to(self._device).mean(1))
+        return F.normalize(self._space.picture(features), dim=-1)
 
     def sound(self, samples: Tensor, rate_hz: int) -> Tensor:
         """See `Embedder`."""
@@ -175,13 +185,12 @@ def load_tiny(folder: Path, device: torch.device) -> TinyEmbedder:
     """
     where = folder / "config.json"
     config = settings_of(TowerConfig, read_json(where), str(where))
+    sight = EfficientNetLite(config.blocks)
     space = JointSpace(config.widths, config.dimensions, config.text_width)
     weights = folder / "model.safetensors"
-    try:
-        space.load_state_dict({key: value.float() for key, value in load_file(weights).items()})
-    except (OSError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise BadInput(f"{weights}: not the embedder's weights ({first}); reinstall the package.") from error
+    stored = checked(weights, lambda: load_file(weights))
+    plain = {key: value.float() for key, value in stored.items()}
+    checked(weights, lambda: nn.ModuleDict({"sight": sight, "space": space}).load_state_dict(plain))
     words = load_text_encoder(find("tiny", "image"), torch.float32, device)
     spec = MelSpec.from_dict(config.mel_spec, str(where))
-    return TinyEmbedder(space.to(device).eval().requires_grad_(False), words, spec, device)
+    return TinyEmbedder(settled(sight, device), settled(space, device), words, spec)

