@@ -137,16 +137,9 @@ class TinyEmbedder:
     senses: frozenset[Sense] = frozenset({"picture", "sound", "text"})
     logit_scale = 1.0
 
-    def __init__(
-        self,
-        sight: EfficientNetLite,
-        space: JointSpace,
-        words: TextEncoder,
-        spec: MelSpec,
-        device: torch.device,
-    ) -> None:
-        self._sight, self._space, self._words = sight, space, words
-        self._spec, self._device = spec, device
+    def __init__(self, sight: EfficientNetLite, space: JointSpace, words: TextEncoder, spec: MelSpec) -> None:
+        self._sight, self._space, self._words, self._spec = sight, space, words, spec
+        self._device = space.text.weight.device
 
     def picture(self, pixels: Tensor) -> Tensor:
         """See `Embedder`."""
