@@ -191,7 +191,8 @@ class _Checkpointed:
 
 def change_of(condition: Tensor, weights: Tensor) -> Tensor:
     """The square of what the weights change of the condition, summed over all tokens and numbers."""
-    return (condition - condition * weights.to(condition)[:, None]).square().sum()
+    plain = condition.float()  # half precision would overflow
+    return (plain - plain * weights.to(plain)[:, None]).square().sum()
 
 
 def loss_of(picture: Tensor, change: Tensor, aim: Aim) -> tuple[Tensor, float, float]:

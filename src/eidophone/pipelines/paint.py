@@ -123,8 +123,8 @@ def _painted(
     )
     with torch.no_grad():
         samples = torch.from_numpy(heard.clip.mono())[None]
-        sound = easel.listener.sound(samples, heard.clip.rate_hz).cpu()
-        text = easel.reader.text([heard.caption.text]).cpu()
+        sound = easel.listener.sound(samples, heard.clip.rate_hz)
+        text = easel.reader.text([heard.caption.text])
     aim = Aim(easel.listener, sound, easel.reader, text)
     weights = heard.prompt.spread(heard.words.weights)
     nouns = heard.prompt.spread(heard.words.nouns, rest=False) > 0
