@@ -135,7 +135,7 @@ class TinyEmbedder:
 
     name = "tiny"
     senses: frozenset[Sense] = frozenset({"picture", "sound", "text"})
-    logit_scale = 1.0
+    logit_scale = 100.0
 
     def __init__(self, sight: EfficientNetLite, space: JointSpace, words: TextEncoder, spec: MelSpec) -> None:
         self._sight, self._space, self._words, self._spec = sight, space, words, spec
