@@ -106,7 +106,7 @@ class JudgeOptions(Options):
     judges: str = _choose(
         "who judges: embedders (cards, folders, files), tagger, rehearing, clean; commas between them. The "
         "first that sees and the first that hears decide the order",
-        default="tagger,rehearing,clean",
+        default="tiny,tagger,rehearing,clean",
     )
     rank_by: RankBy = _choose(
         "weaker: of the two sides; both: as published, the top share of both; weights: --looks-weight",
@@ -155,17 +155,23 @@ class ChoiceOptions(SampleOptions, JudgeOptions):
     """Samples that are judged, and may be the best of many."""
 
     judges: str = _choose(
-        "who judges each sample, as in `eidophone score`; none leaves it out", default="none"
+        "who judges each sample, as in `eidophone score`, or none (default: tiny with --from, else none)",
+        default="",
     )
     from_: int | None = _choose(
         "candidates to choose the samples from (default: no choice)", default=None, ge=1, le=4096
     )
 
+    @property
+    def panel(self) -> str:
+        """Who judges, with the default filled in."""
+        return self.judges or ("none" if self.from_ is None else "tiny")
+
     @model_validator(mode="after")
     def _enough_candidates(self) -> Self:
         if self.from_ is not None and self.from_ < self.count:
             raise ValueError(f"--from {self.from_}: too few to choose {self.count} from; lower --count.")
-        if self.from_ is not None and self.judges == "none":
+        if self.from_ is not None and self.panel == "none":
             raise ValueError(f"--from {self.from_}: nobody judges; name --judges.")
         return self
 

@@ -72,7 +72,7 @@ def test_a_named_judge_that_fails_shows_in_the_exit_code(
     ("arguments", "words"),
     [
         (["nowhere"], "there is no such folder"), (["."], "holds no finished result"),
-        (["{run}", "--judges", "nobody"], "There is no judge 'nobody'"),
+        (["{run}", "--judges", "nobody"], "judges are tagger, rehearing, clean, too"),
         (["{run}", "--rank-by", "luck"], "--rank-by"), (["{run}/0000/sound.wav"], "is a file"),
     ],
 )  # fmt: skip

@@ -132,5 +132,11 @@ def test_what_cannot_be_chosen_is_refused(given, words) -> None:
         ComposeOptions.make(**given)
 
 
+def test_who_judges_unless_somebody_is_named() -> None:
+    assert ComposeOptions.make().panel == "none"
+    assert ComposeOptions.make(from_=8).panel == "tiny"
+    assert ComposeOptions.make(judges="tagger").panel == "tagger"
+
+
 def test_there_is_something_to_reject_by_default() -> None:
     assert len(choose.ROUNDS) == len(rounds(ComposeOptions.make(from_=32, count=1, judges="tagger"))) - 1

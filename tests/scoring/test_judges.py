@@ -15,7 +15,7 @@ from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.tagger import load_tagger
 from eidophone.scoring.cleanness import Cleanness
 from eidophone.scoring.contract import judged, subject_of
-from eidophone.scoring.judges import no_embedder, open_judges
+from eidophone.scoring.judges import open_judges
 from eidophone.scoring.rehearing import Rehearing, psnr_db, ssim
 from eidophone.scoring.similarity import Similarity
 from eidophone.scoring.tagging import Tagging, classes_of
@@ -175,13 +175,16 @@ def test_what_is_no_number_is_named_and_left_out(make_result) -> None:
 
 
 def test_judges_are_opened_by_name(formula) -> None:
+    def no_embedder(name: str) -> object:
+        raise UnknownModel(f"There is no {name}.")
+
     opened = open_judges("formula, clean", lambda name: formula)
     assert [judge.name for judge in opened] == ["formula", "clean"]
     assert open_judges("none", no_embedder) == []
     for wrong in ("clean,clean", ""):
         with pytest.raises(BadInput, match="--judges"):
             open_judges(wrong, no_embedder)
-    with pytest.raises(UnknownModel, match="tagger, rehearing, clean"):
+    with pytest.raises(UnknownModel, match="no nobody; judges are tagger, rehearing, clean, too"):
         open_judges("nobody", no_embedder)
 
 

@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _order(options: Options) -> Order:
     """Best first, if samples are judged."""
-    if not isinstance(options, ChoiceOptions) or options.judges == "none":
+    if not isinstance(options, ChoiceOptions) or options.panel == "none":
         return list
 
     def _ranked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

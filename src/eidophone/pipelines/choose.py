@@ -36,7 +36,7 @@ def open_judge(options: ChoiceOptions) -> Judge:
         EidophoneError: one is not known or not here.
     """
     device = torch.device(options.device)
-    judges = open_judges(options.judges, lambda name: load_embedder(name, device, offline=options.offline))
+    judges = open_judges(options.panel, lambda name: load_embedder(name, device, offline=options.offline))
     return lambda result: judged(subject_of(result), judges)
 
 

@@ -34,13 +34,11 @@ def open_judges(names: str, load_embedder: Callable[[str], Embedder]) -> list[Sc
         return []
     if not wanted or len(set(wanted)) < len(wanted):
         raise BadInput(f"--judges {names!r}: name each judge once, with commas between them.")
-    return [OWN[name]() if name in OWN else Similarity(load_embedder(name)) for name in wanted]
+    return [OWN[name]() if name in OWN else Similarity(_embedder(name, load_embedder)) for name in wanted]
 
 
-def no_embedder(name: str) -> Embedder:
-    """Refuses a judge that is none of our own.
-
-    Raises:
-        UnknownModel: always.
-    """
-    raise UnknownModel(f"There is no judge {name!r}; there are {', '.join(OWN)}.")
+def _embedder(name: str, load_embedder: Callable[[str], Embedder]) -> Embedder:
+    try:
+        return load_embedder(name)
+    except UnknownModel as error:
+        raise UnknownModel(f"{str(error).rstrip('.')}; judges are {', '.join(OWN)}, too.") from error
