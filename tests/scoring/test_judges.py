@@ -12,7 +12,9 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from eidophone.errors import BadInput, UnknownModel
 from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import gray_from_clip
+from eidophone.models.embedders.load import load_embedder
 from eidophone.models.tagger import load_tagger
+from eidophone.scoring import similarity
 from eidophone.scoring.cleanness import Cleanness
 from eidophone.scoring.contract import judged, subject_of
 from eidophone.scoring.judges import open_judges
@@ -197,3 +199,17 @@ def test_texts_are_embedded_once(make_result, formula, monkeypatch) -> None:
     for i in range(3):
         judge(subject_of(make_result(i)))
     assert asked == ["castle", "dog barking"]
+
+
+def test_the_embedder_that_ships_says_the_same_whatever_is_embedded_at_once(make_result, monkeypatch) -> None:
+    embedder = load_embedder("tiny", torch.device("cpu"), offline=True)
+    subject = subject_of(make_result(5, width=96))
+    said = []
+    for at_once in (8, 1, 3):
+        monkeypatch.setattr(similarity, "AT_ONCE", at_once)
+        said.append(Similarity(embedder)(subject))
+    assert {"looks", "looks_gray", "sounds", "agrees"} < set(said[0])
+    assert said[1] == pytest.approx(said[0], abs=1e-5) and said[2] == pytest.approx(said[0], abs=1e-5)
+    before = subject_of(make_result(6, width=96))
+    assert Similarity(embedder)(before) != pytest.approx(said[0], abs=1e-3)
+    assert Similarity(embedder)(subject) == pytest.approx(said[0], abs=1e-5)
