@@ -22,7 +22,14 @@ def run_folder(settings: dict, tmp_path_factory: pytest.TempPathFactory) -> Path
 def test_one_result_prints_every_number(run_folder: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["score", str(run_folder / "0001")]) == 0
     said = capsys.readouterr().out
-    for name in ("tagger.sounds", "rehearing.ssim_mp3", "rehearing.psnr_db_aac", "clean.clipped"):
+    for name in (
+        "tiny.looks",
+        "tiny.agrees",
+        "tagger.sounds",
+        "rehearing.ssim_mp3",
+        "rehearing.psnr_db_aac",
+        "clean.clipped",
+    ):
         assert name in said
 
 
@@ -34,7 +41,7 @@ def test_a_run_is_ranked_best_first(run_folder: Path, capsys: pytest.CaptureFixt
     for row in rows:
         alone = eidophone.score(row["path"], judges="tagger")
         assert alone.numbers == pytest.approx(row["numbers"], abs=1e-5)
-    assert main(["score", str(run_folder)]) == 0
+    assert main(["score", str(run_folder), "--judges", "tagger"]) == 0
     assert capsys.readouterr().out.splitlines()[1].endswith(rows[0]["path"])
 
 
