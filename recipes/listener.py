@@ -29,7 +29,7 @@ from torch.nn import functional as F
 from eidophone.data.mixtures import loudness
 from eidophone.data.recordings import read_esc
 from eidophone.media.audio import read_sound, resample
-from eidophone.media.files import write_atomically
+from eidophone.media.files import write_atomically, write_text
 from eidophone.models.captioners.tagged import FOLDER
 from eidophone.models.cards import package_folder
 from eidophone.models.tagger import CONFIG, RATE_HZ, WEIGHTS, Tagger, load_tagger
@@ -254,11 +254,7 @@ def export(head: nn.Linear, names: tuple[str, ...], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / WEIGHTS, lambda draft: save_file(half, draft))
     text = json.dumps({"kind": "tagged", "sources": names}, indent=1) + "\n"
-    write_atomically(folder / CONFIG, lambda draft: _write_text(draft, text))
-
-
-def _write_text(draft: Path, text: str) -> None:
-    draft.write_text(text, encoding="utf-8")
+    write_text(folder / CONFIG, text)
 
 
 def main() -> None:

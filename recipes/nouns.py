@@ -11,7 +11,7 @@ import collections
 from collections.abc import Iterator
 from pathlib import Path
 
-from eidophone.media.files import write_atomically
+from eidophone.media.files import write_text
 from eidophone.models.captioners.nouns import TABLE, by_suffix
 from recipes import fetch
 
@@ -84,12 +84,8 @@ def main() -> None:
     folder = fetch.debian("wordnet-base") / "usr/share/wordnet"
     kept = {w: s for w, s in sorted(shares(folder).items()) if abs(s - by_suffix(w)) > FAR_OFF}
     text = "".join(f"{word} {share:.2f}\n" for word, share in kept.items())
-    write_atomically(TABLE, lambda draft: _write_text(draft, text))
+    write_text(TABLE, text)
     print(f"{len(kept)} words, {len(text)} bytes")
-
-
-def _write_text(draft: Path, text: str) -> None:
-    draft.write_text(text, encoding="ascii")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from eidophone.media.files import write_atomically
+from eidophone.media.files import write_atomically, write_text
 from eidophone.models.cards import package_folder
 from eidophone.models.tagger import CONFIG, FOLDER, RATE_HZ, WEIGHTS, Tagger, YamNet, load_tagger
 from recipes import fetch
@@ -70,11 +70,7 @@ def convert(checkpoint: Path, folder: Path) -> None:
     half = {key: value.half().contiguous() for key, value in weights.items()}
     write_atomically(folder / WEIGHTS, lambda draft: save_file(half, draft, ABOUT))
     config = json.dumps({"kind": "yamnet", **ABOUT, "classes": names}, indent=1, ensure_ascii=False)
-    write_atomically(folder / CONFIG, lambda draft: _write_text(draft, config))
-
-
-def _write_text(draft: Path, text: str) -> None:
-    draft.write_text(text + "\n", encoding="utf-8")
+    write_text(folder / CONFIG, config + "\n")
 
 
 def checkpoint_tensors(folder: Path) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from eidophone.errors import BadInput, CannotWrite
 from eidophone.media.audio import read_sound, write_wav
-from eidophone.media.files import cannot_write, sha256, write_atomically
+from eidophone.media.files import cannot_write, sha256, write_atomically, write_text
 from eidophone.media.picture import contact_sheet, read_picture, write_png
 from eidophone.media.video import write_video
 from eidophone.recipe import FORMAT, KEYWORD, RECORD_FILE, read_record, to_text
@@ -193,8 +193,4 @@ def _write_record(result: Result, folder: Path) -> None:
         "files": {path.name: sha256(path) for path in sorted(folder.iterdir())},
     }
     text = json.dumps(record, indent=2, ensure_ascii=False)
-    write_atomically(folder / RECORD_FILE, lambda draft: _write_text(draft, text))
-
-
-def _write_text(draft: Path, text: str) -> None:
-    draft.write_text(text + "\n", encoding="utf-8")
+    write_text(folder / RECORD_FILE, text + "\n")

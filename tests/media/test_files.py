@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eidophone.errors import BadInput, CannotWrite
-from eidophone.media.files import check_readable, sha256, slug, write_atomically
+from eidophone.media.files import check_readable, sha256, slug, write_atomically, write_text
 
 Limit = Callable[[int], AbstractContextManager[None]]
 
@@ -142,3 +142,9 @@ def test_what_no_decoder_needs_to_see(tmp_path: Path) -> None:
     ]:
         with pytest.raises(BadInput, match=words):
             check_readable(tmp_path / name, "a sound")
+
+
+def test_text_is_written_as_utf_8(tmp_path: Path) -> None:
+    write_text(tmp_path / "new" / "a.txt", "Kadl\u010d\u00edk")
+    assert (tmp_path / "new" / "a.txt").read_bytes() == "Kadl\u010d\u00edk".encode()
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["a.txt"]

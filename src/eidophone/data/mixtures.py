@@ -13,7 +13,7 @@ import numpy as np
 from eidophone.data.recordings import Recording
 from eidophone.errors import BadInput
 from eidophone.media.audio import peak_normalize, read_sound, resample, write_wav
-from eidophone.media.files import write_atomically
+from eidophone.media.files import write_text
 from eidophone.values import Clip, Floats
 
 RATE_HZ = 44_100
@@ -119,17 +119,13 @@ def write_mixtures(mixtures: Sequence[Mixture], folder: Path) -> Iterator[Path]:
         rows.append({"file": path.name, **_row(mixture)})
         yield path
     text = json.dumps({"format": FORMAT, "rate_hz": RATE_HZ, "mixtures": rows}, indent=1)
-    write_atomically(folder / MANIFEST, lambda draft: _write_text(draft, text))
+    write_text(folder / MANIFEST, text + "\n")
 
 
 def _row(mixture: Mixture) -> dict[str, object]:
     sources = [r.path.name for r in (mixture.first, mixture.second)]
     level = round(mixture.level_db, 3)
     return {"labels": list(mixture.labels), "sources": sources, "level_db": level, "seed": mixture.seed}
-
-
-def _write_text(draft: Path, text: str) -> None:
-    draft.write_text(text + "\n", encoding="utf-8")
 
 
 def read_mixtures(folder: Path) -> list[Recording]:

@@ -51,6 +51,19 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         raise
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes text as UTF-8, the whole or nothing.
+
+    Raises:
+        CannotWrite: As `write_atomically`.
+    """
+
+    def _write(draft: Path) -> None:
+        draft.write_text(text, encoding="utf-8")
+
+    write_atomically(path, _write)
+
+
 def slug(text: str) -> str:
     """A short name for a folder made of a to z, 0 to 9 and dashes; never empty, the same for the same text.
 
