@@ -14,15 +14,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eidophone.data.mixtures import draw, mix
+from eidophone.data.recordings import read_esc
 from eidophone.errors import WeightsAbsent
+from eidophone.media.audio import read_sound
 from eidophone.models.captioners.sentence import Heard, sentence
 from eidophone.models.captioners.table import sources
 from eidophone.models.captioners.tagged import RATE_HZ, TaggedCaptioner, load_tagged
 from eidophone.models.captioners.timeline import COLUMNS, Timeline
 from eidophone.models.captioners.windows import captioned
 from eidophone.models.tagger import SPAN, STEP
+from tests.conftest import SHARED
 
 RNG = np.random.default_rng
+ESC10 = SHARED / "data" / "esc10"
 
 
 @pytest.fixture(scope="module")
@@ -212,3 +217,26 @@ def test_the_last_short_window_is_heard_too() -> None:
     found = captioned([np.full(25, 0.1, np.float32)], 10, 10, lambda w: [(f"n{len(w)}", 0.5)])
     assert found.words[-1].text == "n5" and found.words[-1].end_s == 2.5
     assert torch.is_inference_mode_enabled() is False
+
+
+# real recordings
+
+
+@pytest.mark.skipif(
+    not (SHARED / "data/esc10").is_dir(), reason="the recordings are not beside this checkout"
+)
+def test_recordings_it_never_heard_are_named() -> None:
+    """Every fourth recording of fold 4, and mixtures of them; `benchmarks.captions` measures all."""
+    from benchmarks.captions import heard, names
+
+    captioner = load_tagged()
+    pool = [r for r in read_esc(ESC10) if r.fold == 4][::4]
+    right = [names(heard(captioner, read_sound(r.path)), r.labels[0]) for r in pool]
+    assert np.mean(right) >= 0.85
+    found = [
+        [names(caption, label) for label in mixture.labels]
+        for mixture in draw(pool, 12, 1000)
+        for caption in [heard(captioner, mix(mixture))]
+    ]
+    assert np.mean([any(pair) for pair in found]) >= 0.9
+    assert np.mean([all(pair) for pair in found]) >= 0.45

@@ -38,7 +38,7 @@ the ENGINE of a VEHICLE idles
 a pure TONE
 a low HUM
 FOOTSTEPS
-an OWL hooting in the distance
+an OWL hooting in the DISTANCE
 a TRAIN passing, then a DOOR closing
 GUNSHOTS
 a large CROWD cheering loudly
