@@ -312,10 +312,12 @@ class PaintOptions(DrawOptions):
         "paper": {
             "solver": "plms", "steps": 40, "image_guidance": 7.5, "optimise": 10, "keep": "last",
             "noun_rate": 0.01, "other_rate": 0.01, "condition_share": 0.01, "gradient_steps": None,
+            "patience": None,
         },
         "fast": {
             "solver": "dpm++2m", "steps": 10, "optimise": 6, "keep": "best",
             "noun_rate": 0.1, "other_rate": 0.1, "condition_share": 0.0, "gradient_steps": 3,
+            "patience": 2,
         },
         "draft": {"solver": "unipc", "steps": 8, "optimise": 0},
     }  # fmt: skip
@@ -349,10 +351,12 @@ class PaintOptions(DrawOptions):
         "how much of the loss holds the condition where the plain caption has it", default=0.0
     )
     gradient_steps: int | None = _choose(
-        "gradients flow through this many last steps (default of paper: all)", default=3, ge=1
+        "gradients flow through this many last steps; paper: all", default=3, ge=1
     )
     checkpointing: bool = _choose("compute steps twice instead of keeping them in memory", default=False)
-    patience: int | None = _choose("stop after so many tries that are no better", default=None, ge=1)
+    patience: int | None = _choose(
+        "stop after so many tries in a row that are no better; paper: never", default=2, ge=1
+    )
     start_s: float = _choose("where the sound begins, in seconds", default=0.0, ge=0, allow_inf_nan=False)
     duration_s: float | None = _choose("how much of the sound, in seconds (default: all)", default=None, gt=0)
 

@@ -213,4 +213,5 @@ def test_the_paper_preset_is_the_published_method() -> None:
     paper = PaintOptions.make(preset="paper", sound="x.wav")
     assert (paper.solver, paper.steps, paper.image_guidance, paper.optimise) == ("plms", 40, 7.5, 10)
     assert (paper.noun_rate, paper.other_rate, paper.condition_share) == (0.01, 0.01, 0.01)
-    assert paper.gradient_steps is None and paper.keep == "last" and not paper.checkpointing
+    assert paper.gradient_steps is None and paper.patience is None
+    assert paper.keep == "last" and not paper.checkpointing
