@@ -6,7 +6,6 @@ without walking again. A line a judgement is kept in OUT/best-of.jsonl, so that 
 """
 
 import argparse
-import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from benchmarks.judging import Judges, Ledger
 from benchmarks.pairs import PAIRS, picture_prompt, sound_prompt
 from eidophone.diffusion.pause import joined
 from eidophone.options import ComposeOptions
-from eidophone.pipelines.choose import Course, Walker, open_judge
+from eidophone.pipelines.choose import Course, Walker, open_judge, steps_after
 from eidophone.pipelines.compose import course_of, open_canvas
 
 #: Shares of the steps after which candidates are judged; the last is the end.
@@ -27,7 +26,7 @@ FILE = "best-of.jsonl"
 
 def steps_of(options: ComposeOptions) -> list[int]:
     """The steps after which candidates are judged."""
-    return sorted({math.ceil(share * options.steps) for share in JUDGED_AT})
+    return sorted({steps_after(share, options.steps) for share in JUDGED_AT})
 
 
 def collect(ledger: Ledger, given: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from eidophone.evaluation.statistics import Mean, mean_of
+from eidophone.pipelines.choose import steps_after
 from eidophone.scoring.ranking import Candidate, ranked
 
 Sides = tuple[float, float]
@@ -68,7 +69,7 @@ def chosen(pool: Pool, among: Sequence[int], policy: Policy, steps: int) -> tupl
     """The best candidate by a policy, and the steps that were walked for it."""
     left, walked, at = list(among), 0, 0
     for share, kept in policy:
-        until = math.ceil(share * steps)
+        until = steps_after(share, steps)
         walked += len(left) * (until - at)
         left, at = order(pool.early[until], left)[: math.ceil(kept * len(among))], until
     return order(pool.final, left)[0], walked + len(left) * (steps - at)

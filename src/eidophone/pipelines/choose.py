@@ -26,7 +26,7 @@ Judge = Callable[[Result], Score]
 #: (steps, samples in the batch, place in it) of each stretch that a sample walked; 0 steps: decoded.
 Lineage = tuple[tuple[int, int, int], ...]
 #: Share of the steps after which candidates are judged, and share of them that is kept.
-ROUNDS = ((0.2, 0.5), (0.4, 0.25))
+ROUNDS = ((0.12, 0.5), (0.28, 0.25), (0.6, 0.125))
 
 
 def open_judge(options: ChoiceOptions) -> Judge:
@@ -55,6 +55,15 @@ def with_cost(result: Result, candidates: int, evaluations: int) -> Result:
     return replace(result, facts=result.facts | chosen)
 
 
+def steps_after(share: float, steps: int) -> int:
+    """How many steps are at least this share of all.
+
+    >>> steps_after(0.28, 25), steps_after(0.12, 12)
+    (7, 2)
+    """
+    return math.ceil(round(share * steps, 6))
+
+
 @dataclass(frozen=True)
 class Round:
     """Walk until so many steps are done, judge, keep so many."""
@@ -67,13 +76,13 @@ def rounds(options: ComposeOptions) -> list[Round]:
     """The rounds of a run; the last one judges finished samples.
 
     >>> rounds(ComposeOptions.make(count=4, from_=32, steps=25, judges="tagger"))
-    [Round(until=5, keep=16), Round(until=10, keep=8), Round(until=25, keep=4)]
+    [Round(until=3, keep=16), Round(until=7, keep=8), Round(until=15, keep=4), Round(until=25, keep=4)]
     """
     assert options.from_ is not None
     found: list[Round] = []
     if options.early_rejection:
         for after, share in ROUNDS:
-            until = math.ceil(after * options.steps)
+            until = steps_after(after, options.steps)
             keep = max(options.count, math.ceil(share * options.from_))
             before = found[-1] if found else Round(0, options.from_)
             if before.until < until < options.steps and keep < before.keep:
