@@ -195,6 +195,24 @@ def test_a_short_event_is_found_where_it_was(windows: int) -> None:
     assert line.confidence(np.ones(2))[1] == pytest.approx(0.8**2 / 1.8)
 
 
+def test_one_mistake_does_not_stretch_a_long_stretch() -> None:
+    line = Timeline(1, 0.5)
+    course = np.zeros((5000, 1), np.float32)
+    course[100], course[3000:4500] = 0.9, 0.9
+    line.add(course)
+    start, end = line.span(0, 1.0)
+    assert start == pytest.approx(1500, abs=20) and end == pytest.approx(2250, abs=20)
+
+
+@pytest.mark.parametrize("windows", [1, 10, 300])
+def test_what_sounds_all_the_time_spans_all_of_it(windows: int) -> None:
+    line = Timeline(1, 0.5)
+    line.add(np.full((windows, 1), 0.6, np.float32))
+    start, end = line.span(0, 1.0)
+    whole = (windows - 1) * 0.5 + 1
+    assert start <= 0.01 * whole + 0.5 and end >= 0.99 * whole - 0.5
+
+
 # windows
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from eidophone.values import Floats
 
 COLUMNS = 1024
+STRAY = 0.01
 
 
 class Timeline:
@@ -55,14 +56,17 @@ class Timeline:
     def span(self, source: int, window_s: float) -> tuple[float, float]:
         """From when to when a source is at least half as probable as at its surest, in seconds.
 
+        Of all that, the first and the last hundredth are left out: a moment's mistake does not stretch it.
+
         Args:
             source: Which one.
             window_s: How long a window is.
         """
         course = self._columns[:, source]
-        clear = np.flatnonzero(course >= max(course.max() / 2, 1e-6))
-        if not len(clear):
+        clear = np.where(course >= max(course.max() / 2, 1e-6), course.astype(np.float64), 0).cumsum()
+        if not clear[-1]:
             return 0.0, 0.0
+        first, last = np.searchsorted(clear, [STRAY * clear[-1], (1 - STRAY) * clear[-1]])
         column_s = self._each * self._step_s
-        last_window = min((clear[-1] + 1) * self._each, self._windows) - 1
-        return float(clear[0] * column_s), float(last_window * self._step_s + window_s)
+        last_window = min((last + 1) * self._each, self._windows) - 1
+        return float(first * column_s), float(last_window * self._step_s + window_s)
