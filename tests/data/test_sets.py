@@ -53,10 +53,19 @@ def test_clotho_has_five_captions_a_sound(tmp_path: Path) -> None:
     assert found.path.is_file()
 
 
-def test_audiocaps_joins_the_captions_of_a_clip_and_leaves_out_lost_ones(tmp_path: Path) -> None:
-    tone(tmp_path / "audio" / "test" / "Yabc.wav", 440)
+@pytest.mark.parametrize(
+    ("clip", "rows"),
+    [
+        ("audio/test/Yabc.wav", "test.csv"),
+        ("AUDIOCAPS/audio_32000Hz/test/abc_30.flac", "AUDIOCAPS/csv_files_v1/test.csv"),  # of aac-datasets
+    ],
+)
+def test_audiocaps_joins_the_captions_of_a_clip_and_leaves_out_lost_ones(
+    clip: str, rows: str, tmp_path: Path
+) -> None:
+    tone(tmp_path / clip, 440)
     table(
-        tmp_path / "test.csv",
+        tmp_path / rows,
         [
             {"audiocap_id": i, "youtube_id": video, "start_time": "30", "caption": said}
             for i, (video, said) in enumerate([("abc", "a dog"), ("abc", "it barks"), ("gone", "rain")])
