@@ -1,6 +1,7 @@
 """The embedded family: it is there, it is small, it works through the real command."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 import eidophone
 from eidophone.cli import main
+from eidophone.diffusion.noise import batch_noise
 from eidophone.models.cards import package_folder
 from eidophone.models.load import Loader, load_vocoder, mel_spec_of
 from eidophone.models.source import find
@@ -64,3 +66,18 @@ def test_the_command_works_offline_and_makes_different_samples(tmp_path: Path, c
     again = eidophone.remake(out / "0001" / "sound.wav", out=tmp_path / "again")
     for name in ("picture.png", "sound.wav", "video.mp4"):
         assert (again.folder / name).read_bytes() == (out / "0001" / name).read_bytes()
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_two_prompts_in_one_call_say_what_two_calls_say(batch: int) -> None:
+    model = Loader(torch.device("cpu"), torch.float32, offline=True).model("tiny", "image")
+    told = [model.text.encode(words) for words in ("two dogs", "")]
+    together = model.guided(told[0], told[1], 5.0)
+    latents, at = batch_noise(model.latent_shape(128, 288), range(batch)), torch.tensor(500)
+    with torch.inference_mode():
+        before = model.evaluations
+        paired = together(latents, at)
+        assert model.evaluations - before == 2 * batch
+        apart = replace(together, both=None)(latents, at)
+    assert model.evaluations - before == 4 * batch
+    torch.testing.assert_close(paired, apart, atol=1e-4, rtol=1e-4)

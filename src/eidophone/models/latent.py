@@ -126,7 +126,7 @@ class LatentModel:
         Shape:
             - latents: (batch, channels, rows, columns)
             - timestep: ()
-            - condition: (1, tokens, width)
+            - condition: (1, tokens, width) for all of them, or (batch, tokens, width)
         """
         batch = latents.shape[0]
         self.evaluations += batch
@@ -144,8 +144,15 @@ class LatentModel:
         self, wanted: Tensor, unwanted: Tensor, scale: float, window: Window | None = None
     ) -> Denoiser:
         """A denoiser with its prompts bound: conditions from `text.encode`."""
+
+        def both(latents: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor]:
+            count = len(latents)
+            told = torch.cat([prompt.expand(count, -1, -1) for prompt in (unwanted, wanted)])
+            without, with_prompt = self.noise_of(torch.cat([latents, latents]), timestep, told).chunk(2)
+            return without, with_prompt
+
         window = window or Window()
-        return Guided(Conditioned(self, wanted), Conditioned(self, unwanted), scale, window)
+        return Guided(Conditioned(self, wanted), Conditioned(self, unwanted), scale, window, both)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents to pictures in [0, 1], float32, on the CPU.
