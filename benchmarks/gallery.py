@@ -1,0 +1,65 @@
+"""The README's pictures: `python -m benchmarks.gallery`. Fixed pairs and seeds, chosen by the machine alone.
+
+For each pair 16 candidates of the embedded family are made and the embedder keeps the best one. Its film goes
+to docs/gallery/, all pictures to docs/images/tiny.png. The sound tagger, which did not choose, says what it
+hears.
+"""
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+
+import soxr
+import torch
+
+import eidophone
+from eidophone.media.files import slug
+from eidophone.media.picture import contact_sheet, write_png
+from eidophone.models.tagger import RATE_HZ, Tagger, load_tagger
+from eidophone.values import Result
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+FORM = "a painting of {}, grayscale, black background"
+PAIRS = (
+    ("frogs", "frog croaking"),
+    ("cute dogs", "dog barking"),
+    ("owls", "birds singing sweetly"),
+    ("castle towers", "church bell ringing"),
+    ("furry kittens", "cat purring"),
+    ("trains", "train whistling"),
+    ("roosters", "rooster crowing"),
+    ("guitars", "guitar playing"),
+    ("clocks", "clock ticking"),
+)
+CANDIDATES, SEED = 16, 1234
+
+
+def heard(result: Result, ear: Tagger, count: int = 3) -> list[str]:
+    """What the tagger hears in a result, best first."""
+    sound = torch.from_numpy(soxr.resample(result.clip.mono(), result.clip.rate_hz, RATE_HZ))
+    return ear.top(ear.scores(sound[None]).mean(1), count)[0]
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gallery", description=__doc__.split("\n")[0])
+    parser.add_argument("--docs", type=Path, default=DOCS, help="where gallery/ and images/ are")
+    given = parser.parse_args()
+    ear, pictures, titles = load_tagger(), [], []
+    (given.docs / "gallery").mkdir(parents=True, exist_ok=True)
+    for looks, sounds in PAIRS:
+        with tempfile.TemporaryDirectory() as folder:
+            (best,) = eidophone.compose(
+                FORM.format(looks), sounds, count=1, from_=CANDIDATES, seed=SEED, judges="tiny", out=folder
+            )
+            assert best.folder is not None
+            shutil.copy(best.folder / "video.mp4", given.docs / "gallery" / f"{slug(looks)}.mp4")
+        pictures.append(best.picture)
+        titles.append(f"{looks} + {sounds}")
+        print(f"{titles[-1]}: seed {best.recipe['seed']}, the tagger hears {', '.join(heard(best, ear))}")
+    write_png(given.docs / "images" / "tiny.png", contact_sheet(pictures, titles, 3))
+
+
+if __name__ == "__main__":
+    main()
