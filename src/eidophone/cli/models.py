@@ -64,10 +64,11 @@ def show_list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(rows, indent=2))
         return 0
-    print(f"{'name':<12}{'role':<11}{'here':<6}{'licence':<24}source")
+    wide = max(len(str(row["name"])) for row in rows) + 2
+    print(f"{'name':<{wide}}{'role':<11}{'here':<6}{'licence':<24}source")
     for row in rows:
         here = "yes" if row["here"] else "no"
-        print(f"{row['name']:<12}{row['role']:<11}{here:<6}{row['licence']:<24}{row['source']}")
+        print(f"{row['name']:<{wide}}{row['role']:<11}{here:<6}{row['licence']:<24}{row['source']}")
     print("\nA folder in diffusers' layout, a .safetensors file or a hub id can stand for any name.")
     return 0
 
