@@ -25,7 +25,7 @@ WORDS = {
     "dog": "dog", "kitten": "cat", "train": "train", "race": "car", "frog": "frog", "rooster": "rooster",
 }  # fmt: skip
 COLUMNS = (
-    "tiny.looks", "tiny.sounds", "success.both", "seen by the judge", "heard by YAMNet", "rehearing.ssim",
+    "tiny.looks", "tiny.sounds", "seen by the judge", "heard by YAMNet", "rehearing.ssim",
     "rehearing.ssim_mp3", "rehearing.ssim_aac", "unet_evaluations",
 )  # fmt: skip
 
