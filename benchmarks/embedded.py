@@ -6,7 +6,7 @@
 
 Independent judges: YAMNet (right class in the top five of 521) and recipes/judge.py (right of forty), which
 must have been trained before. Results are kept by the weights' digest in --out, so a run goes on where it was
-stopped. The ceilings need the sound pack of recipes/sounds.py.
+stopped. The ceilings need the packs of recipes/sounds.py and recipes/pictures.py.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from benchmarks.compose import peak_mb, seconds
-from benchmarks.judging import Judges, Ledger
+from benchmarks.judging import Judges, Ledger, pixels_of
 from benchmarks.material import SOUND_ALONE, STEPS, coded, real
 from benchmarks.pairs import PAIRS, SYNONYMS, picture_prompt, picture_side, sound_prompt, sound_side
 from eidophone.models.cards import package_folder
@@ -38,7 +38,7 @@ from recipes.config import HERE
 SEEDS, CANDIDATES = 8, 16
 FIRST_SEED = 1234
 AT_ONCE = 8
-CEILING_CLIPS = 3
+CEILING_CLIPS, CEILING_CANVASES = 3, 2
 SIDES = ("looks", "sounds")
 
 
@@ -91,10 +91,10 @@ def made(part: str, item: Item, seeds: Sequence[int]) -> Iterable[Result]:
 
 def fit_of(embedder: Embedder, result: Result, item: Item) -> dict[str, float]:
     """How well the whole picture and the whole sound fit their prompts, as cosines."""
-    pixels = torch.from_numpy(result.picture.pixels).permute(2, 0, 1)[None]
     sound = torch.from_numpy(result.clip.mono())[None]
     told = embedder.text(item.prompts)
-    sides = (embedder.picture(pixels), embedder.sound(sound, result.clip.rate_hz))
+    looks = embedder.picture(pixels_of(result.spectrogram))
+    sides = (looks, embedder.sound(sound, result.clip.rate_hz))
     return {name: float(side[0] @ told[i]) for i, (name, side) in enumerate(zip(SIDES, sides, strict=True))}
 
 
@@ -119,7 +119,7 @@ def judge_part(part: str, seeds: int, judges: Judges, ledger: Ledger, embedder: 
 
 
 def ceilings(work: Path, judges: Judges, ledger: Ledger) -> None:
-    """Real development windows, played as they are drawn, and after the codec."""
+    """Real development windows, played as they are drawn, and after the codec; drawn canvases."""
     source = find("tiny", "audio")
     spec, vocoder = mel_spec_of(source), load_vocoder(source)
     gray, names = real(work, CEILING_CLIPS)
@@ -127,6 +127,8 @@ def ceilings(work: Path, judges: Judges, ledger: Ledger) -> None:
         for n, (sound, name) in enumerate(zip(play(drawn, vocoder, spec), names, strict=True)):
             found = judges.heard(torch.from_numpy(sound), spec.rate_hz, name)
             ledger.add(f"{kind}/{name}/{n}", {"heard": found})
+    for n, (name, picture) in enumerate(drawn(work, CEILING_CANVASES)):
+        ledger.add(f"drawn/{name}/{n}", {"seen": judges.seen(picture, name)})
 
 
 def costs() -> dict[str, str]:
@@ -188,6 +190,7 @@ def table(ledger: Ledger) -> dict[str, str]:
         "sound alone, heard": share(ledger, "sound", lambda row: row["heard"]),
         "real windows, played": share(ledger, "real", lambda row: row["heard"]),
         "real windows through the codec, played": share(ledger, "codec", lambda row: row["heard"]),
+        "canvases that the image model learned from, seen": share(ledger, "drawn", lambda row: row["seen"]),
         "picture alone, seen": share(ledger, "picture", lambda row: row["seen"]),
         "compose, seen": share(ledger, "compose", lambda row: row["seen"]),
         "compose, heard": share(ledger, "compose", lambda row: row["heard"]),

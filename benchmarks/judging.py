@@ -14,11 +14,16 @@ import torch
 from torch import Tensor
 
 from eidophone.models.tagger import RATE_HZ, Tagger, load_tagger
-from eidophone.values import Picture, Result
+from eidophone.values import Floats, Result
 from recipes.judge import Eye
 from recipes.judge import load as load_judge
 from recipes.sounds import TOP
 from recipes.sounds import concepts as sound_concepts
+
+
+def pixels_of(gray: Floats) -> Tensor:
+    """A grey picture (height, width) as embedders and judges take it: (1, 3, height, width)."""
+    return torch.from_numpy(gray)[None, None].expand(-1, 3, -1, -1)
 
 
 def heard_by(ear: Tagger, samples: Tensor, rate_hz: int, concept: str) -> bool:
@@ -49,16 +54,18 @@ class Judges:
         """See `heard_by`."""
         return heard_by(self.ear, samples, rate_hz, concept)
 
-    def seen(self, picture: Picture, concept: str) -> bool:
-        """Whether the picture's likeliest name of forty is the concept."""
-        pixels = torch.from_numpy(picture.pixels).permute(2, 0, 1)[None]
-        return self.eye.top(pixels)[0] == [concept]
+    def seen(self, gray: Floats, concept: str) -> bool:
+        """Whether the likeliest name of a picture (height, width) among forty is the concept."""
+        return self.eye.top(pixels_of(gray))[0] == [concept]
 
     def both(self, result: Result, shown: str, played: str) -> dict[str, bool]:
-        """`seen` and `heard` of a result; a side without a concept is left out."""
+        """`seen` and `heard` of a result; a side without a concept is left out.
+
+        The picture is the one that plays, which is not what `imprint` shows beside it.
+        """
         found = {}
         if shown:
-            found["seen"] = self.seen(result.picture, shown)
+            found["seen"] = self.seen(result.spectrogram, shown)
         if played:
             mono = torch.from_numpy(result.clip.mono())
             found["heard"] = self.heard(mono, result.clip.rate_hz, played)

@@ -1,15 +1,19 @@
-"""Mel pictures that benchmarks play: real ones, and what the codec leaves of them."""
+"""What benchmarks play and show at best: real mel pictures, what the codec leaves of them, drawn canvases."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.pairs import sound_side
+from benchmarks.pairs import picture_side, sound_side
 from eidophone.options import ComposeOptions
 from eidophone.pipelines.run import open_studio
+from recipes.canvas import Pack, canvas
 from recipes.config import Run
 from recipes.embedder import windows
+from recipes.pictures import concepts
 
 STEPS = 25
 #: Options of `compose` that leave one model out.
@@ -32,3 +36,11 @@ def coded(gray: Tensor) -> Tensor:
         parts = [codec.encode(2 * part[:, None].expand(-1, 3, -1, -1) - 1) for part in gray.split(8)]
         made = torch.cat([codec.decode(code.latent_dist.mean).sample.mean(1) for code in parts])
     return (made / 2 + 0.5).clamp(0, 1)
+
+
+def drawn(work: Path, each: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Concepts and calm canvases, (height, width) in [0, 1], as the image model learned from."""
+    pack = Pack.load(work / "pictures.npz", concepts())
+    for number, concept in enumerate(picture_side()):
+        for more in range(each):
+            yield concept, canvas(pack, (9, each * number + more), concept, None, calm=True).picture

