@@ -344,7 +344,10 @@ class PaintOptions(DrawOptions):
     optimise: int = _choose(
         "pictures to try while the words' weights are fitted to the sound; 0 is off", default=6, ge=0, le=1000
     )
-    keep: Literal["best", "last"] = _choose("which of the tried pictures counts", default="best")
+    keep: Literal["best", "last"] = _choose(
+        "which of the tried pictures counts: the last, or the best that the sound does not lose by",
+        default="best",
+    )
     noun_rate: Rate = _choose("learning rate of the nouns' weights", default=0.1)
     other_rate: Rate = _choose("learning rate of all other weights", default=0.1)
     condition_share: Rate = _choose(

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch.nn import functional as F
 
 import eidophone
@@ -16,7 +18,7 @@ from eidophone.media.audio import write_wav
 from eidophone.models.embedders import load as embedders
 from eidophone.models.load import Loader
 from eidophone.options import PaintOptions
-from eidophone.pipelines.optimise import Aim, Plan, Scene, optimise, sample, spherical
+from eidophone.pipelines.optimise import Aim, Plan, Scene, Trial, best_of, optimise, sample, spherical
 from eidophone.pipelines.prompts import make_prompt
 from eidophone.values import Caption, Clip
 
@@ -120,6 +122,15 @@ def test_the_first_trial_has_the_given_weights_and_the_loss_falls(scene: Scene) 
     held = list(optimise(scene, aim, replace(plan, condition_share=1.0), given, nouns, lambda _: None))
     off = [float((run[-1].weights - 1).abs()[~nouns].mean()) for run in (held, trials)]
     assert off[0] < off[1]  # the first term pulls back to the plain caption
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), st.floats(-1, 1)), min_size=1, max_size=12))
+def test_the_best_trial_never_trades_the_sound_for_the_caption(pairs: list[tuple[float, float]]) -> None:
+    nothing = torch.zeros(1)
+    trials = [Trial(nothing, nothing, loss, to_sound, 0.0) for loss, to_sound in pairs]
+    best = trials[best_of(trials)]
+    assert best.to_sound >= trials[0].to_sound and best.loss <= trials[0].loss
+    assert not any(t.loss < best.loss and t.to_sound >= trials[0].to_sound for t in trials)
 
 
 def test_patience_ends_it(scene: Scene) -> None:

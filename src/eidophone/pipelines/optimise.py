@@ -220,5 +220,9 @@ def spherical(cosine: Tensor) -> Tensor:
 
 
 def best_of(trials: list[Trial]) -> int:
-    """Which trial has the lowest loss; the first of equals."""
-    return min(range(len(trials)), key=lambda i: trials[i].loss)
+    """Which trial has the lowest loss of those that are no further from the sound than the first.
+
+    The loss alone may trade the sound for the caption. The first of equals.
+    """
+    faithful = [i for i, trial in enumerate(trials) if trial.to_sound >= trials[0].to_sound]
+    return min(faithful, key=lambda i: trials[i].loss)
