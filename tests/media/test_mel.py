@@ -1,5 +1,7 @@
 """The mel picture: laws of sound, and librosa as an independent implementation."""
 
+from dataclasses import replace
+
 import librosa
 import numpy as np
 import pytest
@@ -88,6 +90,15 @@ def test_low_pitch_is_at_the_bottom_and_silence_is_black() -> None:
 def test_short_sounds_are_filled_up(frames: int) -> None:
     gray = gray_from_clip(Clip(np.ones((1, frames), np.float32), TINY.rate_hz), TINY)
     assert gray.shape[0] == TINY.bands and 1 <= gray.shape[1] <= max(1, -(-frames // TINY.hop))
+
+
+def test_gradients_flow_after_the_same_bands_served_without_them() -> None:
+    spec = replace(TINY, bands=TINY.bands - 1)
+    with torch.inference_mode():
+        log_mel(torch.zeros(4000), spec)
+    wave = torch.zeros(4000, requires_grad=True)
+    log_mel(wave, spec).sum().backward()
+    assert wave.grad is not None
 
 
 def test_the_analysis_has_a_finite_gradient_in_silence() -> None:

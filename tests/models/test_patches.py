@@ -50,7 +50,7 @@ def test_encoding_is_linear_up_to_a_constant() -> None:
 
 
 def test_levelling_changes_no_picture() -> None:
-    coder, seen = fitted(8), codec.as_input(pictures(4).numpy(), torch.device("cpu"))
+    coder, seen = fitted(8).requires_grad_(False), codec.as_input(pictures(4).numpy(), torch.device("cpu"))
     before = coder.decode(coder.encode(seen).latent_dist.mean).sample.clone()
     deviation = coder.encode(seen).latent_dist.mean.std((0, 2, 3))
     codec.levelled(coder, deviation)

@@ -28,7 +28,8 @@ def _filters(spec: MelSpec) -> Tensor:
         norm="slaney",
         mel_scale="slaney",
     )
-    return torch.from_numpy(bank.T.copy()).float()
+    with torch.inference_mode(False):  # it is kept, and may next be asked for where gradients flow
+        return torch.from_numpy(bank.T.copy()).float()
 
 
 def mel_filters(spec: MelSpec) -> Tensor:

@@ -51,7 +51,7 @@ def ranked(
 
     >>> few = [Candidate("a", 0, 0.9, 0.1), Candidate("b", 1, 0.5, 0.5), Candidate("c", 2, 0.1, None)]
     >>> [c.item for c in ranked(few)]
-    ['a', 'b', 'c']
+    ['b', 'a', 'c']
     """
     used = [name for name in ("looks", "sounds") if any(getattr(c, name) is not None for c in candidates)]
     whole = [c for c in candidates if all(getattr(c, name) is not None for name in used)]

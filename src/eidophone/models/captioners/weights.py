@@ -37,8 +37,8 @@ class WordWeights:
 def attention(audio: Sequence[float], noun: Sequence[float]) -> list[float]:
     """Audio attention, in the place of which sure nouns take s + 0.1 a.
 
-    >>> attention([0.5, 0.5], [0.2, 0.9])
-    [0.5, 0.95]
+    >>> attention([0.5, 0.5], [0.2, 0.75])
+    [0.5, 0.8]
     """
     return [s + AUDIO_SHARE * a if s > THRESHOLD else a for a, s in zip(audio, noun, strict=True)]
 
