@@ -1,7 +1,9 @@
 """Flags made from options, so that a setting is written once."""
 
 import argparse
+import types
 import typing
+from pathlib import Path
 from typing import Any, NoReturn
 
 from pydantic.fields import FieldInfo
@@ -52,13 +54,26 @@ def _help(field: FieldInfo, default: Any) -> str:
 
 
 def _metavar(annotation: Any) -> str:
+    """What stands for a value in the help.
+
+    >>> _metavar(typing.Annotated[int, "a rule"] | None), _metavar(float), _metavar(Path | None)
+    ('N', 'X', 'PATH')
+    """
     choices = _choices(annotation)
     if choices:
         return "{" + ",".join(choices) + "}"
-    for kind, name in ((int, "N"), (float, "X")):
-        if annotation is kind or kind in typing.get_args(annotation):
-            return name
-    return "TEXT" if annotation is str else "PATH"
+    kinds = _kinds(annotation)
+    return next((name for kind, name in ((int, "N"), (float, "X"), (Path, "PATH")) if kind in kinds), "TEXT")
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The plain types that a field takes, inside unions and annotations."""
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _kinds(inner[0])
+    if origin in (typing.Union, types.UnionType):
+        return set().union(*(_kinds(kind) for kind in inner))
+    return {annotation}
 
 
 def _choices(annotation: Any) -> tuple[str, ...]:
