@@ -22,6 +22,7 @@ LAYERS = [
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 WITHIN = [  # inside a layer, too
+    ("options", ["base"], ["shared"], ["canvas", "paint", "media", "judging"]),
     (
         "media",
         ["mel", "files", "vocoder_files", "truncation", "resampling"],

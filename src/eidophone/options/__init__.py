@@ -1,0 +1,71 @@
+"""The settings of every verb: their names, rules, help and presets, written once.
+
+Flags, the Python API and the record are made from these classes. This module imports no torch, so
+that `--help` is quick. `None` in a preset means: what the models themselves advise (their card).
+"""
+
+from eidophone.options.base import (
+    Decibels,
+    Device,
+    Dtype,
+    ModelName,
+    Options,
+    Pixels,
+    Preset,
+    RankBy,
+    Rate,
+    Scale,
+    Share,
+    Solver,
+    Steps,
+    Threads,
+    VocoderChoice,
+    flag_of,
+)
+from eidophone.options.canvas import ComposeOptions, ImprintOptions
+from eidophone.options.judging import EvaluateOptions, ScoreOptions
+from eidophone.options.media import CaptionOptions, HearOptions, MixOptions, SeeOptions
+from eidophone.options.paint import PaintOptions
+from eidophone.options.shared import ChoiceOptions, DrawOptions, JudgeOptions, PlaceOptions, SampleOptions
+
+__all__ = [
+    "VERBS",
+    "CaptionOptions",
+    "ChoiceOptions",
+    "ComposeOptions",
+    "Decibels",
+    "Device",
+    "DrawOptions",
+    "Dtype",
+    "EvaluateOptions",
+    "HearOptions",
+    "ImprintOptions",
+    "JudgeOptions",
+    "MixOptions",
+    "ModelName",
+    "Options",
+    "PaintOptions",
+    "Pixels",
+    "PlaceOptions",
+    "Preset",
+    "RankBy",
+    "Rate",
+    "SampleOptions",
+    "Scale",
+    "ScoreOptions",
+    "SeeOptions",
+    "Share",
+    "Solver",
+    "Steps",
+    "Threads",
+    "VocoderChoice",
+    "flag_of",
+]
+
+VERBS: dict[str, type[Options]] = {
+    "compose": ComposeOptions,
+    "imprint": ImprintOptions,
+    "paint": PaintOptions,
+    "hear": HearOptions,
+    "see": SeeOptions,
+}

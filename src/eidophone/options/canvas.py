@@ -1,0 +1,136 @@
+"""Settings of the verbs whose canvas is a picture and a mel picture: compose and imprint."""
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import model_validator
+
+from eidophone.options.base import (
+    Scale,
+    Share,
+    Solver,
+    Steps,
+    choose,
+    flag_of,
+)
+from eidophone.options.shared import ChoiceOptions
+
+
+class ComposeOptions(ChoiceOptions):
+    """Joint denoising (Images that Sound, section 3.2): one latent, two models."""
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt", "lineage"})
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {
+            "solver": "ddim", "steps": 100, "image_guidance": 10.0, "audio_guidance": 10.0,
+            "image_start_step": 10, "audio_start_step": 0, "audio_weight": 0.5, "crop": True,
+        },
+        "fast": {"solver": "dpm++2m", "steps": 25},
+        "draft": {"solver": "unipc", "steps": 12},
+    }  # fmt: skip
+
+    image_prompt: str = choose("what it looks like", default="")
+    audio_prompt: str = choose("what it sounds like", default="")
+    solver: Solver = choose("how the noise ladder is walked", default="dpm++2m")
+    steps: Steps = choose("denoising steps", default=25)
+    image_guidance: Scale | None = choose("pull of the image prompt (default: the model's own)", default=None)
+    audio_guidance: Scale | None = choose("pull of the audio prompt (default: the model's own)", default=None)
+    image_start_step: int = choose("first step at which the image model is on", default=0, ge=0)
+    audio_start_step: int = choose("first step at which the audio model is on", default=0, ge=0)
+    guidance_start_step: int = choose(
+        "first step that is guided; before it the prompts alone speak", default=0, ge=0
+    )
+    guidance_stop_step: int | None = choose(
+        "first step that is guided no more (default: none)", default=None, ge=1
+    )
+    audio_weight: Share | None = choose(
+        "share of the audio model where both are on (default: the models' own)", default=None
+    )
+    cutoff: bool = choose(
+        "drop the right 4 latent columns before decoding (instead of --crop)", default=False
+    )
+    view: Literal["identity", "rows"] = choose(
+        "how the audio model sees the canvas: as it is, or its upper and lower half side by side",
+        default="identity",
+    )
+
+    early_rejection: bool = choose(
+        "with --from: drop poor candidates on the way, by what they are going to be", default=True
+    )
+    lineage: tuple[tuple[int, int, int], ...] = choose(
+        "how a chosen sample came through: (steps, samples in its batch, its place there) one after another, "
+        "the last for decoding; for remake",
+        default=(),
+    )
+
+    @model_validator(mode="after")
+    def _lineage_leads_to_the_end(self) -> Self:
+        sound = all(0 <= row < size <= 4096 and steps >= 0 for steps, size, row in self.lineage)
+        whole = sum(steps for steps, _, _ in self.lineage) == self.steps
+        if self.lineage and not (sound and whole and self.lineage[-1][0] == 0 and self.count == 1):
+            raise ValueError(f"lineage {self.lineage}: leads nowhere; leave it out.")
+        return self
+
+    @model_validator(mode="after")
+    def _some_model_is_on(self) -> Self:
+        first = min(self.image_start_step, self.audio_start_step)
+        if first > 0:
+            raise ValueError(
+                f"No model is on at steps 0 to {first - 1}: "
+                "let --image-start-step or --audio-start-step be 0."
+            )
+        for name in ("image_start_step", "audio_start_step"):
+            if (start := getattr(self, name)) > self.steps:
+                raise ValueError(
+                    f"{flag_of(name)} {start}: there are only {self.steps} steps; give at most {self.steps}."
+                )
+        if self.view == "rows" and (self.crop or self.cutoff):
+            raise ValueError("--view rows: --crop and --cutoff need the identity view; leave them out.")
+        if self.crop and self.cutoff:
+            raise ValueError("--crop and --cutoff both drop the right edge; choose one of them.")
+        return self
+
+
+class ImprintOptions(ChoiceOptions):
+    """A picture pressed into a spectrogram that was made apart (Images that Sound, section 4.1)."""
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt"})
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {
+            "solver": "ddim", "image_steps": 50, "audio_steps": 100,
+            "image_guidance": 7.5, "audio_guidance": 7.5, "magnitude_ratio": 0.5, "crop": True,
+        },
+        "fast": {"solver": "dpm++2m", "image_steps": 20, "audio_steps": 25},
+        "draft": {"solver": "unipc", "image_steps": 10, "audio_steps": 12},
+    }  # fmt: skip
+
+    image_prompt: str = choose("what it looks like", default="")
+    audio_prompt: str = choose("what it sounds like", default="")
+    picture: Path | None = choose("a picture of your own instead of the image prompt", default=None)
+    sound: Path | None = choose("a sound of your own instead of the audio prompt", default=None)
+    solver: Solver = choose("how the noise ladder is walked", default="dpm++2m")
+    image_steps: Steps = choose("denoising steps of the picture", default=20)
+    audio_steps: Steps = choose("denoising steps of the sound", default=25)
+    image_guidance: Scale | None = choose("pull of the image prompt (default: the model's own)", default=None)
+    audio_guidance: Scale | None = choose("pull of the audio prompt (default: the model's own)", default=None)
+    magnitude_ratio: Share = choose("how deep the picture is pressed in", default=0.5)
+    invert: bool = choose("press in the dark parts instead of the light ones", default=True)
+
+    @classmethod
+    def make(cls, **given: Any) -> Self:
+        """See `Options.make`; with both files given nothing is drawn by lot: one sample is all there is."""
+        if given.get("picture") and given.get("sound"):
+            given = {"count": 1, **given}
+        return super().make(**given)
+
+    @model_validator(mode="after")
+    def _file_or_prompt(self) -> Self:
+        for prompt, path, name in (
+            (self.image_prompt, self.picture, "--picture"),
+            (self.audio_prompt, self.sound, "--sound"),
+        ):
+            if prompt and path:
+                raise ValueError(
+                    f"{name} {path} takes the place of the prompt {prompt!r}; give only one of them."
+                )
+        return self
