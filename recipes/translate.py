@@ -1,9 +1,10 @@
 """Begins a denoiser from one that speaks of other latents; linear maps stand in between."""
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import UNet2DConditionModel
 from torch import Tensor
 
+from eidophone.models.load import Loader
 from recipes import codec
 from recipes.config import Run
 from recipes.data import canvases, sound_pictures
@@ -21,16 +22,15 @@ def fitted(there: Tensor, here: Tensor) -> Tensor:
 @torch.no_grad()
 def translated(run: Run, which: str, net: UNet2DConditionModel) -> UNet2DConditionModel:
     """`net`, a fresh denoiser of this run's latents, with what the elder's denoiser knows."""
-    folder = run.elder / "image" / "vae"
-    elder = AutoencoderKL.from_pretrained(folder)
+    elder = Loader(torch.device("cpu"), torch.float32, offline=True).model(str(run.elder / which), "image")
     drawn, heard = canvases(run)[0], sound_pictures(run)[0]
-    pictures = [kept[:: len(kept) // EXAMPLES][:EXAMPLES] for kept in (drawn, heard)]
-    inputs = [part for kept in pictures for part in codec.as_input(kept, run.device).split(16)]
-    old = torch.cat([elder.encode(x).latent_dist.mean * elder.config.scaling_factor for x in inputs])
-    coder = codec.load(run)
+    pictures = [kept[:: max(1, len(kept) // EXAMPLES)][:EXAMPLES] for kept in (drawn, heard)]
+    inputs = [part for kept in pictures for part in codec.as_input(kept, elder.device).split(16)]
+    scale, coder = elder.vae.config.scaling_factor, codec.load(run).cpu()
+    old = torch.cat([elder.vae.encode(x).latent_dist.mean * scale for x in inputs])
     new = torch.cat([coder.encode(x).latent_dist.mean for x in inputs])
     into, back = fitted(new, old), fitted(old, new)
-    known = UNet2DConditionModel.from_pretrained(run.elder / which / "unet").state_dict()
+    known = elder.unet.state_dict()
     known["conv_in.weight"] = torch.einsum("ochw,cd->odhw", known["conv_in.weight"], into)
     known["conv_out.weight"] = torch.einsum("dc,cihw->dihw", back, known["conv_out.weight"])
     known["conv_out.bias"] = back @ known["conv_out.bias"]

@@ -15,6 +15,7 @@ from recipes.config import Run
 from recipes.loop import Plan
 from recipes.pictures import concepts
 from recipes.textures import HEIGHT, WIDTH, mel_row, texture
+from recipes.translate import translated
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,18 @@ def test_the_audio_folder_borrows_and_says_how_its_picture_sounds(finished: Path
     levels = [DDIMScheduler.from_pretrained(finished / "tiny" / n / "scheduler") for n in ("image", "audio")]
     assert torch.equal(levels[0].alphas_cumprod, levels[1].alphas_cumprod)
     assert UNet2DConditionModel.from_pretrained(audio / "unet").config.in_channels == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["image", "audio"])
+def test_a_family_translated_to_its_own_latents_says_what_it_said(finished: Path, which: str) -> None:
+    run = Run.open("smoke", finished, "cpu", finished / "tiny")
+    told, noisy = torch.randn(1, 16, run["text"]["width"]), torch.randn(1, 4, 16, 36)
+    again = translated(run, which, unet.build(run)).eval()
+    stored = UNet2DConditionModel.from_pretrained(finished / "tiny" / which / "unet", dtype=torch.float32)
+    with torch.no_grad():
+        said, expected = (net(noisy, torch.tensor(500), told).sample for net in (again, stored.eval()))
+    torch.testing.assert_close(said, expected, atol=2e-2 * float(expected.std()), rtol=0)
 
 
 @pytest.mark.slow
