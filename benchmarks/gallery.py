@@ -10,14 +10,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import soxr
 import torch
 
 import eidophone
+from benchmarks.judging import guesses
 from eidophone.media.files import slug
 from eidophone.media.picture import contact_sheet, write_png
-from eidophone.models.tagger import RATE_HZ, Tagger, load_tagger
-from eidophone.values import Result
+from eidophone.models.tagger import load_tagger
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 FORM = "a painting of {}, grayscale, black background"
@@ -33,12 +32,6 @@ PAIRS = (
     ("clocks", "clock ticking"),
 )
 CANDIDATES, SEED = 16, 1234
-
-
-def heard(result: Result, ear: Tagger, count: int = 3) -> list[str]:
-    """What the tagger hears in a result, best first."""
-    sound = torch.from_numpy(soxr.resample(result.clip.mono(), result.clip.rate_hz, RATE_HZ))
-    return ear.top(ear.scores(sound[None]).mean(1), count)[0]
 
 
 def main() -> None:
@@ -57,7 +50,8 @@ def main() -> None:
             shutil.copy(best.folder / "video.mp4", given.docs / "gallery" / f"{slug(looks)}.mp4")
         pictures.append(best.picture)
         titles.append(f"{looks} + {sounds}")
-        print(f"{titles[-1]}: seed {best.recipe['seed']}, the tagger hears {', '.join(heard(best, ear))}")
+        heard = guesses(ear, torch.from_numpy(best.clip.mono()), best.clip.rate_hz, 3)
+        print(f"{titles[-1]}: seed {best.recipe['seed']}, the tagger hears {', '.join(heard)}")
     write_png(given.docs / "images" / "tiny.png", contact_sheet(pictures, titles, 3))
 
 

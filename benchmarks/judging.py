@@ -26,11 +26,15 @@ def pixels_of(gray: Floats) -> Tensor:
     return torch.from_numpy(gray)[None, None].expand(-1, 3, -1, -1)
 
 
+def guesses(ear: Tagger, samples: Tensor, rate_hz: int, count: int = TOP) -> list[str]:
+    """What the tagger hears in a sound, (frames,), best first."""
+    sound = torch.from_numpy(soxr.resample(samples.numpy(), rate_hz, RATE_HZ))
+    return ear.top(ear.scores(sound[None]).mean(1), count)[0]
+
+
 def heard_by(ear: Tagger, samples: Tensor, rate_hz: int, concept: str) -> bool:
     """Whether a class of the concept is among the tagger's top five; samples: (frames,)."""
-    sound = torch.from_numpy(soxr.resample(samples.numpy(), rate_hz, RATE_HZ))
-    scores = ear.scores(sound[None]).mean(1)
-    return not set(ear.top(scores, TOP)[0]).isdisjoint(sound_concepts()[concept].heard)
+    return not set(guesses(ear, samples, rate_hz)).isdisjoint(sound_concepts()[concept].heard)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""Settings of a training run, read from train.toml, and the places its files lie in."""
+"""Settings of a training run, read from train.toml, the places its files lie in, and its command line."""
 
+import argparse
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,3 +39,22 @@ class Run:
 
     def __getitem__(self, section: str) -> Any:
         return self.settings[section]
+
+
+def command_line(prog: str, about: str | None) -> argparse.ArgumentParser:
+    """What the command lines of all trainings share."""
+    parser = argparse.ArgumentParser(prog=prog, description=about)
+    parser.add_argument("--config", default="cpu", help="a preset: cpu, gpu or smoke")
+    parser.add_argument(
+        "--work", type=Path, default=HERE / "work", help="folder of packs, checkpoints and results"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--stop-after", type=int, help="stop after this step; a later call goes on")
+    return parser
+
+
+def opened(given: argparse.Namespace) -> Run:
+    """The run that a command line asks for, with its threads set."""
+    run = Run.open(given.config, given.work, given.device, getattr(given, "elder", None))
+    torch.set_num_threads(run["threads"])
+    return run

@@ -6,7 +6,6 @@ the family's text encoder, which stays as it is. A row's positives are all rows 
 without a drawing and sounds that are drawings are told apart as "nothing". A stopped run goes on.
 """
 
-import argparse
 import json
 import tomllib
 from collections.abc import Sequence
@@ -28,7 +27,7 @@ from eidophone.media.vocoder import GriffinLim
 from eidophone.models.cards import package_folder
 from eidophone.models.embedders.tiny import JointSpace, heard_rows
 from recipes import backbone, captions, fetch, text
-from recipes.config import HERE, Run
+from recipes.config import HERE, Run, command_line, opened
 from recipes.export import MEL_SPEC, write
 from recipes.loop import Loss, Plan, fit
 from recipes.pictures import concepts
@@ -310,14 +309,8 @@ def export(run: Run, space: JointSpace, folder: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m recipes.embedder", description=__doc__)
-    parser.add_argument("--config", default="cpu", help="a preset of embedder.toml")
-    parser.add_argument("--work", type=Path, default=HERE / "work")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--stop-after", type=int, help="stop after this step; a later call goes on")
-    given = parser.parse_args(arguments)
-    run = Run.open(given.config, given.work, given.device)
-    torch.set_num_threads(run["threads"])
+    given = command_line("python -m recipes.embedder", __doc__).parse_args(arguments)
+    run = opened(given)
     space = train(run, given.stop_after)
     export(run, space, run.work / "tiny" / "embedder")
     measures = measure(run, space)

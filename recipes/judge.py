@@ -5,7 +5,6 @@ the generators nor the embedder saw, through a pretrained network that the embed
 it on the half `learn`. It judges results in benchmarks/ and does not ship; nothing learned from what it says.
 """
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from torch.nn import functional as F
 from eidophone.models.embedders.efficientnet import FEATURES, EfficientNetLite
 from eidophone.models.embedders.tiny import look
 from recipes import backbone
-from recipes.config import HERE, Run
+from recipes.config import Run, command_line, opened
 from recipes.embedder import FORGOTTEN, balanced, settings_of, windows
 from recipes.loop import Loss, Plan, fit
 
@@ -108,14 +107,8 @@ def measure(run: Run, judge: Judge) -> dict[str, float]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m recipes.judge", description=__doc__)
-    parser.add_argument("--config", default="cpu", help="a preset of embedder.toml")
-    parser.add_argument("--work", type=Path, default=HERE / "work")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--stop-after", type=int, help="stop after this step; a later call goes on")
-    given = parser.parse_args(arguments)
-    run = Run.open(given.config, given.work, given.device)
-    torch.set_num_threads(run["threads"])
+    given = command_line("python -m recipes.judge", __doc__).parse_args(arguments)
+    run = opened(given)
     judge = train(run, given.stop_after)
     for name, value in measure(run, judge).items():
         print(f"{value:7.1%}  right of {len(JUDGED)}, scenes of drawings that it never saw: {name}")

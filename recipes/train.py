@@ -4,14 +4,13 @@ Stages, in order: canvases, text, codec, image, audio, export; `all` runs them a
 it was stopped.
 """
 
-import argparse
 import os
 from pathlib import Path
 
 import torch
 
 from recipes import codec, data, export, text, unet
-from recipes.config import HERE, Run
+from recipes.config import Run, command_line, opened
 
 STAGES = ("canvases", "text", "codec", "image", "audio", "export")
 
@@ -32,18 +31,11 @@ def stage(name: str, run: Run, stop_after: int | None = None) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m recipes.train", description=__doc__)
+    parser = command_line("python -m recipes.train", __doc__)
     parser.add_argument("stage", choices=(*STAGES, "all"))
-    parser.add_argument("--config", default="cpu", help="a preset of train.toml")
-    parser.add_argument(
-        "--work", type=Path, default=HERE / "work", help="folder of packs, checkpoints and results"
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--stop-after", type=int, help="stop the stage after this step; a later call goes on")
     parser.add_argument("--elder", type=Path, help="an exported family to begin from")
     given = parser.parse_args(arguments)
-    run = Run.open(given.config, given.work, given.device, given.elder)
-    torch.set_num_threads(run["threads"])
+    run = opened(given)
     if "WORLD_SIZE" in os.environ:
         torch.distributed.init_process_group("nccl" if run.device.type == "cuda" else "gloo")
     for name in STAGES if given.stage == "all" else (given.stage,):
