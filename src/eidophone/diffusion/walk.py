@@ -40,13 +40,22 @@ class State:
         step: Number of finished steps, from 1.
         timestep: The training timestep that this step left.
         latents: Shape (batch, *).
-        clean: What the denoiser takes the latents of this step to be without their noise, shape (batch, *).
+        before: The latents that this step began with.
+        noise: What the denoiser predicted of them.
+        signal: Cumulative product of alphas at the timestep, shape ().
     """
 
     step: int
     timestep: Tensor
     latents: Tensor
-    clean: Tensor
+    before: Tensor
+    noise: Tensor
+    signal: Tensor
+
+    @property
+    def clean(self) -> Tensor:
+        """What the denoiser takes the latents of this step to be without their noise, shape (batch, *)."""
+        return clean_from_noise(self.noise, self.before, self.signal.to(self.before))
 
 
 def training_schedule(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,9 +117,8 @@ def walk(denoiser: Denoiser, noise: Tensor, scheduler: Any, done: int = 0) -> It
     _, numbers = scheduler.timesteps.unique_consecutive(return_inverse=True)
     for timestep, number in zip(scheduler.timesteps[done:], numbers[done:].tolist(), strict=True):
         predicted = denoiser(scheduler.scale_model_input(latents, timestep), timestep)
-        clean = clean_from_noise(predicted, latents, scheduler.alphas_cumprod[int(timestep)].to(latents))
-        latents = scheduler.step(predicted, timestep, latents, return_dict=False)[0]
-        yield State(number + 1, timestep, latents, clean)
+        before, latents = latents, scheduler.step(predicted, timestep, latents, return_dict=False)[0]
+        yield State(number + 1, timestep, latents, before, predicted, scheduler.alphas_cumprod[int(timestep)])
 
 
 def clean_from_noise(noise: Tensor, latents: Tensor, signal: Tensor) -> Tensor:
