@@ -50,7 +50,7 @@ WITHIN = [  # inside a layer, too
     ),
     (
         "pipelines",
-        ["run", "inputs"],
+        ["run", "inputs", "meter"],
         ["choose"],
         ["compose", "imprint", "hear", "optimise", "prompts", "easel"],
         ["see"],

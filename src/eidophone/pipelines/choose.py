@@ -7,7 +7,6 @@ which the recipe keeps as `lineage`.
 """
 
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +15,7 @@ import torch
 from eidophone.diffusion.pause import Paused, joined
 from eidophone.models.embedders.load import load_embedder
 from eidophone.options import ChoiceOptions, ComposeOptions
+from eidophone.pipelines.meter import Meter
 from eidophone.progress import Progress
 from eidophone.scoring.contract import judged, subject_of
 from eidophone.scoring.judges import open_judges
@@ -171,11 +171,10 @@ def _further(
     course: Course, batch: Sequence[Walker], until: int, judge: Judge, watch: Callable[[int], None]
 ) -> list[Walker]:
     """A batch after its next stretch, each candidate judged by what it is going to be."""
-    began, spent, size = time.monotonic(), course.evaluations(), len(batch)
+    meter, size = Meter(course.evaluations), len(batch)
     steps = until - batch[0].at.step
     at, expected = course.walk_on(joined([w.at for w in batch]), until, lambda _: watch(size))
-    cost = (course.evaluations() - spent) // size
-    seconds = (time.monotonic() - began) / size
+    cost, seconds = meter.each(size)
     seen = course.read(expected, [(w.index, w.lineage) for w in batch])
     return [
         Walker(

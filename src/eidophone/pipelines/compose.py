@@ -1,6 +1,5 @@
 """Joint denoising (Images that Sound, section 3.2): one latent, drawn by one model, played by another."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +16,7 @@ from eidophone.models.latent import LatentModel
 from eidophone.models.place import within_memory
 from eidophone.options import ComposeOptions
 from eidophone.pipelines.choose import Course, Lineage, choose, open_judge, retrace
+from eidophone.pipelines.meter import Meter
 from eidophone.pipelines.run import (
     CROP_PIXELS,
     Studio,
@@ -26,6 +26,7 @@ from eidophone.pipelines.run import (
     clip_of,
     denoise,
     filled,
+    kept_columns,
     open_studio,
     play,
     sample_recipe,
@@ -89,10 +90,11 @@ def compose(options: ComposeOptions, progress: Progress = silent) -> Iterator[Re
         EidophoneError: before the first step, if the settings, prompts, models or judges cannot work.
     """
     canvas = open_canvas(options, progress)
-    judge = open_judge(canvas.options)
-    if options.lineage:
+    if options.lineage:  # chosen before: nobody need judge it again
         yield retrace(course_of(canvas), canvas.options)
-    elif options.from_:
+        return
+    judge = open_judge(canvas.options)
+    if options.from_:
         yield from choose(course_of(canvas), canvas.options, judge, progress)
     else:
         for result in _every(canvas, progress):
@@ -103,7 +105,7 @@ def _every(canvas: Canvas, progress: Progress) -> Iterator[Result]:
     options, studio = canvas.options, canvas.studio
     done, total = 0, options.count * options.steps
     for batch in batches(options, studio):
-        began, spent = time.monotonic(), studio.evaluations()
+        meter = Meter(studio.evaluations)
         scheduler, noise = canvas.scheduler(), canvas.noise(batch)
 
         def _watch(step: int, base: int = done, size: int = len(batch)) -> None:
@@ -114,8 +116,7 @@ def _every(canvas: Canvas, progress: Progress) -> Iterator[Result]:
             recipes = [sample_recipe("compose", options, studio, batch, index) for index in batch]
             results = read_latents(latents, options, studio, recipes)
         done += len(batch) * options.steps
-        facts: dict[str, float] = {"unet_evaluations": (studio.evaluations() - spent) // len(batch)}
-        facts["seconds"] = round((time.monotonic() - began) / len(batch), 3)
+        facts = meter.facts(len(batch))
         for result in results:
             result.facts.update(facts)
             yield result
@@ -189,8 +190,7 @@ def read_latents(
         heard = pictures if view.rows == 1 else image.decode(view.apply(latents))
     gray = heard.mean(1)
     sounds = play(gray, studio.vocoder, studio.mel_spec)
-    width = pictures.shape[-1] - (CROP_PIXELS if options.crop else 0)
-    kept = width / pictures.shape[-1]
+    width, kept = kept_columns(options, pictures.shape[-1])
     pictures, gray = pictures[..., :width], gray[..., : round(gray.shape[-1] * kept)]
     return [
         Result(

@@ -1,6 +1,5 @@
 """Imprint (Images that Sound, section 4.1): a picture pressed into a spectrogram that was made apart."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from eidophone.models.place import within_memory
 from eidophone.options import ImprintOptions, Solver
 from eidophone.pipelines.choose import best, open_judge
 from eidophone.pipelines.inputs import checksums, whereabouts, with_inputs
+from eidophone.pipelines.meter import Meter
 from eidophone.pipelines.run import (
     CROP_PIXELS,
     Studio,
@@ -27,6 +27,7 @@ from eidophone.pipelines.run import (
     clip_of,
     denoise,
     filled,
+    kept_columns,
     open_studio,
     play,
     sample_recipe,
@@ -68,15 +69,12 @@ def _judged(options: ImprintOptions, progress: Progress) -> Iterator[Result]:
     draw = _picture_maker(options, studio, size, counter)
     sing = _sound_maker(options, studio, size, counter)
     for batch in batches(options, studio):
-        began, spent = time.monotonic(), studio.evaluations()
+        meter = Meter(studio.evaluations)
         generators = [torch.Generator().manual_seed(options.seed + i) for i in batch]
         with within_memory(len(batch)):
             drawn, sung = draw(generators), sing(generators)
             results = _press(drawn, sung, options, studio, batch)
-        facts = {
-            "unet_evaluations": (studio.evaluations() - spent) // len(batch),
-            "seconds": round((time.monotonic() - began) / len(batch), 3),
-        }
+        facts = meter.facts(len(batch))
         for result in results:
             recipe = with_inputs(result.recipe, options, inputs) if inputs else result.recipe
             costs = facts | {"inputs": whereabouts(options)}
@@ -174,8 +172,7 @@ def _press(
     drawn = 1 - drawn if options.invert else drawn
     pressed = sung * (1 - options.magnitude_ratio * drawn)
     sounds = play(pressed, studio.vocoder, studio.mel_spec)
-    width = pressed.shape[-1] - (CROP_PIXELS if options.crop else 0)
-    kept = width / pressed.shape[-1]
+    width, kept = kept_columns(options, pressed.shape[-1])
     drawn, sung, pressed = (x[..., :width].contiguous() for x in (drawn, sung, pressed))
     captions = (
         options.image_prompt if options.picture is None else options.picture.name,

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from eidophone.diffusion.guidance import Denoiser, Guided
+from eidophone.diffusion.guidance import Denoiser
 from eidophone.diffusion.walk import make_scheduler, walk
 from eidophone.diffusion.weighting import weighted
 from eidophone.models.embedders.contract import Embedder
-from eidophone.models.latent import Conditioned, LatentModel
+from eidophone.models.latent import LatentModel
 from eidophone.options import Solver
 
 _SOUND_SHARE = 0.9
@@ -153,9 +153,7 @@ def sample(scene: Scene, weights: Tensor, plan: Plan, watch: Callable[[int], Non
     """One picture, (1, 3, height, width), with gradients for the weights through the plan's last steps."""
     model = scene.model
     condition = weighted(scene.condition, weights.to(scene.condition))
-    denoiser: Denoiser = Guided(
-        Conditioned(model, condition), Conditioned(model, scene.unwanted), scene.guidance
-    )
+    denoiser = model.guided(condition, scene.unwanted, scene.guidance)
     if plan.checkpointed:
         denoiser = _Checkpointed(denoiser)
     scheduler = make_scheduler(scene.solver, model.schedule, scene.steps)

@@ -1,6 +1,5 @@
 """A picture of a recorded sound (Images from In-the-wild Sounds, ICCV 2023)."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from eidophone.models.place import within_memory
 from eidophone.options import PaintOptions
 from eidophone.pipelines.easel import Easel, open_easel
 from eidophone.pipelines.inputs import checksums, whereabouts, with_inputs
+from eidophone.pipelines.meter import Meter
 from eidophone.pipelines.optimise import Aim, Plan, Scene, Trial, best_of, optimise
 from eidophone.pipelines.prompts import Prompt, make_prompt
 from eidophone.pipelines.run import filled, recipe_of
@@ -68,12 +68,11 @@ def paint(options: PaintOptions, progress: Progress = silent, easel: Easel | Non
             progress("painting", base + done, total)
 
         index = options.index + number
-        began, spent = time.monotonic(), easel.model.evaluations
+        meter = Meter(lambda: easel.model.evaluations)
         with within_memory(1):
             trials = _painted(options, easel, heard, index, _watch)
         facts = _facts(options, heard, trials)
-        facts["unet_evaluations"] = easel.model.evaluations - spent
-        facts["seconds"] = round(time.monotonic() - began, 3)
+        facts |= meter.facts(1)
         yield _result(options, easel, heard, trials, index, facts, sums)
 
 

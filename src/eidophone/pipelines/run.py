@@ -221,6 +221,12 @@ def clip_of(samples: Floats, spec: MelSpec, kept: float = 1.0) -> Clip:
     return Clip(samples[None, :frames].copy(), spec.rate_hz)
 
 
+def kept_columns(options: SampleOptions, columns: int) -> tuple[int, float]:
+    """How many columns a crop leaves of so many, and which share of the sound goes with them."""
+    width = columns - (CROP_PIXELS if options.crop else 0)
+    return width, width / columns
+
+
 def sample_recipe(
     verb: str, options: SampleOptions, studio: Studio, batch: range, index: int
 ) -> dict[str, Any]:
