@@ -38,7 +38,9 @@ class _Recipe(_Checked):
     verb: str
     index: int
     options: dict[str, Any]
-    models: dict[Literal["image", "audio", "captioner", "embedder", "text_embedder"], _Model]
+    models: dict[
+        Literal["image", "audio", "pixel", "upscaler", "captioner", "embedder", "text_embedder"], _Model
+    ]
     vocoder: str
     mel_spec: dict[str, Any]
     versions: dict[str, str]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from eidophone.errors import BadInput, EidophoneError, UnknownModel
 from eidophone.models.cards import (
     DIFFUSION,
+    PIXEL,
     Card,
     Role,
     cards,
@@ -25,6 +26,7 @@ from eidophone.models.source import Source, find
 if TYPE_CHECKING:  # torch is slow to import
     from eidophone.models.latent import LatentModel
     from eidophone.models.load import Loader
+    from eidophone.models.unet import NoisePredictor
 
 #: A name in a role.
 Part = tuple[str, Role]
@@ -77,7 +79,7 @@ def is_here(given: Card) -> bool:
     """Whether a card's weights are in the package, in the hub's cache or kept by hand. Does not load."""
     if given.file:
         return any(place.is_file() for place in file_places(given.file))
-    diffusion = given.role in DIFFUSION
+    diffusion = given.role in (*DIFFUSION, *PIXEL)
     if given.package:
         return (package_folder(given.package) / ("unet" if diffusion else "config.json")).exists()
     inside = "unet/*" if diffusion else "config.json"
@@ -140,7 +142,7 @@ def _found(name: str, role: Role | None, *, offline: bool) -> Source | Checkpoin
     Raises:
         EidophoneError: see `models.source.find`.
     """
-    if role in DIFFUSION:
+    if role in DIFFUSION or role in PIXEL:
         return find(name, role, offline=offline)
     if role is not None:
         return find_checkpoint(name, role, offline=offline)
@@ -172,7 +174,10 @@ def _check_group(group: list[Part]) -> int:
     failed = 0
     for name, role in group:
         try:
-            models.append(_loaded(loader, name, role))
+            if role in PIXEL:
+                _load_stage(loader, name, role)
+            else:
+                models.append(_loaded(loader, name, role))
         except EidophoneError as error:
             failed += 1
             print(f"{_plain(name)} ({role}): {error}")
@@ -218,13 +223,24 @@ def _loaded(loader: "Loader", name: str, role: Role) -> "LatentModel":
     from eidophone.models.load import load_vocoder, mel_spec_of
 
     model = loader.model(name, role)
-    size = sum(p.numel() for p in model.unet.parameters()) / 1e6
-    facts = [f"works, U-Net of {size:.1f} M parameters", model.schedule.get("prediction_type", "epsilon")]
+    facts = _facts_of(model)
     if role == "audio":
         spec = mel_spec_of(model.source)
         facts.append(f"{spec.bands} mels at {spec.rate_hz} Hz, {load_vocoder(model.source).name}")
     print(f"{_plain(name)} ({role}): {', '.join(facts)}")
     return model
+
+
+def _load_stage(loader: "Loader", name: str, role: Role) -> None:
+    """Loads a stage of a cascade over pixels and says what it is."""
+    model = loader.pixel(name, {"prompt": ""})[0] if role == "pixel" else loader.upscaler(name)
+    height, width = model.canvas
+    print(f"{_plain(name)} ({role}): {', '.join([*_facts_of(model), f'{width} x {height} pixels'])}")
+
+
+def _facts_of(model: "NoisePredictor") -> list[str]:
+    size = sum(p.numel() for p in model.unet.parameters()) / 1e6
+    return [f"works, U-Net of {size:.1f} M parameters", model.schedule.get("prediction_type", "epsilon")]
 
 
 def _plain(name: str) -> str:

@@ -4,7 +4,7 @@ It yields a state after every step; progress bars, previews, early rejection and
 the caller. It never switches gradients off; pipelines do.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,23 +13,36 @@ from torch import Tensor
 
 from eidophone.diffusion.guidance import Denoiser, Window
 from eidophone.errors import BadInput
-from eidophone.options import Solver
+from eidophone.options import PixelSolver, Solver
 
 # What diffusers calls each solver, and the settings it takes besides the model's own schedule.
-_SOLVERS: dict[Solver, tuple[str, dict[str, Any]]] = {
+_SOLVERS: dict[Solver | PixelSolver, tuple[str, dict[str, Any]]] = {
     "ddim": ("DDIMScheduler", {}),
     "dpm++2m": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "solver_order": 2}),
     "unipc": ("UniPCMultistepScheduler", {"solver_order": 2}),
     # asks twice in its first step, so a walk yields one state more than it has steps
     "plms": ("PNDMScheduler", {"skip_prk_steps": True}),
+    # adds noise of its own at every step, as DeepFloyd IF was sampled
+    "ddpm": ("DDPMScheduler", {"variance_type": "fixed_small"}),
 }
 # The facts of a training schedule; anything else in a scheduler's config belongs to its solver.
 _SCHEDULE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
 _GRID = ("steps_offset", "set_alpha_to_one", "timestep_spacing")
-_SPACING: dict[Solver, tuple[str, ...]] = {
-    "ddim": (*_GRID, "clip_sample", "clip_sample_range"),
+_CLEAN = ("clip_sample", "clip_sample_range")
+_THRESHOLD = ("thresholding", "dynamic_thresholding_ratio", "sample_max_value")
+_SPACING: dict[Solver | PixelSolver, tuple[str, ...]] = {
+    "ddim": (*_GRID, *_CLEAN, *_THRESHOLD),
     "plms": _GRID,
+    "ddpm": ("timestep_spacing", "steps_offset", *_CLEAN, *_THRESHOLD),
 }
+
+
+#: Changes what a step begins with: (latents, timestep) -> latents.
+Held = Callable[[Tensor, Tensor], Tensor]
+
+
+def _unchanged(latents: Tensor, _: Tensor) -> Tensor:
+    return latents
 
 
 @dataclass(frozen=True)
@@ -63,14 +76,15 @@ def training_schedule(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: config.get(name) for name in _SCHEDULE}
 
 
-def make_scheduler(solver: Solver, config: Mapping[str, Any], steps: int) -> Any:
+def make_scheduler(solver: Solver | PixelSolver, config: Mapping[str, Any], steps: int) -> Any:
     """A scheduler of diffusers with its timesteps set, for a network's training schedule.
 
     It always reads predictions as noise (epsilon), because denoisers speak of noise.
 
     Args:
         solver: How the ladder is walked.
-        config: A `scheduler_config.json`; DDIM and PLMS also take their spacing and offsets from there.
+        config: A `scheduler_config.json`; DDIM, PLMS and DDPM also take their spacing and offsets from there,
+            and how clean pixels are kept in range.
         steps: Number of steps.
 
     Raises:
@@ -103,7 +117,9 @@ def window_from_steps(scheduler: Any, first: int, beyond: int | None = None) -> 
     return Window(highest=float(inside[0]), lowest=float(inside[-1]))
 
 
-def walk(denoiser: Denoiser, noise: Tensor, scheduler: Any, done: int = 0) -> Iterator[State]:
+def walk(
+    denoiser: Denoiser, noise: Tensor, scheduler: Any, done: int = 0, held: Held = _unchanged, **more: Any
+) -> Iterator[State]:
     """Takes unit noise down the ladder; yields the state after every step.
 
     Args:
@@ -112,12 +128,15 @@ def walk(denoiser: Denoiser, noise: Tensor, scheduler: Any, done: int = 0) -> It
         scheduler: From `make_scheduler`, fresh, or as that walk had left it: multistep solvers remember
             their last steps.
         done: States that were yielded before.
+        held: Changes what a step begins with, (latents, timestep) -> latents.
+        more: Further arguments of the scheduler's steps, such as the generator of one that adds noise.
     """
     latents = noise if done else noise * scheduler.init_noise_sigma
     _, numbers = scheduler.timesteps.unique_consecutive(return_inverse=True)
     for timestep, number in zip(scheduler.timesteps[done:], numbers[done:].tolist(), strict=True):
-        predicted = denoiser(scheduler.scale_model_input(latents, timestep), timestep)
-        before, latents = latents, scheduler.step(predicted, timestep, latents, return_dict=False)[0]
+        before = held(latents, timestep)
+        predicted = denoiser(scheduler.scale_model_input(before, timestep), timestep)
+        latents = scheduler.step(predicted, timestep, before, return_dict=False, **more)[0]
         yield State(number + 1, timestep, latents, before, predicted, scheduler.alphas_cumprod[int(timestep)])
 
 
@@ -130,6 +149,17 @@ def clean_from_noise(noise: Tensor, latents: Tensor, signal: Tensor) -> Tensor:
         signal: a, the cumulative product of alphas at this timestep, shape ().
     """
     return (latents - (1 - signal).sqrt() * noise) / signal.sqrt()
+
+
+def noised(clean: Tensor, noise: Tensor, signal: Tensor) -> Tensor:
+    """Clean latents with noise: sqrt(a) clean + sqrt(1 - a) noise; `clean_from_noise` undoes it.
+
+    Args:
+        clean: Latents.
+        noise: Unit normal, of their shape.
+        signal: a, the cumulative product of alphas at a timestep, shape ().
+    """
+    return signal.sqrt() * clean + (1 - signal).sqrt() * noise
 
 
 def noise_from_velocity(velocity: Tensor, latents: Tensor, signal: Tensor) -> Tensor:

@@ -13,10 +13,12 @@ from eidophone.errors import UnknownModel
 from eidophone.media.mel import MelSpec
 from eidophone.media.vocoder_files import settings_of
 
-Role = Literal["image", "audio", "embedder", "captioner", "tagger"]
+Role = Literal["image", "audio", "pixel", "upscaler", "embedder", "captioner", "tagger"]
 ROLES: tuple[Role, ...] = get_args(Role)
-#: The roles of diffusion models; the others are of single networks that listen or compare.
+#: The roles of diffusion models over latents, and over pixels (text to small ones, small ones to large
+#: ones); the others are of single networks that listen or compare.
 DIFFUSION: tuple[Role, ...] = ("image", "audio")
+PIXEL: tuple[Role, ...] = ("pixel", "upscaler")
 
 #: The file in a model's folder that says what diffusers' layout has no place for.
 FACTS_FILE = "eidophone.json"
@@ -91,7 +93,8 @@ class Card:
         file: Name of a file of weights that the user fetches from where `more` says, or None.
         hub: Hub ids, in the order in which they are tried.
         revision: Branch, tag or commit on the hub.
-        borrows: Role of the same card that lends VAE, text encoder and tokenizer.
+        borrows: NAME.ROLE of the card that lends VAE, text encoder and tokenizer.
+        gated: Whether the hub asks for an accepted licence.
         advice: Settings.
     """
 
@@ -105,7 +108,8 @@ class Card:
     file: str | None = None
     hub: tuple[str, ...] = ()
     revision: str = "main"
-    borrows: Role | None = None
+    borrows: str | None = None
+    gated: bool = False
     advice: Advice = field(default_factory=Advice)
 
     @property
@@ -137,6 +141,7 @@ def cards() -> dict[tuple[str, Role], Card]:
                     hub=tuple(part.get("hub", ())),
                     revision=part.get("revision", "main"),
                     borrows=part.get("borrows"),
+                    gated=row.get("gated", False),
                     advice=Advice.from_dict(part, f"cards.toml, {name}"),
                 )
     return found
@@ -173,6 +178,13 @@ def quoted(name: object) -> str:
     """A name or path in quotes, on one line and not too long, for a message."""
     text = repr(str(name))
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN // 2]}...'"
+
+
+def lender_of(given: Card) -> str | None:
+    """The package folder of the card that lends parts to this one, if one does."""
+    if given.borrows is None:
+        return None
+    return next(c.package for (name, role), c in cards().items() if f"{name}.{role}" == given.borrows)
 
 
 def package_folder(part: str) -> Path:

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from eidophone.errors import BadInput
 from eidophone.media.vocoder_files import read_json, settings_of
-from eidophone.models.latent import TextEncoder
+from eidophone.models.cards import PIXEL
 from eidophone.models.single_file import text_encoder_in
 from eidophone.models.source import Source
+from eidophone.models.text import T5TextEncoder, TextEncoder
 from eidophone.models.weights import chosen_weights, variant_of
 
 Part = TypeVar("Part")
@@ -41,6 +42,9 @@ class _Schedule(BaseModel):
     timestep_spacing: Literal["leading", "trailing", "linspace"] | None = None
     clip_sample: bool | None = None
     clip_sample_range: Annotated[float, Field(gt=0)] | None = None
+    thresholding: bool | None = None
+    dynamic_thresholding_ratio: Annotated[float, Field(gt=0, le=1)] | None = None
+    sample_max_value: Annotated[float, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
     def _one_beta_a_timestep(self) -> Self:
@@ -70,15 +74,18 @@ def load_vae(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
 
 
 def _vae_kind(source: Source) -> Any:
-    config = source.part("vae") / "config.json"
-    said = read_json(config) if config.is_file() else {}
-    if isinstance(said, dict) and said.get("_class_name") == "PatchCodec":
+    if _says(source.part("vae") / "config.json", "_class_name") == "PatchCodec":
         from eidophone.models.patches import PatchCodec
 
         return PatchCodec
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
     return AutoencoderKL
+
+
+def _says(config: Path, name: str) -> Any:
+    said = read_json(config) if config.is_file() else {}
+    return said.get(name) if isinstance(said, dict) else None
 
 
 def load_text_encoder(source: Source, dtype: torch.dtype, device: torch.device) -> TextEncoder:
@@ -88,7 +95,9 @@ def load_text_encoder(source: Source, dtype: torch.dtype, device: torch.device) 
     folder, words = source.part("text_encoder"), source.part("tokenizer")
     _need(folder, source)
     _need(words, source)
-    if source.single:
+    if source.role in PIXEL and _says(folder / "config.json", "model_type") == "t5":
+        return _load_t5(folder, words, dtype, device)
+    if source.single and source.role not in PIXEL:
         network = checked(source.single, lambda: text_encoder_in(source.single, folder, dtype))
     else:
         how = {"dtype": dtype, "local_files_only": True, "variant": _variant(folder)}
@@ -97,13 +106,35 @@ def load_text_encoder(source: Source, dtype: torch.dtype, device: torch.device) 
     return TextEncoder(tokenizer, settled(network, device))
 
 
-def load_schedule(source: Source) -> dict[str, Any]:
-    """The facts in `scheduler/scheduler_config.json`; those that are null are left out.
+def _load_t5(folder: Path, words: Path, dtype: torch.dtype, device: torch.device) -> TextEncoder:
+    from transformers import T5EncoderModel, T5Tokenizer
+
+    readers = ("sentencepiece", "google.protobuf")
+    if not (words / "tokenizer.json").is_file() and not all(_installed(name) for name in readers):
+        raise BadInput(
+            f"{words}: T5's words are in spiece.model, and what reads it is not installed; "
+            "run `pip install sentencepiece protobuf`."
+        )
+    how = {"dtype": dtype, "local_files_only": True, "variant": _variant(folder)}
+    network = checked(folder, lambda: T5EncoderModel.from_pretrained(folder, **how))
+    tokenizer = checked(words, lambda: T5Tokenizer.from_pretrained(words, local_files_only=True))
+    return T5TextEncoder(tokenizer, settled(network, device))
+
+
+def _installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def load_schedule(source: Source, part: str = "scheduler") -> dict[str, Any]:
+    """The facts in a part's `scheduler_config.json`; those that are null are left out.
 
     Raises:
         BadInput: it is missing, damaged, or says what no scheduler here can do.
     """
-    path = source.part("scheduler") / "scheduler_config.json"
+    path = source.part(part) / "scheduler_config.json"
     given = read_json(path)
     settings_of(_Schedule, given, str(path))
     return (

@@ -23,9 +23,11 @@ def fetched(given: Card, layout: Layout, *, offline: bool) -> Path:
         except Exception as error:  # as in `_snapshot`
             failures.append(f"{repo}: {_short(error)}")
     pull = f"`eidophone models pull {given.name}`" if given.more else "the same command"
+    first = f"log in on {given.more} and accept its licence there, run `hf auth login` here once, then "
     raise WeightsAbsent(
         f"The weights of {quoted(given.name)} are not here and could not be fetched ({'; '.join(failures)}); "
-        f"run {pull} where there is a network, or give a local folder instead of the name."
+        f"{first if given.gated else ''}run {pull} where there is a network, or give a local folder instead "
+        "of the name."
     )
 
 

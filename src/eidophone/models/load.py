@@ -1,6 +1,6 @@
 """Loads the models of a run: shared parts once, and refuses pairs that do not fit."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -13,8 +13,11 @@ from eidophone.media.mel import MelSpec
 from eidophone.media.vocoder import GriffinLim, Vocoder, load_hifi_gan, read_vocoder_config
 from eidophone.models.cards import Role, quoted
 from eidophone.models.components import load_schedule, load_text_encoder, load_unet, load_vae
-from eidophone.models.latent import LatentModel, TextEncoder
-from eidophone.models.source import Source, find
+from eidophone.models.latent import LatentModel
+from eidophone.models.pixel import PixelModel, UpscalerModel
+from eidophone.models.source import NOISING, Source, find
+from eidophone.models.text import TextEncoder
+from eidophone.models.unet import check_condition
 
 Part = TypeVar("Part")
 
@@ -62,8 +65,43 @@ class Loader:
             same_text_encoder,
         )
         model = LatentModel(source, load_unet(source, *where), vae, text, schedule)
-        _check_condition(model)
+        check_condition(model, text.width)
         return model
+
+    def pixel(self, name: str, prompts: Mapping[str, str]) -> tuple[PixelModel, dict[str, Tensor]]:
+        """Stage I of a cascade over pixels, and the conditions of all prompts that it and stage II will need.
+
+        The text encoder has left memory before the U-Net is loaded.
+
+        Args:
+            name: Card, folder, file or hub id.
+            prompts: By what they are called in a message, such as "negative prompt".
+
+        Raises:
+            UnknownModel, WeightsAbsent, BadInput: as `model`; a prompt that is too long.
+        """
+        source = find(name, "pixel", offline=self.offline)
+        schedule = load_schedule(source)
+        conditions = self._encoded(source, prompts)
+        model = PixelModel(source, load_unet(source, self.dtype, self.device), schedule)
+        for condition in conditions.values():
+            check_condition(model, condition.shape[-1])
+        return model, conditions
+
+    def upscaler(self, name: str) -> UpscalerModel:
+        """Stage II of a cascade over pixels; it hears the conditions of stage I.
+
+        Raises:
+            UnknownModel, WeightsAbsent, BadInput: as `model`.
+        """
+        source = find(name, "upscaler", offline=self.offline)
+        schedule = load_schedule(source)
+        noising = load_schedule(source, NOISING) if source.part(NOISING).is_dir() else schedule
+        return UpscalerModel(source, load_unet(source, self.dtype, self.device), schedule, noising)
+
+    def _encoded(self, source: Source, prompts: Mapping[str, str]) -> dict[str, Tensor]:
+        text = load_text_encoder(source, self.dtype, self.device)
+        return {what: text.encode(prompt, what) for what, prompt in prompts.items()}
 
     def pair(self, image: str, audio: str) -> tuple[LatentModel, LatentModel]:
         """Two models that can share one latent.
@@ -101,15 +139,6 @@ def _kept(
         new = load()
         cache[key] = next((old for old in cache.values() if same(old, new)), new)
     return cache[key]
-
-
-def _check_condition(model: LatentModel) -> None:
-    heard = model.unet.config.cross_attention_dim
-    if isinstance(heard, int) and heard != model.text.width:
-        raise BadInput(
-            f"{quoted(model.source.name)}: its text encoder says {model.text.width} numbers a token and its "
-            f"U-Net hears {heard}; they come from different models, fetch the folder again."
-        )
 
 
 # --- do they fit ---------------------------------------------------------------------------------

@@ -6,12 +6,24 @@ from pathlib import Path
 
 from eidophone.errors import BadInput, WeightsAbsent
 from eidophone.media.vocoder_files import read_json, vocoder_weights
-from eidophone.models.cards import FACTS_FILE, Advice, Card, Role, cards, package_folder, quoted
+from eidophone.models.cards import (
+    FACTS_FILE,
+    PIXEL,
+    Advice,
+    Card,
+    Role,
+    lender_of,
+    package_folder,
+    quoted,
+)
 from eidophone.models.hub import fetched
 from eidophone.models.names import readable, resolved
-from eidophone.models.weights import PARTS, PIPELINE, Origin, wanted_files
+from eidophone.models.weights import PARTS, PIPELINES, Origin, wanted_files
 
+#: Of a second stage: the schedule by which the small picture is noised.
+NOISING = "image_noising_scheduler"
 _LENT = ("vae", "text_encoder", "tokenizer")
+_UNREAD: dict[Role, tuple[str, ...]] = {"pixel": ("vae",), "upscaler": _LENT}
 
 
 @dataclass(frozen=True)
@@ -51,14 +63,15 @@ class Source(Origin):
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Weights and settings of all parts, lent ones too."""
-        folders = {part: self.part(part) for part in PARTS} | {"vocoder": self.path / "vocoder"}
+        parts = (*PARTS, "vocoder", NOISING)
+        folders = {part: self.part(part) for part in parts if part not in _UNREAD.get(self.role, ())}
         found = {
             f"{part}/{path.name}": path
             for part, folder in folders.items()
             if folder.is_dir()
             for path in folder.iterdir()
         }
-        yield from ((name, found[name]) for name in wanted_files(found))
+        yield from ((name, found[name]) for name in wanted_files(found, parts))
         if self.single:
             yield self.single.name, self.single
 
@@ -80,12 +93,12 @@ def find(name: str, role: Role, *, offline: bool = False) -> Source:
 
 def _from_package(given: Card, package: str) -> Source:
     folder = package_folder(package)
-    if not (folder / "model_index.json").exists():
+    if not (folder / "unet" / "config.json").exists():
         raise WeightsAbsent(
             f"The {given.role} model {given.name!r} is missing from this installation ({package}); "
             "reinstall the package, or make it with `python -m recipes.train`."
         )
-    lender = cards()[given.name, given.borrows].package if given.borrows else None
+    lender = lender_of(given)
     advice = _advice_of(folder).over(given.advice)
     borrowed = package_folder(lender) if lender else None
     return Source(given.name, given.role, folder, None, borrowed, "package", given.licence, advice)
@@ -97,24 +110,36 @@ def _from_path(name: str, role: Role, path: Path) -> Source:
             raise BadInput(
                 f"{quoted(name)}: a single-file model must be .safetensors (others can run code); convert it."
             )
-        return Source(name, role, _layout_of(path), path, None, "local", "", Advice())
+        return Source(name, role, _layout_of(path, role), path, None, "local", "", Advice())
     if not (path / "unet").is_dir():
         raise BadInput(f"{quoted(name)}: not a model folder in diffusers' layout, there is no unet/ in it.")
     advice = _advice_of(path)
-    lender = path.parent / "image" if not (path / "vae").is_dir() else None
+    needed = {"pixel": "text_encoder", "upscaler": "unet"}.get(role, "vae")
+    lender = path.parent / "image" if not (path / needed).is_dir() else None
     return Source(name, role, path, None, lender, "local", "", advice)
 
 
 def _from_hub(given: Card, offline: bool) -> Source:
-    folder = fetched(given, PIPELINE, offline=offline)
+    folder = fetched(given, PIPELINES[given.role], offline=offline)
     advice = given.advice.over(_advice_of(folder))
     return Source(given.name, given.role, folder, None, None, folder.name, given.licence, advice)
 
 
-def _layout_of(single: Path) -> Path:
-    """The folder of settings for a single file: one of the same name beside it, else Stable Diffusion 1.x."""
+def _layout_of(single: Path, role: Role) -> Path:
+    """The folder of settings for a single file: one of the same name beside it, else Stable Diffusion 1.x.
+
+    Raises:
+        BadInput: a U-Net over pixels without such a folder; no single file of one holds more than the U-Net.
+    """
     beside = single.with_suffix("")
-    return beside if (beside / "unet" / "config.json").exists() else package_folder("layouts/sd15")
+    if (beside / "unet" / "config.json").exists():
+        return beside
+    if role in PIXEL:
+        raise BadInput(
+            f"{quoted(single)}: a single file holds no more than the U-Net of a {role} model; put the folder "
+            f"{beside.name}/ with unet/config.json and the model's other parts beside it."
+        )
+    return package_folder("layouts/sd15")
 
 
 def _advice_of(folder: Path) -> Advice:

@@ -4,21 +4,25 @@ import hashlib
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from eidophone.models.cards import FACTS_FILE, Role
 
+#: Folders of a model over latents, and of stages I and II of a model over pixels: stage II hears the text
+#: encoder of stage I.
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+_STAGE_1 = ("unet", "text_encoder", "tokenizer", "scheduler")
+_STAGE_2 = ("unet", "scheduler", "image_noising_scheduler")
 # As diffusers, transformers and Auffusion name them; shards and variants in either order.
 _WEIGHTS = re.compile(
     r"(?:diffusion_pytorch_model|pytorch_model|model)(?:\.(\w+))?(?:-\d+-of-\d+)?(?:\.(\w+))?"
     r"\.(?:safetensors|bin)|vocoder\.(?:safetensors|pt)"
 )
-_SETTINGS = (".json", ".txt")
+_SETTINGS = (".json", ".txt", "spiece.model")
 _WHOLE_BYTES, _END_BYTES = 64 << 20, 1 << 20
 
 
@@ -45,8 +49,12 @@ def variant_of(name: str) -> str | None:
     return None if match is None else match[1] or match[2] or ""
 
 
-def chosen_weights(names: Iterable[str]) -> list[str]:
+def chosen_weights(names: Iterable[str], *, half: bool = False) -> list[str]:
     """Of the files in one folder, the weights to load: safetensors before pickles, plain before variants.
+
+    Args:
+        names: Of the files.
+        half: Half precision before plain.
 
     >>> chosen_weights(["model.bin", "model.safetensors", "model.fp16.safetensors", "openvino_model.bin"])
     ['model.safetensors']
@@ -55,12 +63,21 @@ def chosen_weights(names: Iterable[str]) -> list[str]:
     safe = [name for name in variants if name.endswith(".safetensors")] or list(variants)
     if not safe:
         return []
-    best = min((variants[name] for name in safe), key=lambda v: (v != "", v == "non_ema", v))
+    best = min(
+        (variants[name] for name in safe), key=lambda v: (half and v != "fp16", v != "", v == "non_ema", v)
+    )
     return [name for name in safe if variants[name] == best]
 
 
-def wanted_files(listed: Iterable[str]) -> list[str]:
+def wanted_files(
+    listed: Iterable[str], parts: Sequence[str] = (*PARTS, "vocoder"), *, half: bool = False
+) -> list[str]:
     """Of all files in a model's folder, those that one loading reads: no second copy of any weights.
+
+    Args:
+        listed: All files.
+        parts: The folders that are read.
+        half: Half precision before plain.
 
     >>> wanted_files(["unet/model.bin", "unet/model.safetensors", "x.ckpt", "unet/config.json"])
     ['unet/config.json', 'unet/model.safetensors']
@@ -71,10 +88,10 @@ def wanted_files(listed: Iterable[str]) -> list[str]:
         part, _, rest = name.rpartition("/")
         if name in ("model_index.json", FACTS_FILE):
             kept.append(name)
-        elif part in (*PARTS, "vocoder"):
+        elif part in parts:
             by_part.setdefault(part, []).append(rest)
     for part, names in by_part.items():
-        kept += [f"{part}/{name}" for name in _in_one_folder(names)]
+        kept += [f"{part}/{name}" for name in _in_one_folder(names, half)]
     return sorted(kept)
 
 
@@ -87,14 +104,15 @@ def wanted_beside(listed: Iterable[str]) -> list[str]:
     return sorted(_in_one_folder([name for name in listed if "/" not in name]))
 
 
-def _in_one_folder(names: list[str]) -> list[str]:
-    return [*(name for name in names if name.endswith(_SETTINGS)), *chosen_weights(names)]
+def _in_one_folder(names: list[str], half: bool = False) -> list[str]:
+    return [*(name for name in names if name.endswith(_SETTINGS)), *chosen_weights(names, half=half)]
 
 
-def _whole_pipeline(folder: Path) -> bool:
+def _whole_pipeline(folder: Path, parts: Sequence[str] = PARTS) -> bool:
     """Whether every part of a model is there; a vocoder too, once there are settings of one."""
-    needed = [part for part in ("unet", "vae", "text_encoder", "vocoder") if (folder / part).is_dir()]
-    return all((folder / part).is_dir() for part in PARTS) and all(
+    weighty = [part for part in (*parts, "vocoder") if part in ("unet", "vae", "text_encoder", "vocoder")]
+    needed = [part for part in weighty if (folder / part).is_dir()]
+    return all((folder / part).is_dir() for part in parts) and all(
         chosen_weights(p.name for p in (folder / part).iterdir()) for part in needed
     )
 
@@ -104,7 +122,17 @@ def _whole_network(folder: Path) -> bool:
     return "config.json" in names and bool(chosen_weights(names))
 
 
-PIPELINE = Layout(wanted_files, _whole_pipeline)
+def _stage(parts: Sequence[str]) -> Layout:
+    """Of a cascade over pixels; in half precision, because its T5 alone has 19 GB of plain weights."""
+    return Layout(partial(wanted_files, parts=parts, half=True), partial(_whole_pipeline, parts=parts))
+
+
+PIPELINES: dict[Role, Layout] = {
+    "image": Layout(wanted_files, _whole_pipeline),
+    "audio": Layout(wanted_files, _whole_pipeline),
+    "pixel": _stage(_STAGE_1),
+    "upscaler": _stage(_STAGE_2),
+}
 NETWORK = Layout(wanted_beside, _whole_network)
 
 

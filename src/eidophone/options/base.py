@@ -9,6 +9,7 @@ from eidophone.errors import BadInput
 
 Preset = Literal["paper", "fast", "draft"]
 Solver = Literal["ddim", "plms", "dpm++2m", "unipc"]
+PixelSolver = Literal["ddpm", "ddim", "dpm++2m"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 RankBy = Literal["weaker", "both", "weights"]
 VocoderChoice = Literal["auto", "hifi-gan", "griffin-lim"]

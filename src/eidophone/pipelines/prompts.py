@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from eidophone.models.latent import TextEncoder
+from eidophone.models.text import TextEncoder
 from eidophone.values import Caption
 
 PLACE = "{}"

@@ -22,8 +22,8 @@ from eidophone.media.vocoder_files import read_json, settings_of
 from eidophone.models.components import checked, load_text_encoder, settled
 from eidophone.models.embedders.contract import Sense
 from eidophone.models.embedders.efficientnet import FEATURES, EfficientNetLite, photographed
-from eidophone.models.latent import TextEncoder
 from eidophone.models.source import find
+from eidophone.models.text import TextEncoder
 
 #: Rows of a mel picture that the sound tower sees, half of the family's; of a picture that sight sees.
 ROWS, SEEN_ROWS = 64, 96

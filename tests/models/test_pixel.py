@@ -1,0 +1,236 @@
+"""Stages I and II in DeepFloyd IF's layout, with random weights, against diffusers' own pipelines."""
+
+import gc
+import json
+import weakref
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from eidophone.cli.main import main
+from eidophone.diffusion.walk import make_scheduler, walk
+from eidophone.errors import BadInput, WeightsAbsent
+from eidophone.models.load import Loader
+from eidophone.models.source import find
+from eidophone.models.weights import PIPELINES
+
+PROMPT, NEGATIVE = "A red fire truck", "rain"
+PROMPTS = {"prompt": PROMPT, "negative prompt": NEGATIVE}
+# as IF's repositories have it; thresholding is left out where one step is compared without a walk
+SCHEDULE = {
+    "_class_name": "DDPMScheduler", "beta_start": 0.0001, "beta_end": 0.02, "trained_betas": None,
+    "beta_schedule": "squaredcos_cap_v2", "clip_sample": True, "clip_sample_range": 1.0,
+    "num_train_timesteps": 1000, "prediction_type": "epsilon", "variance_type": "learned_range",
+    "thresholding": True, "dynamic_thresholding_ratio": 0.95, "sample_max_value": 1.5,
+}  # fmt: skip
+UNET = {
+    "out_channels": 6, "block_out_channels": (16, 32), "layers_per_block": 1, "norm_num_groups": 8,
+    "down_block_types": ("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+    "mid_block_type": "UNetMidBlock2DSimpleCrossAttn", "cross_attention_norm": "group_norm",
+    "up_block_types": ("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"), "cross_attention_dim": 32,
+    "encoder_hid_dim": 24, "attention_head_dim": 8, "resnet_time_scale_shift": "scale_shift",
+    "addition_embed_type": "text", "addition_embed_type_num_heads": 2, "act_fn": "gelu",
+}  # fmt: skip
+
+
+def write_words(folder: Path) -> None:
+    """A T5 tokenizer that knows letters and a few words."""
+    from transformers import T5Tokenizer
+
+    pieces = ["<pad>", "</s>", "<unk>", "▁", "▁red", "▁fire", "▁truck", "▁a", *"abcdefghijklmnopqrstuvwxyz"]
+    T5Tokenizer(vocab=[(piece, -float(i)) for i, piece in enumerate(pieces)], extra_ids=0).save_pretrained(
+        folder
+    )
+
+
+@pytest.fixture(scope="module")
+def cascade(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Folders of stage I and stage II, as diffusers and transformers save them."""
+    from diffusers import UNet2DConditionModel
+    from transformers import T5Config, T5EncoderModel
+
+    first, second = (tmp_path_factory.mktemp("if") / name for name in ("first", "second"))
+    torch.manual_seed(0)
+    T5EncoderModel(
+        T5Config(vocab_size=40, d_model=24, d_kv=8, d_ff=32, num_layers=2, num_heads=2)
+    ).save_pretrained(first / "text_encoder")
+    write_words(first / "tokenizer")
+    UNet2DConditionModel(in_channels=3, sample_size=16, **UNET).save_pretrained(first / "unet")
+    UNet2DConditionModel(in_channels=6, sample_size=32, class_embed_type="timestep", **UNET).save_pretrained(
+        second / "unet"
+    )
+    for place in (first / "scheduler", second / "scheduler", second / "image_noising_scheduler"):
+        place.mkdir(parents=True)
+        (place / "scheduler_config.json").write_text(json.dumps(SCHEDULE))
+    return first, second
+
+
+def loader() -> Loader:
+    return Loader(torch.device("cpu"), torch.float32, offline=True)
+
+
+def parts(folder: Path, first: Path) -> dict[str, object]:
+    from diffusers import DDPMScheduler, UNet2DConditionModel
+    from transformers import T5EncoderModel, T5Tokenizer
+
+    plain = {k: v for k, v in SCHEDULE.items() if k != "_class_name"} | {"variance_type": "fixed_small"}
+    return {
+        "unet": UNet2DConditionModel.from_pretrained(folder / "unet"),
+        "text_encoder": T5EncoderModel.from_pretrained(first / "text_encoder"),
+        "tokenizer": T5Tokenizer.from_pretrained(first / "tokenizer"),
+        "scheduler": DDPMScheduler(**plain), "safety_checker": None, "feature_extractor": None,
+        "watermarker": None, "requires_safety_checker": False,
+    }  # fmt: skip
+
+
+HOW = {
+    "guidance_scale": 7.0, "num_inference_steps": 3, "output_type": "pt", "negative_prompt": NEGATIVE,
+    "prompt": PROMPT,
+}  # fmt: skip
+
+
+def walked(denoiser: object, schedule: dict, noise: Tensor, generator: torch.Generator) -> Tensor:
+    with torch.no_grad():
+        *_, last = walk(denoiser, noise, make_scheduler("ddpm", schedule, 3), generator=generator)
+    return last.latents
+
+
+def test_stage_one_walks_as_the_pipeline_of_diffusers(cascade: tuple[Path, Path]) -> None:
+    from diffusers import IFPipeline
+
+    theirs = IFPipeline(**parts(cascade[0], cascade[0]))
+    expected = theirs(**HOW, height=16, width=32, generator=torch.Generator().manual_seed(5)).images
+    model, told = loader().pixel(str(cascade[0]), PROMPTS)
+    assert told["prompt"].shape == (1, 77, 24)
+    generator = torch.Generator().manual_seed(5)
+    noise = torch.randn((1, 3, 16, 32), generator=generator)
+    ours = walked(
+        model.guided(told["prompt"], told["negative prompt"], 7.0), model.schedule, noise, generator
+    )
+    torch.testing.assert_close(ours, expected, atol=2e-5, rtol=1e-4)
+    assert model.evaluations == 6 and model.canvas == (16, 16) and model.factor == 2
+
+
+def test_stage_two_walks_as_the_pipeline_of_diffusers(cascade: tuple[Path, Path]) -> None:
+    from diffusers import DDPMScheduler, IFSuperResolutionPipeline
+
+    small = torch.rand((1, 3, 8, 16), generator=torch.Generator().manual_seed(1)) * 2 - 1
+    noising = DDPMScheduler(beta_schedule="squaredcos_cap_v2")
+    theirs = IFSuperResolutionPipeline(**parts(cascade[1], cascade[0]), image_noising_scheduler=noising)
+    how = HOW | {"height": 32, "width": 64, "noise_level": 50, "image": small}
+    expected = theirs(**how, generator=torch.Generator().manual_seed(5)).images
+    _, told = loader().pixel(str(cascade[0]), PROMPTS)
+    model = loader().upscaler(str(cascade[1]))
+    generator = torch.Generator().manual_seed(5)
+    noise, beside_noise = (torch.randn((1, 3, 32, 64), generator=generator) for _ in range(2))
+    beside = model.beside(small, (32, 64), 50, beside_noise)
+    denoiser = model.guided(told["prompt"], told["negative prompt"], 7.0, beside)
+    ours = walked(denoiser, model.schedule, noise, generator)
+    torch.testing.assert_close(ours, expected, atol=2e-5, rtol=1e-4)
+
+
+def test_two_pictures_see_their_own_small_ones(cascade: tuple[Path, Path]) -> None:
+    _, told = loader().pixel(str(cascade[0]), PROMPTS)
+    model = loader().upscaler(str(cascade[1]))
+    g = torch.Generator().manual_seed(2)
+    small, noise, at = torch.randn((2, 3, 4, 4), generator=g), torch.randn((2, 3, 16, 16), generator=g), 400
+    both = model.guided(*told.values(), 3.0, model.beside(small, (16, 16), 50, noise))
+    alone = [
+        model.guided(*told.values(), 3.0, model.beside(small[i : i + 1], (16, 16), 50, noise[i : i + 1]))
+        for i in range(2)
+    ]
+    with torch.no_grad():
+        together = both(noise, torch.tensor(at))
+        apart = torch.cat([alone[i](noise[i : i + 1], torch.tensor(at)) for i in range(2)])
+    torch.testing.assert_close(together, apart, atol=1e-5, rtol=1e-4)
+
+
+def test_gradients_reach_the_pixels(cascade: tuple[Path, Path]) -> None:
+    model, told = loader().pixel(str(cascade[0]), PROMPTS)
+    pixels = torch.zeros((1, 3, 8, 8), requires_grad=True)
+    model.guided(*told.values(), 2.0)(pixels, torch.tensor(10)).square().sum().backward()
+    assert pixels.grad is not None and pixels.grad.abs().sum() > 0
+
+
+def test_the_text_encoder_leaves_before_the_unet_comes(
+    cascade: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from eidophone.models import load
+
+    alive: list[weakref.ref] = []
+    seen: list[bool] = []
+    read_text, read_unet = load.load_text_encoder, load.load_unet
+
+    def _text(*how: object) -> object:
+        encoder = read_text(*how)
+        alive.append(weakref.ref(encoder.network))
+        return encoder
+
+    def _unet(*how: object) -> object:
+        seen.append(alive[-1]() is None)
+        return read_unet(*how)
+
+    monkeypatch.setattr(load, "load_text_encoder", _text)
+    monkeypatch.setattr(load, "load_unet", _unet)
+    gc.disable()
+    try:
+        model, _ = loader().pixel(str(cascade[0]), PROMPTS)
+    finally:
+        gc.enable()
+    assert seen == [True] and model.unet is not None
+
+
+def test_a_prompt_that_is_too_long_says_what_would_be_cut(cascade: tuple[Path, Path]) -> None:
+    with pytest.raises(BadInput, match=r"The prompt has 79 tokens and the text encoder reads 76.*'red red r"):
+        loader().pixel(str(cascade[0]), {"prompt": "red " * 79})
+
+
+def test_a_single_file_holds_the_unet_only(cascade: tuple[Path, Path], tmp_path: Path) -> None:
+    weights = load_file(cascade[0] / "unet" / "diffusion_pytorch_model.safetensors")
+    save_file(weights, tmp_path / "lonely.safetensors")
+    with pytest.raises(BadInput, match=r"holds no more than the U-Net.*folder lonely/"):
+        find(str(tmp_path / "lonely.safetensors"), "pixel")
+    (tmp_path / "lonely").symlink_to(cascade[0])
+    model, _ = loader().pixel(str(tmp_path / "lonely.safetensors"), {})
+    same = {k: torch.equal(v, weights[k]) for k, v in model.unet.state_dict().items()}
+    assert same and all(same.values())
+
+
+def test_stages_are_not_taken_for_each_other(cascade: tuple[Path, Path]) -> None:
+    with pytest.raises(BadInput, match="takes 3 channels and gives 6, so it is no upscaler model"):
+        loader().upscaler(str(cascade[0]))
+
+
+@pytest.mark.parametrize("name", ["if-m", "if-l", "if-xl"])
+def test_the_licence_gate_is_explained(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    for role in ("pixel", "upscaler"):
+        with pytest.raises(WeightsAbsent, match=rf"accept its licence there.*hf auth login.*pull {name}"):
+            find(name, role, offline=True)
+    assert main(["models", "check", name]) == 2
+    assert capsys.readouterr().out.count("accept its licence") == 2
+
+
+def test_of_each_stage_only_what_it_reads_is_fetched() -> None:
+    t5 = [f"text_encoder/model{v}-0000{i}-of-00002.safetensors" for v in ("", ".fp16") for i in (1, 2)]
+    listed = [
+        "model_index.json", "unet/config.json", "unet/diffusion_pytorch_model.safetensors",
+        "unet/diffusion_pytorch_model.fp16.safetensors", "tokenizer/spiece.model", *t5,
+        "text_encoder/model.safetensors.index.fp16.json", "scheduler/scheduler_config.json",
+        "image_noising_scheduler/scheduler_config.json", "safety_checker/model.safetensors",
+    ]  # fmt: skip
+    assert PIPELINES["pixel"].wanted(listed) == [
+        "model_index.json", "scheduler/scheduler_config.json", t5[2], t5[3],
+        "text_encoder/model.safetensors.index.fp16.json", "tokenizer/spiece.model", "unet/config.json",
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+    ]  # fmt: skip
+    assert PIPELINES["upscaler"].wanted(listed) == [
+        "image_noising_scheduler/scheduler_config.json", "model_index.json",
+        "scheduler/scheduler_config.json", "unet/config.json",
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+    ]  # fmt: skip
