@@ -1,32 +1,26 @@
 """What choosing pays: `python -m benchmarks.best_of collect OUT`, then `... report OUT`.
 
-`collect` walks candidates of the family's pairs to the end and has them judged on the way, too: by what the
-denoiser takes them for. From these numbers `report` (see benchmarks.choosing) works out every way of choosing
-without walking again. A line a judgement is kept in OUT/best-of.jsonl, so that a run goes on from there.
+`collect` makes candidates of the family's pairs, roughly and as asked, and has all of them judged. From these
+numbers `report` (see benchmarks.choosing) works out every way of choosing without making anything again. What is
+judged is kept in OUT/best-of.jsonl, so that a run goes on from there.
 """
 
 import argparse
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks import choosing
 from benchmarks.judging import Judges, Ledger
 from benchmarks.pairs import PAIRS, picture_prompt, sound_prompt
-from eidophone.diffusion.pause import joined
 from eidophone.options import ComposeOptions
-from eidophone.pipelines.choose import Course, Walker, open_judge, steps_after
-from eidophone.pipelines.compose import course_of, open_canvas
+from eidophone.pipelines.choose import open_judge
+from eidophone.pipelines.compose import open_canvas, samples
+from eidophone.progress import silent
 
-#: Shares of the steps after which candidates are judged; the last is the end.
-JUDGED_AT = (0.12, 0.2, 0.28, 0.4, 0.6, 1.0)
 FILE = "best-of.jsonl"
-
-
-def steps_of(options: ComposeOptions) -> list[int]:
-    """The steps after which candidates are judged."""
-    return sorted({steps_after(share, options.steps) for share in JUDGED_AT})
 
 
 def collect(ledger: Ledger, given: argparse.Namespace) -> None:
@@ -52,25 +46,18 @@ def collect(ledger: Ledger, given: argparse.Namespace) -> None:
 def judgements(
     options: ComposeOptions, missing: list[int], judges: Judges, concepts: tuple[str, str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Numbers of candidates by "index/step"; at the end, also what the judges that took no part say."""
+    """Numbers of candidates by "index/stage"; at the end, also what the judges that took no part say."""
     canvas = open_canvas(options)
-    course, judge = course_of(canvas), open_judge(canvas.options)
-    stops = steps_of(options)
-    for batch in course.batches([Walker(i, course.start(i)) for i in missing]):
-        for until, results in _walked(course, batch, stops):
-            for result in results:
-                score = judge(result)
-                row: dict[str, Any] = {"looks": score.side("looks"), "sounds": score.side("sounds")}
-                if until == options.steps:
-                    row |= judges.both(result, *concepts)
-                yield f"{result.index}/{'end' if until == options.steps else until}", row
-
-
-def _walked(course: Course, batch: Any, stops: list[int]) -> Iterator[tuple[int, list[Any]]]:
-    at = joined([walker.at for walker in batch])
-    for until in stops:
-        at, expected = course.walk_on(at, until, lambda _: None)
-        yield until, course.read(expected, [(walker.index, ()) for walker in batch])
+    these = {"samples": tuple(missing), "count": len(missing)}
+    asked, judge = canvas.options.model_copy(update=these), open_judge(canvas.options)
+    walks = {str(steps): asked.coarse(steps) for steps in choosing.SCOUTED} | {"end": asked}
+    for stage, walk in walks.items():
+        for result in samples(replace(canvas, options=walk), silent):
+            score = judge(result)
+            row: dict[str, Any] = {"looks": score.side("looks"), "sounds": score.side("sounds")}
+            if stage == "end":
+                row |= judges.both(result, *concepts)
+            yield f"{result.index}/{stage}", row
 
 
 def main() -> None:

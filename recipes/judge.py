@@ -52,7 +52,7 @@ class Eye:
     @torch.no_grad()
     def top(self, pixels: Tensor, count: int = 1) -> list[list[str]]:
         """The likeliest names for each picture, (batch, 3, height, width) in [0, 1]."""
-        found = self.judge(look(self.sight, pixels.mean(1)))
+        found = self.judge(look(self.sight, pixels.mean(1), backbone.HEIGHTS["lite1"]))
         return [[JUDGED[i] for i in row] for row in found.topk(count).indices.tolist()]
 
 

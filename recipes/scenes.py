@@ -1,7 +1,7 @@
 """Pictures as a generator might make them, from drawings that no generator saw (see drawings.py).
 
-They are kept at half the canvas's size, which is what the embedder and the judge look at. A scene is drawn
-once; `varied` mixes it with spectrograms and spoils it anew each time it is looked at.
+They are kept at half the canvas's size, which is what the embedder looks at, or whole for the judge. A scene is
+drawn once; `varied` mixes it with spectrograms and spoils it anew each time it is looked at.
 """
 
 from collections.abc import Sequence
@@ -57,14 +57,21 @@ def scene(
 
 
 def scenes(
-    half: str, work: Path, count: int, sounds: np.ndarray, calm: Sequence[str] = (), seed: int = 3
+    half: str,
+    work: Path,
+    count: int,
+    sounds: np.ndarray,
+    calm: Sequence[str] = (),
+    seed: int = 3,
+    whole: bool = False,
 ) -> tuple[np.ndarray, list[str]]:
     """Scenes of one half of the drawings: uint8 (count, ROWS, COLUMNS) and their concepts, kept in work/.
 
-    Calm ones of the concepts in `calm`, if there are any; else all kinds of all concepts.
+    Calm ones of the concepts in `calm`, if there are any; else all kinds of all concepts. `whole` leaves them
+    their HEIGHT and WIDTH.
     """
     names = list(calm) or [name for name in concepts() if name not in UNDRAWN]
-    kind = "calm" if calm else "scenes"
+    kind = f"{'calm' if calm else 'scenes'}{'-whole' if whole else ''}"
     shown = [names[n % len(names)] for n in range(count)]
     file = work / f"{kind}-{half}.npz"
     if file.exists() and len(kept := np.load(file)["pictures"]) >= count:
@@ -73,9 +80,10 @@ def scenes(
     pack = Pack.load(source, concepts()) if source.exists() else Pack.made_up(concepts())
     made = np.stack([scene(pack, (seed, n), c, sounds, bool(calm)) for n, c in enumerate(shown)])
     draft = work / f"{kind}-{half}.part.npz"
-    np.savez(draft, pictures=halved(made))
+    made = made if whole else halved(made)
+    np.savez(draft, pictures=made)
     draft.replace(file)
-    return halved(made), shown
+    return made, shown
 
 
 def made_up_sounds(count: int) -> np.ndarray:

@@ -31,7 +31,7 @@ WITHIN = [  # inside a layer, too
         ["vocoder", "lossy"],
         ["video"],
     ),
-    ("diffusion", ["noise", "views", "weighting"], ["guidance"], ["walk"], ["pause"]),
+    ("diffusion", ["noise", "views", "weighting"], ["guidance"], ["walk"]),
     (
         "models",
         ["cards"],

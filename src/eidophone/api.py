@@ -120,10 +120,9 @@ def paint_each(
     """
     easel = open_easel(sounds[0], progress)
     for options, folder in zip(sounds, folders, strict=True):
-        indices = range(options.index, options.index + options.count)
         try:
             made = paint_with(options, progress, easel)
-            yield from _stored(made, indices, options.count, folder, keep_arrays, progress)
+            yield from _stored(made, options.numbers, options.count, folder, keep_arrays, progress)
         except EidophoneError as error:
             yield error
 
@@ -256,10 +255,11 @@ def run(
         EidophoneError: before any work where that can be known.
     """
     verb = next(name for name, kind in VERBS.items() if isinstance(options, kind))
-    first, count = getattr(options, "index", 0), getattr(options, "count", 1)
-    candidates = getattr(options, "from_", None) or count
+    numbers = getattr(options, "numbers", (0,))
+    candidates = getattr(options, "from_", None)
+    places = range(numbers[0], numbers[0] + candidates) if candidates else numbers
     results = PIPELINES[verb](options, progress)
-    return _stored(results, range(first, first + candidates), count, out, keep_arrays, progress)
+    return _stored(results, places, getattr(options, "count", 1), out, keep_arrays, progress)
 
 
 def _stored(

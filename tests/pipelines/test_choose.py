@@ -4,13 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import eidophone
 from eidophone.cli import main
+from eidophone.diffusion.noise import start_noise
+from eidophone.diffusion.walk import cumulative_alphas, make_scheduler, walk
 from eidophone.errors import BadInput
 from eidophone.options import ComposeOptions
-from eidophone.pipelines import choose
-from eidophone.pipelines.choose import Round, rounds
+from eidophone.pipelines.choose import scoutings
 from eidophone.values import Result, Score
 from tests.pipelines.test_samples import FILES, PROMPTS, off
 
@@ -30,7 +32,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("solver", ["ddim", "plms", "dpm++2m", "unipc"])
 def test_a_survivor_is_what_it_is_without(solver: str, judged, settings) -> None:
-    given = {"steps": 5, "solver": solver, "batch_size": 4, **settings}
+    given = {"steps": 12, "solver": solver, "batch_size": 4, **settings}
     every = eidophone.compose(*PROMPTS, count=7, **given)
     chosen = eidophone.compose(*PROMPTS, count=2, from_=7, judges="light", **given)
     assert len(chosen) == 2
@@ -52,9 +54,9 @@ def test_without_early_rejection_it_is_the_best_of_all(judged, settings) -> None
 
 
 def test_a_survivor_is_remade_byte_for_byte(judged, settings, tmp_path: Path) -> None:
-    given = {"steps": 5, "batch_size": 4, "judges": "light", **settings}
+    given = {"steps": 12, "batch_size": 4, "judges": "light", **settings}
     chosen = eidophone.compose(*PROMPTS, count=2, from_=9, index=5, out=tmp_path / "a", **given)
-    assert any(len({size for _, size, _ in r.recipe["options"]["lineage"]}) > 1 for r in chosen)
+    assert [r.recipe["options"]["samples"] for r in chosen] == [sorted(r.index for r in chosen)] * 2
     for result, name in zip(chosen, ("picture.png", "sound.wav"), strict=True):
         again = eidophone.remake(result.folder / name, out=tmp_path / "b")
         for file in FILES - {"record.json"}:
@@ -62,26 +64,49 @@ def test_a_survivor_is_remade_byte_for_byte(judged, settings, tmp_path: Path) ->
 
 
 def test_evaluations_are_counted_for_survivors_and_for_all(judged, settings) -> None:
-    given = {"steps": 10, "judges": "light", **settings}
+    given = {"steps": 12, "judges": "light", **settings}
     chosen = eidophone.compose(*PROMPTS, count=2, from_=8, **given)
-    assert all(r.facts["unet_evaluations"] == 4 * 10 for r in chosen)
-    plan = rounds(ComposeOptions.make(count=2, from_=8, steps=10, judges="light"))
-    walked = sum(
-        many * (now.until - before.until)
-        for many, before, now in zip([8, *(r.keep for r in plan)], [Round(0, 0), *plan], plan, strict=False)
-    )
-    assert walked < 8 * 10
-    assert {r.facts["unet_evaluations_of_all"] for r in chosen} == {4 * walked}
+    assert all(r.facts["unet_evaluations"] == 4 * 12 for r in chosen)
+    assert {r.facts["unet_evaluations_of_all"] for r in chosen} == {4 * (8 * 4 + 2 * 12)}
 
 
 @pytest.mark.parametrize(("count", "many"), [(1, 1), (1, 2), (4, 5), (4, 32), (30, 32), (1, 64)])
 @pytest.mark.parametrize("steps", [1, 2, 3, 12, 25, 100])
-def test_rounds_only_shrink_and_end_with_what_is_asked(count: int, many: int, steps: int) -> None:
-    plan = rounds(ComposeOptions.make(count=count, from_=many, steps=steps, judges="tagger"))
-    assert plan[-1] == Round(steps, count)
-    sizes, untils = [many, *(r.keep for r in plan)], [0, *(r.until for r in plan)]
-    assert sizes == sorted(sizes, reverse=True)
-    assert untils == sorted(set(untils))
+def test_scoutings_only_shrink_and_cost_less_than_they_save(count: int, many: int, steps: int) -> None:
+    options = ComposeOptions.make(count=count, from_=many, steps=steps, judges="tagger")
+    plan = scoutings(options)
+    sizes = [many, *(scouting.keep for scouting in plan)]
+    assert sizes == sorted(set(sizes), reverse=True) and sizes[-1] >= count
+    assert all(scouting.steps <= steps / 3 for scouting in plan)
+    assert not scoutings(options.model_copy(update={"early_rejection": False}))
+
+
+def test_a_rough_sample_is_nearly_what_it_is_going_to_be() -> None:
+    """The law that scouting rests on, for a denoiser that is known: of one noise, few steps end near many."""
+    schedule = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+    alphas = cumulative_alphas(schedule)
+
+    def two_points(x: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        """The noise in x if clean numbers are -1 or 1, each half of the time."""
+        a = alphas[int(timestep)]
+        clean = torch.tanh(x * a.sqrt() / (1 - a))
+        return (x - a.sqrt() * clean) / (1 - a).sqrt()
+
+    noise, ends = start_noise((1, 500), 3), {}
+    for steps in (4, 8, 100):
+        scheduler = make_scheduler("dpm++2m", schedule, steps)
+        ends[steps] = [state.latents for state in walk(two_points, noise, scheduler)][-1]
+    same = {steps: float((ends[steps].sign() == ends[100].sign()).float().mean()) for steps in (4, 8)}
+    assert same[4] > 0.95 and same[8] > 0.98
+
+
+@pytest.mark.parametrize("view", ["identity", "rows"])
+def test_rough_samples_begin_their_parts_at_the_same_share(view: str) -> None:
+    options = ComposeOptions.make(preset="paper", view=view, crop=False, guidance_stop_step=90)
+    rough = options.coarse(8)
+    assert (rough.steps, rough.image_start_step, rough.audio_start_step) == (8, 1, 0)
+    assert rough.guidance_stop_step == 7
+    assert options.model_copy(update={"image_start_step": 100}).coarse(8).image_start_step == 8
 
 
 def test_failed_scores_do_not_stop_a_choice(settings, monkeypatch) -> None:
@@ -123,8 +148,8 @@ def test_the_command_prints_scores_best_first(settings, tmp_path, capsys) -> Non
     [
         ({"from_": 2, "count": 3, "judges": "clean"}, "--from 2: too few"),
         ({"from_": 8, "judges": "none"}, "nobody judges"),
-        ({"lineage": [[3, 2, 2]], "steps": 3, "count": 1}, "lineage"),
-        ({"lineage": [[3, 2, 1], [0, 1, 0]], "steps": 4, "count": 1}, "lineage"),
+        ({"samples": (3, 3), "count": 2}, "not 2 different"),
+        ({"samples": (3, 4, 9), "count": 2}, "not 2 different"),
     ],
 )
 def test_what_cannot_be_chosen_is_refused(given, words) -> None:
@@ -138,5 +163,10 @@ def test_who_judges_unless_somebody_is_named() -> None:
     assert ComposeOptions.make(judges="tagger").panel == "tagger"
 
 
-def test_there_is_something_to_reject_by_default() -> None:
-    assert len(choose.ROUNDS) == len(rounds(ComposeOptions.make(from_=32, count=1, judges="tagger"))) - 1
+def test_the_default_is_scouted_within_the_aimed_cost() -> None:
+    """At most 40 % of the U-Net evaluations, for one or four of 32."""
+    for count in (1, 4):
+        options = ComposeOptions.make(from_=32, count=count, judges="tagger")
+        sizes = [32, *(s.keep for s in scoutings(options))]
+        walks = [*(s.steps for s in scoutings(options)), options.steps]
+        assert sum(a * b for a, b in zip(sizes, walks, strict=True)) <= 0.4 * 32 * options.steps

@@ -15,11 +15,14 @@ from eidophone.options.base import (
 )
 from eidophone.options.shared import ChoiceOptions
 
+#: Walks a ladder of few steps best.
+COARSE_SOLVER: Solver = "dpm++2m"
+
 
 class ComposeOptions(ChoiceOptions):
     """Joint denoising (Images that Sound, section 3.2): one latent, two models."""
 
-    HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt", "lineage"})
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt", "samples"})
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {
             "solver": "ddim", "steps": 100, "image_guidance": 10.0, "audio_guidance": 10.0,
@@ -54,23 +57,6 @@ class ComposeOptions(ChoiceOptions):
         default="identity",
     )
 
-    early_rejection: bool = choose(
-        "with --from: drop poor candidates on the way, by what they are going to be", default=True
-    )
-    lineage: tuple[tuple[int, int, int], ...] = choose(
-        "how a chosen sample came through: (steps, samples in its batch, its place there) one after another, "
-        "the last for decoding; for remake",
-        default=(),
-    )
-
-    @model_validator(mode="after")
-    def _lineage_leads_to_the_end(self) -> Self:
-        sound = all(0 <= row < size <= 4096 and steps >= 0 for steps, size, row in self.lineage)
-        whole = sum(steps for steps, _, _ in self.lineage) == self.steps
-        if self.lineage and not (sound and whole and self.lineage[-1][0] == 0 and self.count == 1):
-            raise ValueError(f"lineage {self.lineage}: leads nowhere; leave it out.")
-        return self
-
     @model_validator(mode="after")
     def _some_model_is_on(self) -> Self:
         first = min(self.image_start_step, self.audio_start_step)
@@ -90,11 +76,25 @@ class ComposeOptions(ChoiceOptions):
             raise ValueError("--crop and --cutoff both drop the right edge; choose one of them.")
         return self
 
+    @property
+    def walked(self) -> int:
+        """Denoising steps of a sample."""
+        return self.steps
+
+    def coarse(self, steps: int) -> Self:
+        """The same samples, roughly, in so many steps; what begins on the way begins at the same share."""
+        share = steps / self.steps
+        starts = ("image_start_step", "audio_start_step", "guidance_start_step")
+        changed: dict[str, Any] = {name: round(getattr(self, name) * share) for name in starts}
+        if self.guidance_stop_step is not None:
+            changed["guidance_stop_step"] = max(1, round(self.guidance_stop_step * share))
+        return self.model_copy(update=changed | {"steps": steps, "solver": COARSE_SOLVER})
+
 
 class ImprintOptions(ChoiceOptions):
     """A picture pressed into a spectrogram that was made apart (Images that Sound, section 4.1)."""
 
-    HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt"})
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt", "samples"})
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {
             "solver": "ddim", "image_steps": 50, "audio_steps": 100,
@@ -122,6 +122,16 @@ class ImprintOptions(ChoiceOptions):
         if given.get("picture") and given.get("sound"):
             given = {"count": 1, **given}
         return super().make(**given)
+
+    @property
+    def walked(self) -> int:
+        """Denoising steps of a sample: of its picture and of its sound, where they are not files."""
+        return (0 if self.picture else self.image_steps) + (0 if self.sound else self.audio_steps)
+
+    def coarse(self, steps: int) -> Self:
+        """The same samples, roughly, in at most so many steps each."""
+        fewer = {name: min(steps, getattr(self, name)) for name in ("image_steps", "audio_steps")}
+        return self.model_copy(update={**fewer, "solver": COARSE_SOLVER})
 
     @model_validator(mode="after")
     def _file_or_prompt(self) -> Self:

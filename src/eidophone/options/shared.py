@@ -1,8 +1,9 @@
 """What several verbs share: who judges, where to compute, how many samples."""
 
-from typing import Self
+from collections.abc import Sequence
+from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from eidophone.options.base import (
     Device,
@@ -58,6 +59,11 @@ class DrawOptions(PlaceOptions):
         "number format of the networks (auto: float32 on a CPU, else float16)", default="auto"
     )
 
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The samples to make, by number."""
+        return range(self.index, self.index + self.count)
+
 
 class SampleOptions(DrawOptions):
     """What verbs share whose canvas is a picture and a mel picture."""
@@ -68,6 +74,20 @@ class SampleOptions(DrawOptions):
     crop: bool = choose("drop the right 32 pixels, which often stay black", default=False)
     vocoder: VocoderChoice = choose("auto takes hifi-gan where the model has one", default="auto")
     batch_size: int | None = choose("samples at once (default: as memory allows)", default=None, ge=1)
+    samples: tuple[Annotated[int, Field(ge=0, le=2**62)], ...] = choose(
+        "the samples to make, by number, where they do not follow one another; for remake", default=()
+    )
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The samples to make, by number."""
+        return self.samples or super().numbers
+
+    @model_validator(mode="after")
+    def _samples_are_counted(self) -> Self:
+        if self.samples and len(set(self.samples)) != self.count:
+            raise ValueError(f"samples {self.samples}: not {self.count} different ones; leave them out.")
+        return self
 
 
 class ChoiceOptions(SampleOptions, JudgeOptions):
@@ -80,6 +100,18 @@ class ChoiceOptions(SampleOptions, JudgeOptions):
     from_: int | None = choose(
         "candidates to choose the samples from (default: no choice)", default=None, ge=1, le=4096
     )
+    early_rejection: bool = choose(
+        "with --from: make rough candidates first, and only the promising ones as asked", default=True
+    )
+
+    @property
+    def walked(self) -> int:
+        """Denoising steps of a sample."""
+        raise NotImplementedError
+
+    def coarse(self, steps: int) -> Self:
+        """The same samples, roughly, in so many steps instead of `walked`."""
+        raise NotImplementedError
 
     @property
     def panel(self) -> str:

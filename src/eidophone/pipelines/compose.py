@@ -1,6 +1,6 @@
 """Joint denoising (Images that Sound, section 3.2): one latent, drawn by one model, played by another."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,18 +9,16 @@ from torch import Tensor
 
 from eidophone.diffusion.guidance import Blend, Part, Seen
 from eidophone.diffusion.noise import batch_noise
-from eidophone.diffusion.pause import Paused
 from eidophone.diffusion.views import VIEWS
 from eidophone.diffusion.walk import make_scheduler, window_from_steps
 from eidophone.models.latent import LatentModel
 from eidophone.models.place import within_memory
 from eidophone.options import ComposeOptions
-from eidophone.pipelines.choose import Course, Lineage, choose, open_judge, retrace
+from eidophone.pipelines.choose import choose, open_judge
 from eidophone.pipelines.meter import Meter
 from eidophone.pipelines.run import (
     CROP_PIXELS,
     Studio,
-    at_once,
     batches,
     check_canvas,
     clip_of,
@@ -90,18 +88,20 @@ def compose(options: ComposeOptions, progress: Progress = silent) -> Iterator[Re
         EidophoneError: before the first step, if the settings, prompts, models or judges cannot work.
     """
     canvas = open_canvas(options, progress)
-    if options.lineage:  # chosen before: nobody need judge it again
-        yield retrace(course_of(canvas), canvas.options)
-        return
     judge = open_judge(canvas.options)
-    if options.from_:
-        yield from choose(course_of(canvas), canvas.options, judge, progress)
+    if canvas.options.from_:
+
+        def _make(told: ComposeOptions, watch: Progress) -> Iterator[Result]:
+            return samples(replace(canvas, options=told), watch)
+
+        yield from choose(_make, canvas.options, judge, progress)
     else:
-        for result in _every(canvas, progress):
+        for result in samples(canvas, progress):
             yield replace(result, score=judge(result))
 
 
-def _every(canvas: Canvas, progress: Progress) -> Iterator[Result]:
+def samples(canvas: Canvas, progress: Progress) -> Iterator[Result]:
+    """The samples of a canvas, unjudged, one batch after another."""
     options, studio = canvas.options, canvas.studio
     done, total = 0, options.count * options.steps
     for batch in batches(options, studio):
@@ -120,30 +120,6 @@ def _every(canvas: Canvas, progress: Progress) -> Iterator[Result]:
         for result in results:
             result.facts.update(facts)
             yield result
-
-
-def course_of(canvas: Canvas) -> Course:
-    """How candidates of this run start, walk on, and are read."""
-    options, studio = canvas.options, canvas.studio
-
-    def _walk_on(at: Paused, until: int, watch: Callable[[int], None]) -> tuple[Paused, Tensor]:
-        with within_memory(len(at.latents)), torch.inference_mode():
-            at, state = at.walk_on(canvas.denoiser(at.scheduler), until, watch)
-        return at, state.latents if until == options.steps else state.clean
-
-    def _read(latents: Tensor, samples: Sequence[tuple[int, Lineage]]) -> list[Result]:
-        traced = [(i, options.model_copy(update={"lineage": lineage})) for i, lineage in samples]
-        recipes = [sample_recipe("compose", told, studio, range(i, i + 1), i) for i, told in traced]
-        with within_memory(len(latents)):
-            return read_latents(latents, options, studio, recipes)
-
-    return Course(
-        start=lambda index: Paused(canvas.noise([index]), canvas.scheduler()),
-        walk_on=_walk_on,
-        read=_read,
-        evaluations=studio.evaluations,
-        at_once=at_once(options.model_copy(update={"count": options.from_ or 1}), studio),
-    )
 
 
 def encode_prompts(options: ComposeOptions, image: LatentModel, audio: LatentModel) -> dict[str, Tensor]:

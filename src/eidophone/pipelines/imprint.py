@@ -1,6 +1,6 @@
 """Imprint (Images that Sound, section 4.1): a picture pressed into a spectrogram that was made apart."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.latent import LatentModel
 from eidophone.models.place import within_memory
 from eidophone.options import ImprintOptions, Solver
-from eidophone.pipelines.choose import best, open_judge
+from eidophone.pipelines.choose import choose, open_judge
 from eidophone.pipelines.inputs import checksums, whereabouts, with_inputs
 from eidophone.pipelines.meter import Meter
 from eidophone.pipelines.run import (
@@ -45,27 +45,35 @@ def imprint(options: ImprintOptions, progress: Progress = silent) -> Iterator[Re
     Picture and sound are generated apart, from one generator a sample (the picture draws first), or
     read from the user's files.
 
-    With `from_`, all candidates are made and the best of them come back: their two halves are made apart, so
-    that nothing can be told on the way.
-
     Raises:
         EidophoneError: before the first step, if the settings, files, models or judges cannot work.
     """
-    if options.from_ is None:
-        return _judged(options, progress)
-    return best(_judged(options.model_copy(update={"count": options.from_}), progress), options)
-
-
-def _judged(options: ImprintOptions, progress: Progress) -> Iterator[Result]:
     inputs = checksums(options)
     roles = tuple(
         role for role, file in (("image", options.picture), ("audio", options.sound)) if file is None
     )
     studio, options = open_studio(options, progress, roles=roles, shared=False)
-    size = check_canvas(options, studio, cut=CROP_PIXELS if options.crop else 0)
-    steps = (0 if options.picture else options.image_steps) + (0 if options.sound else options.audio_steps)
+    check_canvas(options, studio, cut=CROP_PIXELS if options.crop else 0)
+    for model, steps in ((studio.image, options.image_steps), (studio.audio, options.audio_steps)):
+        if model is not None:
+            make_scheduler(options.solver, model.schedule, steps)  # refuses too many steps
     judge = open_judge(options)
-    counter = _Counter(progress, options.count * steps)
+
+    def _make(told: ImprintOptions, watch: Progress) -> Iterator[Result]:
+        return _samples(told, studio, inputs, watch)
+
+    if options.from_:
+        yield from choose(_make, options, judge, progress)
+    else:
+        for result in _make(options, progress):
+            yield replace(result, score=judge(result))
+
+
+def _samples(
+    options: ImprintOptions, studio: Studio, inputs: dict[str, str], progress: Progress
+) -> Iterator[Result]:
+    size = (filled(options.height), filled(options.width))
+    counter = _Counter(progress, options.count * options.walked)
     draw = _picture_maker(options, studio, size, counter)
     sing = _sound_maker(options, studio, size, counter)
     for batch in batches(options, studio):
@@ -77,8 +85,7 @@ def _judged(options: ImprintOptions, progress: Progress) -> Iterator[Result]:
         facts = meter.facts(len(batch))
         for result in results:
             recipe = with_inputs(result.recipe, options, inputs) if inputs else result.recipe
-            costs = facts | {"inputs": whereabouts(options)}
-            yield replace(result, recipe=recipe, facts=costs, score=judge(result))
+            yield replace(result, recipe=recipe, facts=facts | {"inputs": whereabouts(options)})
 
 
 class _Counter:
@@ -135,7 +142,6 @@ def _generated(
         guidance,
     )
     shape = (1, *model.latent_shape(*size))
-    make_scheduler(solver, model.schedule, steps)  # refuses too many steps
 
     def _make(generators: list[torch.Generator]) -> Tensor:
         scheduler: Any = make_scheduler(solver, model.schedule, steps)
@@ -166,7 +172,7 @@ def _mel_picture(path: Path, studio: Studio, width: int) -> Any:
 
 
 def _press(
-    drawn: Tensor, sung: Tensor, options: ImprintOptions, studio: Studio, batch: range
+    drawn: Tensor, sung: Tensor, options: ImprintOptions, studio: Studio, batch: Sequence[int]
 ) -> list[Result]:
     """Presses pictures into spectrograms, both (batch, height, width) in [0, 1]."""
     drawn = 1 - drawn if options.invert else drawn

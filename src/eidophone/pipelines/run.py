@@ -1,7 +1,7 @@
 """What the pipelines share: models, completed settings, batches, sound, the recipe."""
 
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -169,15 +169,14 @@ def check_canvas(options: SampleOptions, studio: Studio, rows: int = 1, cut: int
     return height, width
 
 
-def batches(options: SampleOptions, studio: Studio) -> Iterator[range]:
+def batches(options: SampleOptions, studio: Studio) -> Iterator[Sequence[int]]:
     """The sample indices of a run, in batches whose size follows memory (or `options.batch_size`)."""
-    size = at_once(options, studio)
-    end = options.index + options.count
-    for first in range(options.index, end, size):
-        yield range(first, min(first + size, end))
+    size, numbers = _at_once(options, studio), options.numbers
+    for first in range(0, len(numbers), size):
+        yield numbers[first : first + size]
 
 
-def at_once(options: SampleOptions, studio: Studio) -> int:
+def _at_once(options: SampleOptions, studio: Studio) -> int:
     """Samples in a batch: as many as memory allows, or `options.batch_size`."""
     if options.batch_size is not None or not studio.models:
         return options.batch_size or options.count
@@ -228,16 +227,22 @@ def kept_columns(options: SampleOptions, columns: int) -> tuple[int, float]:
 
 
 def sample_recipe(
-    verb: str, options: SampleOptions, studio: Studio, batch: range, index: int
+    verb: str, options: SampleOptions, studio: Studio, batch: Sequence[int], index: int
 ) -> dict[str, Any]:
     """Everything that decides the bytes of one sample.
 
     The options name exactly the batch that the sample was made in, because sums over a batch round
     differently from sums over one; so the recipe is the same whatever else the run made.
     """
-    ran = options.model_copy(update={"index": batch[0], "count": len(batch), "batch_size": len(batch)})
+    ran = options.model_copy(update={"count": len(batch), "batch_size": len(batch)} | _named(batch))
     recipe = recipe_of(verb, ran, studio.sources, studio.mel_spec, studio.vocoder.name)
     return recipe | {"index": index, "seed": options.seed + index}
+
+
+def _named(batch: Sequence[int]) -> dict[str, Any]:
+    """The samples of a batch, by the first and their count where they follow one another."""
+    inline = list(batch) == list(range(batch[0], batch[0] + len(batch)))
+    return {"index": batch[0], "samples": () if inline else tuple(batch)}
 
 
 def recipe_of(

@@ -52,9 +52,10 @@ def remake(
         )
     moved = found_again(recipe, changes, beside)
     options: Options = VERBS[verb].make(**{**recipe["options"], **_trusted(recipe, verb), **changes, **moved})
-    first, count = getattr(options, "index", 0), getattr(options, "count", 1)
-    if not first <= index < first + count:
-        raise BadInput(f"The recipe is damaged: sample {index} is not among the {count} from {first} on.")
+    if index not in (numbers := getattr(options, "numbers", (0,))):
+        raise BadInput(
+            f"The recipe is damaged: sample {index} is not among the {len(numbers)} from {numbers[0]} on."
+        )
     names = {name: recipe["options"][name] for name in moved}
     for result in PIPELINES[verb](options, progress):
         if result.index == index:  # a file that lies elsewhere now keeps the name it had

@@ -102,18 +102,18 @@ class JointSpace(nn.Module):
         self.text = nn.Linear(text_width, dimensions)
 
 
-def look(sight: EfficientNetLite, gray: Tensor) -> Tensor:
+def look(sight: EfficientNetLite, gray: Tensor, heights: Sequence[int] = (ROWS, SEEN_ROWS)) -> Tensor:
     """Mean features of grey pictures, in their own proportions.
 
-    They are made ROWS high first, as coarse as those that were learned from, then enlarged to what sight is
-    used to.
+    They are made `heights` high, one after another: first ROWS, as coarse as those that were learned from,
+    then what sight is used to.
 
     Shape:
         - Input: (batch, height, width) in [0, 1]
         - Output: (batch, FEATURES)
     """
     rows = gray[:, None]
-    for height in (ROWS, SEEN_ROWS):
+    for height in heights:
         columns = max(FEWEST_COLUMNS, round(height * gray.shape[-1] / gray.shape[-2]))
         rows = F.interpolate(rows, (height, columns), mode="bilinear", antialias=True)
     found: Tensor = sight(photographed(rows[:, 0])).mean((2, 3))
