@@ -1,8 +1,8 @@
 """What choosing pays: `python -m benchmarks.best_of collect OUT`, then `... report OUT`.
 
 `collect` makes candidates of the family's pairs, roughly and as asked, and has all of them judged. From these
-numbers `report` (see benchmarks.choosing) works out every way of choosing without making anything again. What is
-judged is kept in OUT/best-of.jsonl, so that a run goes on from there.
+numbers `report` (see benchmarks.choosing) works out every way of choosing without making anything again. What
+is judged is kept in OUT/best-of.jsonl, so that a run goes on from there.
 """
 
 import argparse

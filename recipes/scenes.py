@@ -1,7 +1,7 @@
 """Pictures as a generator might make them, from drawings that no generator saw (see drawings.py).
 
-They are kept at half the canvas's size, which is what the embedder looks at, or whole for the judge. A scene is
-drawn once; `varied` mixes it with spectrograms and spoils it anew each time it is looked at.
+They are kept at half the canvas's size, which is what the embedder looks at, or whole for the judge. A scene
+is drawn once; `varied` mixes it with spectrograms and spoils it anew each time it is looked at.
 """
 
 from collections.abc import Sequence
