@@ -17,6 +17,10 @@ STYLES = {
     "lithograph": ("a lithograph of", "an engraving of", "a painting of", "an etching of", ""),
     "contrast": ("a high contrast picture of", "a painting of", "a poster of"),
 }
+COLOURED = (
+    "a colorful photo of", "a colorful painting of", "a colorful picture of", "a colorful drawing of",
+    "a painting of", "a photo of", "a picture of", "",
+)  # fmt: skip
 GREY = ("grayscale", "grayscale", "grayscale", "black and white", "greyscale")
 UNCOUNTABLE = {
     "sheep",
@@ -59,17 +63,23 @@ def is_phrase(noun: str) -> bool:
     )
 
 
-def thing(rng: np.random.Generator, table: dict[str, Any], count: int, head: bool = False) -> str:
-    """A noun phrase for `count` objects of a concept: "a dog", "two dogs", "dogs", "horse heads"."""
+def thing(
+    rng: np.random.Generator, table: dict[str, Any], count: int, head: bool = False, colour: str = ""
+) -> str:
+    """A noun phrase for `count` objects of a concept: "a dog", "two red dogs", "dogs", "horse heads"."""
     if count == 1:
         noun = pick(rng, table["one"])
         if head and rng.random() < 0.4:
             noun = f"{table['one'][0]} {pick(rng, ('head', 'face'))}"
+        noun = f"{colour} {noun}".strip()
         return article(noun) if rng.random() < 0.7 else noun
     many = pick(rng, table["many"])
     if head and rng.random() < 0.5:
         many = f"{table['one'][0]} {pick(rng, ('heads', 'faces'))}"
-    if is_phrase(many) or rng.random() < 0.65:
+    if is_phrase(many):
+        return f"{many}, {colour}".removesuffix(", ")
+    many = f"{colour} {many}".strip()
+    if rng.random() < 0.65:
         return many
     return f"{COUNTS.get(count, 'many')} {many}"
 
@@ -99,4 +109,32 @@ def caption(
         parts.append("black background")
     if style == "lithograph" and (opening not in STYLES["lithograph"][:2] or rng.random() < 0.3):
         parts.append("lithograph style")
+    return ", ".join(parts)
+
+
+def coloured(
+    rng: np.random.Generator, table: dict[str, Any], count: int, head: bool, colour: str | None, black: bool
+) -> str:
+    """One caption of a canvas in colour.
+
+    Args:
+        rng: Where the choice comes from.
+        table: The concept's words.
+        count: How many objects there are.
+        head: Whether only heads are shown.
+        colour: What colour they have, "" where none is clear, None where the canvas is grey.
+        black: Whether the background is black.
+    """
+    before = bool(colour) and rng.random() < 0.65
+    phrase = thing(rng, table, count, head, colour or "" if before else "")
+    if table["doing"] and rng.random() < 0.1:
+        phrase = f"{phrase} {pick(rng, table['doing'])}"
+    opening = pick(rng, STYLES["plain"] if colour is None else COLOURED)
+    parts = [f"{opening} {phrase}".strip()]
+    if colour is None:
+        parts.append(pick(rng, GREY))
+    elif colour and not before:
+        parts.append(colour)
+    if black and rng.random() < 0.15:
+        parts.append("black background")
     return ", ".join(parts)

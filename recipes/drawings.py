@@ -107,7 +107,7 @@ def main() -> None:
     work: Path = parser.parse_args().work
     for half in HALVES:
         items = collect(half)
-        save(items, work / f"drawings-{half}.npz")
+        save(items, work / f"drawings-{half}.npz", list(concepts()))
         for start in range(0, len(items), PER_SHEET):
             sheet(items[start : start + PER_SHEET]).save(work / f"drawings-{half}-{start // PER_SHEET}.png")
         print(f"{half}: {len(items)} drawings of {len({i.concept for i in items})} concepts", flush=True)

@@ -1,7 +1,7 @@
 """Writes the trained parts in diffusers' layout, weights as float16 safetensors.
 
 tiny/image holds everything; tiny/audio only its own U-Net and schedule, and borrows the rest from the image
-folder.
+folder; so do tiny/pixel and tiny/upscaler, where they were trained.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 import diffusers
 from transformers import CLIPTextModel
 
-from recipes import codec, text, unet
+from recipes import codec, pixels, text, unet
 from recipes.config import Run
 from recipes.textures import HEIGHT, WIDTH
 
@@ -38,6 +38,19 @@ def index() -> dict[str, Any]:
     return head | PARTS | absent | {"requires_safety_checker": False}
 
 
+def export_pixels(run: Run, folder: Path) -> None:
+    """The coloured pair, as far as it was trained, in IF's layout without what it borrows."""
+    canvases = {"pixel": list(pixels.SMALL), "upscaler": [HEIGHT, WIDTH]}
+    for name, canvas in canvases.items():
+        if not (run.work / f"{name}.pt").exists():
+            continue
+        pixels.load(run, name).half().save_pretrained(folder / name / "unet")
+        pixels.schedule().save_pretrained(folder / name / "scheduler")
+        write(folder / name / "eidophone.json", {"canvas": canvas})
+    if (folder / "upscaler").exists():
+        pixels.image_noising().save_pretrained(folder / "upscaler" / "image_noising_scheduler")
+
+
 def write(file: Path, facts: dict[str, Any]) -> None:
     """Writes a JSON file with sorted keys."""
     file.write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n")
@@ -58,4 +71,5 @@ def export(run: Run, folder: Path) -> Path:
     canvas = {"canvas": [HEIGHT, WIDTH]}
     write(folder / "image" / "eidophone.json", canvas | IMAGE_ADVICE)
     write(folder / "audio" / "eidophone.json", canvas | AUDIO_ADVICE | {"mel_spec": MEL_SPEC})
+    export_pixels(run, folder)
     return folder

@@ -1,6 +1,7 @@
-"""Packs single objects on nothing: grey and alpha, with their concept, from permissively licensed drawings.
+"""Packs single objects on nothing: pixels and alpha, with their concept, from permissively licensed drawings.
 
-`python -m recipes.pictures` writes work/pictures.npz and a contact sheet. Nothing here is random except the
+`python -m recipes.pictures` writes work/pictures.npz (grey), work/colours.npz (the same and a few more
+concepts, see colours.toml, in colour) and contact sheets. Nothing here is random except the
 drawn variants, which are seeded, so the same packages give the same pack.
 """
 
@@ -23,21 +24,27 @@ from recipes.shapes import SHAPES, SIZE
 HERE = Path(__file__).parent
 MARGIN = 3
 DRAWN_VARIANTS = 24
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
 @dataclass(frozen=True)
 class Item:
     """One object: its concept, where it is from, whether it shows only a head, and its pixels.
 
-    `grey` and `alpha` are uint8 of shape (SIZE, SIZE); grey is 0 where alpha is 0.
+    `colour` is uint8 (SIZE, SIZE, 3), `alpha` uint8 (SIZE, SIZE); colour is 0 where alpha is 0.
     """
 
     concept: str
     source: str
     name: str
     head: bool
-    grey: np.ndarray
+    colour: np.ndarray
     alpha: np.ndarray
+
+    @property
+    def grey(self) -> np.ndarray:
+        """The luma of its colours, uint8 (SIZE, SIZE)."""
+        return eight_bit(self.colour.astype(np.float32) @ LUMA / 255)
 
 
 def concepts() -> dict[str, dict[str, Any]]:
@@ -46,8 +53,13 @@ def concepts() -> dict[str, dict[str, Any]]:
     return table
 
 
+def coloured_concepts() -> dict[str, dict[str, Any]]:
+    """The concept tables that the coloured pair learns: those of pictures.toml and of colours.toml."""
+    return concepts() | tomllib.loads((HERE / "colours.toml").read_text())["concept"]
+
+
 def fit(image: Image.Image) -> tuple[np.ndarray, np.ndarray] | None:
-    """Cuts an RGBA image to what is visible and centres it in a square; None when nothing is.
+    """Cuts an RGBA image to what is visible and centres it in a square: colour, alpha; None when nothing is.
 
     Transparent pixels take no part in the resizing: colours are multiplied by alpha first.
     """
@@ -56,11 +68,10 @@ def fit(image: Image.Image) -> tuple[np.ndarray, np.ndarray] | None:
     rows, columns = np.nonzero((alpha > 0.1).any(1))[0], np.nonzero((alpha > 0.1).any(0))[0]
     if len(rows) < 8 or len(columns) < 8:
         return None
-    grey = (rgba[..., :3] @ np.array([0.299, 0.587, 0.114], dtype=np.float32)) * alpha
     cut = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    planes = [place(plane[cut]) for plane in (grey, alpha)]
-    grey = np.where(planes[1] > 0, planes[0] / np.maximum(planes[1], 1e-3), 0)
-    return eight_bit(grey), eight_bit(planes[1])
+    *colours, covered = [place(plane[cut]) for plane in (*np.moveaxis(rgba[..., :3], -1, 0) * alpha, alpha)]
+    colour = np.where(covered > 0, np.stack(colours) / np.maximum(covered, 1e-3), 0)
+    return eight_bit(np.moveaxis(colour, 0, -1)), eight_bit(covered)
 
 
 def eight_bit(plane: np.ndarray) -> np.ndarray:
@@ -142,14 +153,14 @@ def drawn_items(concept: str, table: dict[str, Any]) -> Iterator[Item]:
     """A concept's drawn variants, numbered."""
     for number in range(DRAWN_VARIANTS if "drawn" in table else 0):
         grey, alpha = SHAPES[table["drawn"]](np.random.default_rng(number))
-        pixels = ((255 * plane).round().astype(np.uint8) for plane in (grey, alpha))
-        yield Item(concept, "drawn", f"{table['drawn']}-{number}", False, *pixels)
+        colour = np.repeat(eight_bit(grey)[..., None], 3, -1)
+        yield Item(concept, "drawn", f"{table['drawn']}-{number}", False, colour, eight_bit(alpha))
 
 
-def collect() -> list[Item]:
-    """Every item of every concept."""
+def collect(tables: dict[str, dict[str, Any]]) -> list[Item]:
+    """Every item of every concept of the tables."""
     names, items = labels(), []
-    for concept, table in concepts().items():
+    for concept, table in tables.items():
         found = [
             *emoji_items(concept, table, names),
             *clipart_items(concept, table),
@@ -160,12 +171,13 @@ def collect() -> list[Item]:
     return items
 
 
-def save(items: list[Item], file: Path) -> None:
+def save(items: list[Item], file: Path, names: list[str], colour: bool = False) -> None:
     """Writes the pack.
 
-    Grey, alpha (N, SIZE, SIZE) uint8, concept index, concept names, source, name, head.
+    Grey (colour: RGB as well) and alpha (N, SIZE, SIZE) uint8, concept index into `names`, concept names,
+    source, name, head.
     """
-    names = list(concepts())
+    coloured = {"colour": np.stack([i.colour for i in items])} if colour else {}
     np.savez_compressed(
         file,
         grey=np.stack([i.grey for i in items]),
@@ -175,19 +187,20 @@ def save(items: list[Item], file: Path) -> None:
         source=np.array([i.source for i in items]),
         name=np.array([i.name for i in items]),
         head=np.array([i.head for i in items]),
+        **coloured,
     )
 
 
 def sheet(items: list[Item], across: int = 22, size: int = 56) -> Image.Image:
     """All items on mid grey, numbered, for looking at."""
     rows = -(-len(items) // across)
-    out = Image.new("L", (across * size, rows * (size + 10)), 90)
+    out = Image.new("RGB", (across * size, rows * (size + 10)), (90, 90, 90))
     pen = ImageDraw.Draw(out)
     for n, item in enumerate(items):
         at = (n % across * size, n // across * (size + 10))
-        tile = Image.fromarray(item.grey).resize((size, size))
+        tile = Image.fromarray(item.colour).resize((size, size))
         out.paste(tile, (at[0], at[1] + 10), Image.fromarray(item.alpha).resize((size, size)))
-        pen.text(at, f"{n} {item.concept[:7]}", fill=255, font_size=9)
+        pen.text(at, f"{n} {item.concept[:7]}", fill="white", font_size=9)
     return out
 
 
@@ -197,12 +210,17 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=HERE / "work")
     work: Path = parser.parse_args().work
     work.mkdir(parents=True, exist_ok=True)
-    items = collect()
-    save(items, work / "pictures.npz")
+    items = collect(coloured_concepts())
+    grey = [item for item in items if item.concept in concepts()]
+    save(grey, work / "pictures.npz", list(concepts()))
+    save(items, work / "colours.npz", list(coloured_concepts()), colour=True)
     per_sheet = 22 * 18
     for start in range(0, len(items), per_sheet):
         sheet(items[start : start + per_sheet]).save(work / f"pictures-{start // per_sheet}.png")
-    print(f"{len(items)} items, {(work / 'pictures.npz').stat().st_size / 1e6:.1f} MB")
+    sizes = [
+        f"{file}: {(work / file).stat().st_size / 1e6:.1f} MB" for file in ("pictures.npz", "colours.npz")
+    ]
+    print(f"{len(items)} items; {', '.join(sizes)}")
 
 
 if __name__ == "__main__":

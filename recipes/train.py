@@ -1,7 +1,7 @@
 """Trains the embedded family: `python -m recipes.train STAGE --config cpu|gpu|smoke --work recipes/work`.
 
-Stages, in order: canvases, text, codec, image, audio, export; `all` runs them all. Every stage goes on where
-it was stopped.
+Stages, in order: canvases, text, codec, image, audio, pixel, upscaler, export; `all` runs them all. Every
+stage goes on where it was stopped.
 """
 
 import os
@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
-from recipes import codec, data, export, text, unet
+from recipes import codec, data, export, pixels, text, unet
 from recipes.config import Run, command_line, opened
 
-STAGES = ("canvases", "text", "codec", "image", "audio", "export")
+STAGES = ("canvases", "text", "codec", "image", "audio", *pixels.STAGES, "export")
 
 
 def stage(name: str, run: Run, stop_after: int | None = None) -> None:
@@ -23,6 +23,8 @@ def stage(name: str, run: Run, stop_after: int | None = None) -> None:
         text.train(run, stop_after)
     elif name == "codec":
         codec.train(run, stop_after)
+    elif name in pixels.STAGES:
+        pixels.train(run, name, stop_after)
     elif name == "export":
         export.export(run, run.work / "tiny")
     else:

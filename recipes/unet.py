@@ -1,8 +1,7 @@
 """The two denoisers: one learns captioned canvases, the other then learns captioned spectrograms.
 
 Both see latents of the same codec, conditions of the same text encoder and the same noise schedule, so one
-noisy latent means the same to both. They predict v; the loss weighs noise levels by the square root of
-min(SNR, 5) / (SNR + 1): without the root, high noise levels hardly count, and they decide what is where.
+noisy latent means the same to both. They predict v.
 """
 
 from dataclasses import dataclass
@@ -19,10 +18,10 @@ from recipes.config import Run
 from recipes.data import canvases, pack, sound_phrases, sound_pictures
 from recipes.loop import Loss, Plan, fit, save_whole
 from recipes.translate import translated
+from recipes.velocity import Task, levels
 
 DROP = 0.1  # share of captions replaced by the empty one, for guidance
 CAPTIONS_PER_SOUND = 24
-LARGEST_SNR = 5.0
 
 
 def build(run: Run) -> UNet2DConditionModel:
@@ -133,21 +132,12 @@ def loss_of(taught: Lesson, batch: int, device: torch.device) -> Loss:
         clean = taught.latents[rows].float()
         for n in np.nonzero(rng.random(batch) < taught.roll)[0]:
             clean[n] = clean[n].roll(int(rng.integers(clean.shape[-1])), -1)
-        step = torch.from_numpy(
-            ((rng.permutation(batch) + rng.random(batch)) * len(alphas) / batch).astype(np.int64)
-        )
+        step = levels(rng, batch, len(alphas))
         told = taught.first[rows] + torch.from_numpy(rng.integers(taught.count[rows].numpy()))
         told[torch.from_numpy(rng.random(batch) < DROP)] = 0
-        share = alphas[step][:, None, None, None]
-        dirt = torch.randn(clean.shape, generator=noise)
-        mixed, goal = (
-            share.sqrt() * clean + (1 - share).sqrt() * dirt,
-            share.sqrt() * dirt - (1 - share).sqrt() * clean,
-        )
-        made = net(mixed.to(device), step.to(device), taught.conditions[told].float().to(device)).sample
-        snr = (share / (1 - share)).flatten()
-        weight = (snr.clamp(max=LARGEST_SNR) / (snr + 1)).sqrt().to(device)
-        return ((made.float() - goal.to(device)).square().mean((1, 2, 3)) * weight).mean() / weight.mean()
+        task = Task.of(clean, step, alphas, noise)
+        made = net(task.mixed.to(device), step.to(device), taught.conditions[told].float().to(device)).sample
+        return task.mean((made.float() - task.goal.to(device)).square().mean((1, 2, 3)))
 
     return loss
 

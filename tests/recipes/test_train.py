@@ -1,6 +1,7 @@
 """The training recipe: every stage runs without packs; a stopped run ends where an unbroken one does."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 
-from recipes import codec, train, unet
+from recipes import codec, pixels, train, unet
 from recipes.canvas import Pack, canvas, gated
 from recipes.captions import caption
 from recipes.config import Run
@@ -55,6 +56,22 @@ def test_the_audio_folder_borrows_and_says_how_its_picture_sounds(finished: Path
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "channels", "canvas"), [("pixel", 3, [32, 72]), ("upscaler", 6, [128, 288])]
+)
+def test_the_coloured_pair_is_left_in_the_layout_of_if(
+    finished: Path, name: str, channels: int, canvas: list[int]
+) -> None:
+    folder = finished / "tiny" / name
+    config = UNet2DConditionModel.from_pretrained(folder / "unet").config
+    assert (config.in_channels, config.out_channels) == (channels, 3)
+    assert json.loads((folder / "eidophone.json").read_text())["canvas"] == canvas
+    assert DDIMScheduler.from_pretrained(folder / "scheduler").config.prediction_type == "v_prediction"
+    noising = folder / "image_noising_scheduler" / "scheduler_config.json"
+    assert noising.exists() == (name == "upscaler")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["image", "audio"])
 def test_a_family_translated_to_its_own_latents_says_what_it_said(finished: Path, which: str) -> None:
     run = Run.open("smoke", finished, "cpu", finished / "tiny")
@@ -67,14 +84,13 @@ def test_a_family_translated_to_its_own_latents_says_what_it_said(finished: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["codec", "image"])
+@pytest.mark.parametrize("stage", ["codec", "image", "pixel", "upscaler"])
 def test_a_stopped_run_ends_where_an_unbroken_one_does(finished: Path, stage: str, tmp_path: Path) -> None:
     run = Run.open("smoke", tmp_path, "cpu")
-    for name in ("canvases.npz", "lesson-image.pt", "deviations.json"):
+    for name in ("canvases.npz", "lesson-image.pt", "lesson-colours.pt", "deviations.json"):
         (tmp_path / name).write_bytes((finished / name).read_bytes())
-    teach = {"codec": codec.train, "image": lambda r, stop_after=None: unet.train(r, "image", stop_after)}[
-        stage
-    ]
+    teachers = {"codec": codec.train, "image": partial(unet.train, which="image")}
+    teach = teachers.get(stage, partial(pixels.train, which=stage))
     teach(run, stop_after=2)
     assert torch.load(tmp_path / f"{stage}.pt", weights_only=True)["step"] == 2
     teach(run)
