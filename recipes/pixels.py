@@ -197,8 +197,8 @@ def upscaler_loss(lesson: Drawn, batch: int, size: list[int], device: torch.devi
 
 def train(run: Run, which: str, stop_after: int | None = None) -> UNet2DConditionModel:
     """The stage `pixel` (I) or `upscaler` (II): work/pixel.pt or work/upscaler.pt."""
-    torch.manual_seed(run["seed"])
     settings, lesson = run[which], drawn(run)
+    torch.manual_seed(run["seed"])
     if which == "pixel":
         loss = pixel_loss(lesson, settings["batch"], run.device)
     else:
