@@ -109,6 +109,22 @@ def test_rough_samples_begin_their_parts_at_the_same_share(view: str) -> None:
     assert options.model_copy(update={"image_start_step": 100}).coarse(8).image_start_step == 8
 
 
+def test_candidates_take_audio_weights_in_turn(judged, settings, tmp_path: Path) -> None:
+    given = {"steps": 12, "judges": "light", "index": 4, **settings}
+    chosen = eidophone.compose(
+        *PROMPTS, count=3, from_=9, audio_weights="0.2,0.5,0.9", out=tmp_path / "a", **given
+    )
+    for result in chosen:
+        weight = (0.2, 0.5, 0.9)[(result.index - 4) % 3]
+        assert result.recipe["options"]["audio_weight"] == weight
+        (alone,) = eidophone.compose(
+            *PROMPTS, **{**given, "index": result.index}, count=1, audio_weight=weight
+        )
+        assert off(alone.arrays["latents"], result.arrays["latents"]) < 1e-4
+        again = eidophone.remake(result.folder, out=tmp_path / "b")
+        assert (again.folder / "picture.png").read_bytes() == (result.folder / "picture.png").read_bytes()
+
+
 def test_failed_scores_do_not_stop_a_choice(settings, monkeypatch) -> None:
     def failing(result: Result) -> Score:
         return by_light(result) if result.index % 2 else Score({}, {"light": "looked away"})
@@ -148,6 +164,9 @@ def test_the_command_prints_scores_best_first(settings, tmp_path, capsys) -> Non
     [
         ({"from_": 2, "count": 3, "judges": "clean"}, "--from 2: too few"),
         ({"from_": 8, "judges": "none"}, "nobody judges"),
+        ({"from_": 8, "audio_weights": "0.3,1.5"}, "shares from 0 to 1"),
+        ({"from_": 8, "audio_weights": "some"}, "shares from 0 to 1"),
+        ({"audio_weights": "0.3,0.5"}, "needs --from"),
         ({"samples": (3, 3), "count": 2}, "not 2 different"),
         ({"samples": (3, 4, 9), "count": 2}, "not 2 different"),
     ],

@@ -1,5 +1,6 @@
 """Settings of the verbs whose canvas is a picture and a mel picture: compose and imprint."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -49,6 +50,10 @@ class ComposeOptions(ChoiceOptions):
     audio_weight: Share | None = choose(
         "share of the audio model where both are on (default: the models' own)", default=None
     )
+    audio_weights: str = choose(
+        "with --from: shares that candidates take in turn, commas between them, to find the best for a pair",
+        default="",
+    )
     cutoff: bool = choose(
         "drop the right 4 latent columns before decoding (instead of --crop)", default=False
     )
@@ -75,6 +80,38 @@ class ComposeOptions(ChoiceOptions):
         if self.crop and self.cutoff:
             raise ValueError("--crop and --cutoff both drop the right edge; choose one of them.")
         return self
+
+    @model_validator(mode="after")
+    def _weights_are_shares(self) -> Self:
+        if not self.audio_weights:
+            return self
+        try:
+            sound = all(0 <= share <= 1 for share in self.turns)
+        except ValueError:
+            sound = False
+        if not sound:
+            raise ValueError(
+                f"--audio-weights {self.audio_weights}: give shares from 0 to 1, such as 0.3,0.5."
+            )
+        if self.from_ is None or self.audio_weight is not None:
+            raise ValueError("--audio-weights needs --from, and no --audio-weight beside it.")
+        return self
+
+    @property
+    def turns(self) -> tuple[float, ...]:
+        """The shares of the audio model that candidates take in turn."""
+        return tuple(float(share) for share in self.audio_weights.split(","))
+
+    def told(self, numbers: Sequence[int]) -> list[Self]:
+        """The settings of these candidates, one for each share of the audio model."""
+        if not self.audio_weights:
+            return super().told(numbers)
+        found: list[Self] = []
+        for turn, share in enumerate(turns := self.turns):
+            group = [number for number in numbers if (number - self.index) % len(turns) == turn]
+            if group:
+                found += [told.model_copy(update={"audio_weight": share}) for told in super().told(group)]
+        return found
 
     @property
     def walked(self) -> int:

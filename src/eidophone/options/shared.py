@@ -113,6 +113,10 @@ class ChoiceOptions(SampleOptions, JudgeOptions):
         """The same samples, roughly, in so many steps instead of `walked`."""
         raise NotImplementedError
 
+    def told(self, numbers: Sequence[int]) -> list[Self]:
+        """The settings of these candidates; more than one where not all have the same."""
+        return [self.model_copy(update={"samples": tuple(numbers), "count": len(numbers)})]
+
     @property
     def panel(self) -> str:
         """Who judges, with the default filled in."""

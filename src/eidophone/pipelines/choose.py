@@ -83,16 +83,19 @@ def choose(make: Maker[AnyChoice], options: AnyChoice, judge: Judge, progress: P
     walks = [*(options.coarse(scouting.steps) for scouting in plan), options]
     total = sum(size * walk.walked for size, walk in zip(sizes, walks, strict=True))
 
+    def _watch(_: str, now: int, __: int) -> None:
+        progress("choosing", done + now, total)
+
     def _judged(walk: AnyChoice) -> Iterator[Result]:
-        nonlocal spent
-        these = walk.model_copy(update={"samples": left, "count": len(left)})
-        for result in make(these, lambda _, now, __: progress("choosing", done + now, total)):
-            spent += int(result.facts["unet_evaluations"])
-            yield replace(result, score=judge(result))
+        nonlocal spent, done
+        for told in walk.told(left):
+            for result in make(told, _watch):
+                spent += int(result.facts["unet_evaluations"])
+                yield replace(result, score=judge(result))
+            done += told.count * told.walked
 
     for scouting, walk in zip(plan, walks, strict=False):
         rough = [_place(candidate_of(result)) for result in _judged(walk)]
-        done += len(left) * walk.walked
         best = ranked(rough, options.rank_by, options.looks_weight)[: scouting.keep]
         left = tuple(sorted(candidate.item for candidate in best))
     order = ranked([candidate_of(r) for r in _judged(options)], options.rank_by, options.looks_weight)

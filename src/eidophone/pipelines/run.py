@@ -33,7 +33,9 @@ DEFAULT_AUDIO_WEIGHT = 0.5
 #: Mel pictures that a vocoder plays at once, so that memory does not grow with the batch.
 PLAYED_AT_ONCE = 4
 #: Options that decide nothing about the bytes of a sample.
-NOT_IN_RECIPE = ("offline", "judges", "rank_by", "looks_weight", "from_", "early_rejection")
+NOT_IN_RECIPE = (
+    "offline", "judges", "rank_by", "looks_weight", "from_", "early_rejection", "audio_weights",
+)  # fmt: skip
 
 AnyOptions = TypeVar("AnyOptions", bound=SampleOptions)
 T = TypeVar("T")
