@@ -22,16 +22,16 @@ LAYERS = [
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 WITHIN = [  # inside a layer, too
-    ("options", ["base"], ["shared"], ["canvas", "paint", "media", "judging"]),
+    ("options", ["base"], ["shared"], ["canvas", "colorize", "paint", "media", "judging"]),
     (
         "media",
         ["mel", "files", "vocoder_files", "truncation", "resampling"],
         ["stream"],
         ["spectrogram", "audio", "picture"],
-        ["vocoder", "lossy"],
+        ["vocoder", "lossy", "color"],
         ["video"],
     ),
-    ("diffusion", ["noise", "views", "weighting"], ["guidance"], ["walk"]),
+    ("diffusion", ["noise", "views", "weighting"], ["guidance"], ["walk"], ["factorized"]),
     (
         "models",
         ["cards"],
@@ -52,9 +52,9 @@ WITHIN = [  # inside a layer, too
     (
         "pipelines",
         ["run", "inputs", "meter"],
-        ["choose"],
+        ["choose", "coloring"],
         ["compose", "imprint", "hear", "optimise", "prompts", "easel"],
-        ["see"],
+        ["see", "colorize"],
         ["paint"],
         ["verbs"],
     ),

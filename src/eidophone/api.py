@@ -22,6 +22,7 @@ from eidophone.models.place import choose_device
 from eidophone.options import (
     VERBS,
     CaptionOptions,
+    ColorizeOptions,
     ComposeOptions,
     HearOptions,
     ImprintOptions,
@@ -43,8 +44,8 @@ from eidophone.scoring.judges import open_judges
 from eidophone.values import Caption, Result, Score
 
 __all__ = [
-    "caption", "compose", "hear", "imprint", "load", "open_captioner", "open_judge", "paint", "remake", "run",
-    "score", "see",
+    "caption", "colorize", "compose", "hear", "imprint", "load", "open_captioner", "open_judge", "paint",
+    "remake", "run", "score", "see",
 ]  # fmt: skip
 
 
@@ -88,6 +89,24 @@ def imprint(
     Args and errors are those of `compose`; settings are fields of `ImprintOptions`.
     """
     options = ImprintOptions.make(image_prompt=image_prompt, audio_prompt=audio_prompt, **settings)
+    return list(run(options, out, keep_arrays, progress))
+
+
+def colorize(
+    picture: str | Path,
+    image_prompt: str,
+    *,
+    out: str | Path | None = None,
+    keep_arrays: bool = False,
+    progress: Progress = silent,
+    **settings: Any,
+) -> list[Result]:
+    """Colours for a picture that plays, whose sound stays.
+
+    Args and errors are those of `compose`, but for `picture`, the folder of a result or its picture;
+    settings are fields of `ColorizeOptions`.
+    """
+    options = ColorizeOptions.make(picture=picture, image_prompt=image_prompt, **settings)
     return list(run(options, out, keep_arrays, progress))
 
 

@@ -17,6 +17,7 @@ from eidophone.version import VERSION
 _ABOUT = {
     "compose": "a picture that plays: one latent, drawn by one model and played by another",
     "imprint": "a picture pressed into a spectrogram; files of your own may replace either prompt",
+    "colorize": "colour a picture that plays; its sound stays",
     "paint": "paint pictures of recorded sounds",
     "hear": "play a spectrogram picture, or any picture",
     "see": "draw a sound as a spectrogram picture",
@@ -73,6 +74,9 @@ def _positionals(parser: argparse.ArgumentParser, verb: str) -> None:
             metavar="PROMPT",
             help="IMAGE_PROMPT then AUDIO_PROMPT; leave out the one that --picture or --sound replaces",
         )
+    elif verb == "colorize":
+        parser.add_argument("picture", metavar="RESULT", help="folder of a result, or its picture")
+        parser.add_argument("image_prompt", metavar="PROMPT", help="such as 'a colorful photo of dogs'")
     elif verb == "paint":
         parser.add_argument("sounds", nargs="+", metavar="SOUND", help="sound files, or folders of them")
     elif verb == "remake":

@@ -39,6 +39,7 @@ CHANGES = {
     "dtype": "number format of the networks",
     "threads": "processor threads",
     "image_model": "where the image model is now",
+    "upscaler": "where the second stage is now",
     "audio_model": "where the audio model is now",
     "embedder": "where the embedder is now",
     "captioner": "where the captioner is now",

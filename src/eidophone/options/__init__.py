@@ -24,6 +24,7 @@ from eidophone.options.base import (
     flag_of,
 )
 from eidophone.options.canvas import ComposeOptions, ImprintOptions
+from eidophone.options.colorize import ColorizeOptions
 from eidophone.options.judging import EvaluateOptions, ScoreOptions
 from eidophone.options.media import CaptionOptions, HearOptions, MixOptions, SeeOptions
 from eidophone.options.paint import PaintOptions
@@ -33,6 +34,7 @@ __all__ = [
     "VERBS",
     "CaptionOptions",
     "ChoiceOptions",
+    "ColorizeOptions",
     "ComposeOptions",
     "Decibels",
     "Device",
@@ -67,6 +69,7 @@ __all__ = [
 VERBS: dict[str, type[Options]] = {
     "compose": ComposeOptions,
     "imprint": ImprintOptions,
+    "colorize": ColorizeOptions,
     "paint": PaintOptions,
     "hear": HearOptions,
     "see": SeeOptions,

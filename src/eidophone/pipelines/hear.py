@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from eidophone.media.vocoder import GriffinLim, Vocoder
 from eidophone.models.cards import known
 from eidophone.models.load import load_vocoder, mel_spec_of
 from eidophone.models.source import Source, find
-from eidophone.options import HearOptions
+from eidophone.options import ColorizeOptions, HearOptions
 from eidophone.pipelines.inputs import checksums, whereabouts, with_inputs
 from eidophone.pipelines.run import clip_of, play, recipe_of, use_threads
 from eidophone.progress import Progress, silent
@@ -31,15 +32,9 @@ def hear(options: HearOptions, progress: Progress = silent) -> Iterator[Result]:
     Raises:
         EidophoneError: the picture or the model cannot be used.
     """
-    picture = read_picture(options.picture)
-    source, spec, vocoder = _player(options, recipe_in_png(options.picture))
+    source, spec, vocoder = player(options, recipe_in_png(options.picture))
     options = options.model_copy(update={"threads": use_threads(options.threads)})
-    height, width = picture.pixels.shape[:2]
-    if (columns := width * spec.bands // height) > WIDEST:
-        raise BadInput(
-            f"{options.picture}: {columns} columns are too many to play at once; cut it to {WIDEST} at most."
-        )
-    scaled = picture if height == spec.bands else fit_height(picture, spec.bands)
+    scaled = mel_picture(options.picture, spec)
     gray = 1 - scaled.gray() if options.invert else scaled.gray()
     progress("playing", 0, 1)
     samples = play(torch.from_numpy(gray)[None], vocoder, spec)[0]
@@ -58,11 +53,29 @@ def hear(options: HearOptions, progress: Progress = silent) -> Iterator[Result]:
     )
 
 
-def _player(options: HearOptions, recipe: dict[str, Any] | None) -> tuple[Source, MelSpec, Vocoder]:
+def mel_picture(path: Path, spec: MelSpec, widest: int = WIDEST) -> Picture:
+    """A picture file at the height of a mel picture.
+
+    Raises:
+        BadInput: it cannot be read, or it would be wider than so many columns.
+    """
+    picture = read_picture(path)
+    height, width = picture.pixels.shape[:2]
+    if (columns := width * spec.bands // height) > widest:
+        raise BadInput(f"{path}: {columns} columns are too many to take at once; cut it to {widest} at most.")
+    return picture if height == spec.bands else fit_height(picture, spec.bands)
+
+
+def player(
+    options: HearOptions | ColorizeOptions, recipe: dict[str, Any] | None
+) -> tuple[Source, MelSpec, Vocoder]:
     """The model, its mel picture and who plays it: as the recipe says, unless the user names another.
 
     A recipe may come from anywhere, so a model that it names is looked for here and never fetched,
     unless it is one of the cards.
+
+    Raises:
+        EidophoneError: the model cannot be used.
     """
     if recipe is None or options.audio_model:
         source = find(options.audio_model or DEFAULT_MODEL, "audio", offline=options.offline)

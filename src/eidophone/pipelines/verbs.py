@@ -8,6 +8,7 @@ from typing import Any
 from eidophone.errors import BadInput
 from eidophone.models.cards import known
 from eidophone.options import VERBS, Options
+from eidophone.pipelines.colorize import colorize
 from eidophone.pipelines.compose import compose
 from eidophone.pipelines.hear import hear
 from eidophone.pipelines.imprint import imprint
@@ -20,6 +21,7 @@ from eidophone.values import Result
 PIPELINES: dict[str, Callable[..., Iterator[Result]]] = {
     "compose": compose,
     "imprint": imprint,
+    "colorize": colorize,
     "paint": paint,
     "hear": hear,
     "see": see,
@@ -27,7 +29,7 @@ PIPELINES: dict[str, Callable[..., Iterator[Result]]] = {
 
 
 #: Options that name a model.
-MODEL_NAMES = ("image_model", "audio_model", "captioner", "embedder", "text_embedder")
+MODEL_NAMES = ("image_model", "upscaler", "audio_model", "captioner", "embedder", "text_embedder")
 
 
 def remake(
