@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from eidophone.models.cards import package_folder
+from tests.cascade import make_cascade
 
 SHARED = Path(os.environ.get("EIDOPHONE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 GOLDEN = SHARED / "golden"
@@ -89,3 +90,9 @@ def settings(pair: tuple[Path, Path]) -> dict[str, object]:
         "image_model": str(pair[0]), "audio_model": str(pair[1]), "device": "cpu", "dtype": "float32",
         "offline": True,
     }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def cascade(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Folders of stage I and stage II, as diffusers and transformers save them."""
+    return make_cascade(tmp_path_factory.mktemp("cascade"))

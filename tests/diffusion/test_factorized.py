@@ -1,0 +1,85 @@
+"""The two views of a picture, and a walk that does not leave a grey one."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from eidophone.diffusion.factorized import Factorized, Pinned, color_part, gray_part
+from eidophone.diffusion.walk import cumulative_alphas, make_scheduler, walk
+
+CONFIG = {"beta_schedule": "squaredcos_cap_v2", "clip_sample": False}
+close = torch.testing.assert_close
+
+
+def drawn(seed: int, *shape: int) -> Tensor:
+    return torch.randn(shape or (2, 3, 4, 5), generator=torch.Generator().manual_seed(seed))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_the_parts_sum_to_the_whole_and_leave_nothing_of_each_other(seed: int) -> None:
+    """Against projection matrices over the three channels."""
+    pixels = drawn(seed)
+    gray = torch.full((3, 3), 1 / 3)
+    close(gray_part(pixels), torch.einsum("cd,bdhw->bchw", gray, pixels))
+    close(color_part(pixels), torch.einsum("cd,bdhw->bchw", torch.eye(3) - gray, pixels))
+    close(gray_part(pixels) + color_part(pixels), pixels)
+    close(gray_part(gray_part(pixels)), gray_part(pixels))
+    close(color_part(color_part(pixels)), color_part(pixels))
+    close(gray_part(color_part(pixels)), torch.zeros_like(pixels), atol=1e-6, rtol=0)
+
+
+def test_each_part_of_an_estimate_comes_from_its_own_denoiser() -> None:
+    a, b = drawn(1), drawn(2)
+    mixed = Factorized(lambda x, t: a, lambda x, t: b)(drawn(3), torch.tensor(5))
+    mean = (a.mean(1, keepdim=True) + b - b.mean(1, keepdim=True)) / 2
+    close(mixed, 2 * mean)
+
+
+def test_equal_estimates_are_asked_for_once_and_come_out_whole() -> None:
+    asked = []
+
+    def _one(latents: Tensor, timestep: Tensor) -> Tensor:
+        asked.append(timestep)
+        return latents * 2
+
+    x = drawn(4)
+    close(Factorized(_one, _one)(x, torch.tensor(5)), 2 * x)
+    assert len(asked) == 1
+
+
+def colorful(latents: Tensor, timestep: Tensor) -> Tensor:
+    """The noise of a denoiser that takes every picture to be one red."""
+    a = cumulative_alphas(CONFIG)[int(timestep)]
+    red = torch.tensor([0.9, -0.6, -0.6])[:, None, None]
+    return (latents - a.sqrt() * red) / (1 - a).sqrt()
+
+
+@pytest.mark.parametrize("solver", ["ddpm", "ddim", "dpm++2m"])
+@pytest.mark.parametrize("known", [False, True])
+def test_a_pinned_walk_keeps_the_gray_and_takes_the_colour(solver: str, known: bool) -> None:
+    gray = drawn(6, 1, 1, 4, 5).clamp(-1, 1).expand(-1, 3, -1, -1)
+    pinned = Pinned(gray, drawn(7, 1, 3, 4, 5), cumulative_alphas(CONFIG))
+    scheduler = make_scheduler(solver, CONFIG, 20)
+    first = 4
+    voices = Factorized(pinned.known if known else colorful, colorful)
+    pixels = pinned.at(scheduler.timesteps[first])
+    generator = torch.Generator().manual_seed(0)
+    for state in walk(voices, pixels, scheduler, first, pinned.held, generator=generator):
+        close(gray_part(state.before), gray_part(pinned.at(state.timestep)))
+    assert state.step == 20
+    close(color_part(state.latents)[0, :, 0, 0], torch.tensor([1.0, -0.5, -0.5]), atol=0.05, rtol=0)
+    if known and solver != "ddpm":
+        close(gray_part(state.latents), gray, atol=0.05, rtol=0)
+
+
+def test_noise_of_a_walk_comes_from_its_generator_alone() -> None:
+    runs = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(len(runs))
+        generator = torch.Generator().manual_seed(seed)
+        *_, last = walk(colorful, drawn(8), make_scheduler("ddpm", CONFIG, 5), generator=generator)
+        runs.append(last.before)
+    assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
