@@ -13,14 +13,12 @@ from eidophone.scoring.ranking import Candidate, ranked
 
 Sides = tuple[float, float]
 #: Steps of the rough samples that are judged.
-SCOUTED = (4, 6, 8)
+SCOUTED = (4, 8)
 #: (steps of rough samples, share of the candidates that is kept) of each scouting.
 Policy = tuple[tuple[int, float], ...]
 POLICIES: dict[str, Policy] = {
     "4 steps keep 1/4": ((4, 0.25),),
     "4 steps keep 1/8": ((4, 0.125),),
-    "6 steps keep 1/4": ((6, 0.25),),
-    "6 steps keep 1/8": ((6, 0.125),),
     "8 steps keep 1/8": ((8, 0.125),),
     "4 steps 1/4, 8 steps 1/8": ((4, 0.25), (8, 0.125)),
     "4 steps 1/2, 8 steps 1/8": ((4, 0.5), (8, 0.125)),
