@@ -22,7 +22,7 @@ LAYERS = [
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 WITHIN = [  # inside a layer, too
-    ("options", ["base"], ["shared"], ["canvas", "colorize", "paint", "media", "judging"]),
+    ("options", ["base"], ["shared"], ["canvas", "colorize", "distill", "paint", "media", "judging"]),
     (
         "media",
         ["mel", "files", "vocoder_files", "truncation", "resampling"],
@@ -31,7 +31,13 @@ WITHIN = [  # inside a layer, too
         ["vocoder", "lossy", "color"],
         ["video"],
     ),
-    ("diffusion", ["noise", "views", "weighting"], ["guidance"], ["walk"], ["factorized"]),
+    (
+        "diffusion",
+        ["noise", "views", "weighting", "crops"],
+        ["guidance", "representation"],
+        ["walk"],
+        ["distillation", "factorized"],
+    ),
     (
         "models",
         ["cards"],
@@ -51,9 +57,9 @@ WITHIN = [  # inside a layer, too
     ),
     (
         "pipelines",
-        ["run", "inputs", "meter"],
-        ["choose", "coloring"],
-        ["compose", "imprint", "hear", "optimise", "prompts", "easel"],
+        ["run", "inputs", "meter", "checkpoints"],
+        ["choose", "coloring", "played"],
+        ["compose", "distill", "imprint", "hear", "optimise", "prompts", "easel"],
         ["see", "colorize"],
         ["paint"],
         ["verbs"],

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Any
 from eidophone.version import VERSION
 
 if TYPE_CHECKING:
-    from eidophone.api import caption, colorize, compose, hear, imprint, load, paint, remake, score, see
+    from eidophone.api import (
+        caption,
+        colorize,
+        compose,
+        distill,
+        hear,
+        imprint,
+        load,
+        paint,
+        remake,
+        score,
+        see,
+    )
     from eidophone.errors import EidophoneError
     from eidophone.evaluation.evaluate import evaluate
     from eidophone.media.mel import MelSpec
@@ -19,8 +31,8 @@ if TYPE_CHECKING:
 __version__ = VERSION
 __all__ = [
     "Caption", "Clip", "EidophoneError", "MelSpec", "Picture", "Result", "Score",
-    "caption", "colorize", "compose", "evaluate", "hear", "imprint", "load", "paint", "remake", "score",
-    "see",
+    "caption", "colorize", "compose", "distill", "evaluate", "hear", "imprint", "load", "paint", "remake",
+    "score", "see",
 ]  # fmt: skip
 
 _HOMES = {

@@ -24,6 +24,7 @@ from eidophone.options import (
     CaptionOptions,
     ColorizeOptions,
     ComposeOptions,
+    DistillOptions,
     HearOptions,
     ImprintOptions,
     Options,
@@ -31,6 +32,8 @@ from eidophone.options import (
     ScoreOptions,
     SeeOptions,
 )
+from eidophone.pipelines.checkpoints import Checkpoints
+from eidophone.pipelines.distill import distill as distill_with
 from eidophone.pipelines.easel import open_easel
 from eidophone.pipelines.paint import paint as paint_with
 from eidophone.pipelines.run import use_threads
@@ -38,14 +41,14 @@ from eidophone.pipelines.verbs import PIPELINES
 from eidophone.pipelines.verbs import remake as remake_from
 from eidophone.progress import Progress, silent
 from eidophone.recipe import RECORD_FILE, read_recipe, read_record
-from eidophone.records import Store, load
+from eidophone.records import Store, load, name_of
 from eidophone.scoring.contract import Subject, judged, subject_of
 from eidophone.scoring.judges import open_judges
 from eidophone.values import Caption, Result, Score
 
 __all__ = [
-    "caption", "colorize", "compose", "hear", "imprint", "load", "open_captioner", "open_judge", "paint",
-    "remake", "run", "score", "see",
+    "caption", "colorize", "compose", "distill", "hear", "imprint", "load", "open_captioner", "open_judge",
+    "paint", "remake", "run", "score", "see",
 ]  # fmt: skip
 
 
@@ -107,6 +110,23 @@ def colorize(
     settings are fields of `ColorizeOptions`.
     """
     options = ColorizeOptions.make(picture=picture, image_prompt=image_prompt, **settings)
+    return list(run(options, out, keep_arrays, progress))
+
+
+def distill(
+    image_prompt: str,
+    audio_prompt: str,
+    *,
+    out: str | Path | None = None,
+    keep_arrays: bool = False,
+    progress: Progress = silent,
+    **settings: Any,
+) -> list[Result]:
+    """Pictures optimised until both models like them; with `out`, `resume=True` goes on where a run stopped.
+
+    Args and errors are those of `compose`; settings are fields of `DistillOptions`.
+    """
+    options = DistillOptions.make(image_prompt=image_prompt, audio_prompt=audio_prompt, **settings)
     return list(run(options, out, keep_arrays, progress))
 
 
@@ -277,8 +297,23 @@ def run(
     numbers = getattr(options, "numbers", (0,))
     candidates = getattr(options, "from_", None)
     places = range(numbers[0], numbers[0] + candidates) if candidates else numbers
+    if out is not None and isinstance(options, DistillOptions):
+        return _resumable(options, Path(out), places, keep_arrays, progress)
     results = PIPELINES[verb](options, progress)
     return _stored(results, places, getattr(options, "count", 1), out, keep_arrays, progress)
+
+
+def _resumable(
+    options: DistillOptions, out: Path, indices: Sequence[int], keep_arrays: bool, progress: Progress
+) -> Iterator[Result]:
+    """Distils what is not finished in a folder; yields what is, too."""
+    checkpoints = Checkpoints(out, options.resume)
+    here = [index for index in indices if checkpoints.finished(index)]
+    yield from (load(out / name_of(index)) for index in here)
+    missing = [index for index in indices if index not in here]
+    yield from _stored(
+        distill_with(options, progress, checkpoints), missing, len(missing), out, keep_arrays, progress
+    )
 
 
 def _stored(

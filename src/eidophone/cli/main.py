@@ -18,6 +18,7 @@ _ABOUT = {
     "compose": "a picture that plays: one latent, drawn by one model and played by another",
     "imprint": "a picture pressed into a spectrogram; files of your own may replace either prompt",
     "colorize": "colour a picture that plays; its sound stays",
+    "distill": "a picture optimised until both models like it; slow, and it goes on after an interruption",
     "paint": "paint pictures of recorded sounds",
     "hear": "play a spectrogram picture, or any picture",
     "see": "draw a sound as a spectrogram picture",
@@ -64,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _positionals(parser: argparse.ArgumentParser, verb: str) -> None:
-    if verb == "compose":
+    if verb in ("compose", "distill"):
         parser.add_argument("image_prompt", metavar="IMAGE_PROMPT", help="what it looks like")
         parser.add_argument("audio_prompt", metavar="AUDIO_PROMPT", help="what it sounds like")
     elif verb == "imprint":

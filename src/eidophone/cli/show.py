@@ -37,7 +37,7 @@ def show(
         if isinstance(error, EidophoneError) and not rows:
             raise
         reason = "stopped" if isinstance(error, KeyboardInterrupt) else sentence(error).rstrip(".")
-        where = f", in {out}" if rows else ""
+        where = f", in {out}" if rows or out.exists() else ""
         print(f"\neidophone: {reason}; {len(rows)} of {wanted} samples are finished{where}.", file=sys.stderr)
         return 130 if isinstance(error, KeyboardInterrupt) else 2
     rows = order(rows)

@@ -61,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.verb == "imprint":
         settings |= _imprint_prompts(arguments.prompts, settings)
     options = kind.make(**settings)
+    if getattr(options, "resume", False) and arguments.out is None:
+        raise BadInput("--resume: say with --out which folder the run was stopped in.")
     out = arguments.out or new_folder(arguments.verb, _words(settings))
 
     def _make(progress: Progress) -> Iterator[Any]:

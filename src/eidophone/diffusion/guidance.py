@@ -66,11 +66,14 @@ class Guided:
         """See `Denoiser`."""
         if self.scale == 1 or not self.window.covers(timestep):
             return self.wanted(latents, timestep)
-        if self.both and latents.shape[0] * latents[0, 0].numel() <= SMALL_CELLS:
-            unwanted, wanted = self.both(latents, timestep)
-        else:
-            unwanted, wanted = self.unwanted(latents, timestep), self.wanted(latents, timestep)
+        unwanted, wanted = self.answers(latents, timestep)
         return unwanted + self.scale * (wanted - unwanted)
+
+    def answers(self, latents: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor]:
+        """What `unwanted` and `wanted` say, each for itself."""
+        if self.both and latents.shape[0] * latents[0, 0].numel() <= SMALL_CELLS:
+            return self.both(latents, timestep)
+        return self.unwanted(latents, timestep), self.wanted(latents, timestep)
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,12 @@ def contact_sheet(pictures: Sequence[Picture], captions: Sequence[str], columns:
     return from_bytes(sheet)
 
 
+def strip(pictures: Sequence[Picture], captions: Sequence[str], width: int = 2400) -> Picture:
+    """Pictures of one course, each with its caption: beside each other as far as `width` pixels hold them."""
+    columns = max(1, min(len(pictures), width // pictures[0].pixels.shape[1]))
+    return contact_sheet(pictures, captions, columns)
+
+
 def ground(height: int, width: int) -> NDArray[np.uint8]:
     """An empty dark ground, 8-bit RGB of shape (height, width, 3)."""
     return np.full((height, width, 3), GROUND, np.uint8)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eidophone.diffusion.guidance import Denoiser, Window
+from eidophone.diffusion.guidance import Guided, Window
 from eidophone.errors import EidophoneError
 from eidophone.models.source import Source
 from eidophone.models.text import TextEncoder
@@ -56,11 +56,21 @@ class LatentModel(NoisePredictor):
         """
         return self.predicted(latents, timestep, condition)
 
-    def guided(
-        self, wanted: Tensor, unwanted: Tensor, scale: float, window: Window | None = None
-    ) -> Denoiser:
+    def guided(self, wanted: Tensor, unwanted: Tensor, scale: float, window: Window | None = None) -> Guided:
         """A denoiser with its prompts bound: conditions from `text.encode`."""
         return guided_by(self.noise_of, wanted, unwanted, scale, window)
+
+    def encode(self, pictures: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Pictures to latents, with gradients; float32, on the pictures' device.
+
+        Args:
+            pictures: In [0, 1], (batch, 3, height, width).
+            noise: Draws from what the VAE holds possible: unit normal, as the latents. None: their mean.
+        """
+        code = self.vae.encode((pictures * 2 - 1).to(self.vae.device, self.vae.dtype)).latent_dist
+        raw = code.mean if noise is None else code.mean + code.std * noise.to(code.mean)
+        latents: Tensor = (raw - (self.vae.config.shift_factor or 0)) * self.vae.config.scaling_factor
+        return latents.to(pictures)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents to pictures in [0, 1], float32, on the CPU.

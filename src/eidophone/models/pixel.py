@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from eidophone.diffusion.guidance import Denoiser, Window
+from eidophone.diffusion.guidance import Guided, Window
 from eidophone.diffusion.walk import cumulative_alphas, noised
 from eidophone.errors import BadInput
 from eidophone.models.cards import quoted
@@ -94,9 +94,7 @@ class PixelModel(OverPixels):
         """
         return self.predicted(pixels, timestep, condition)
 
-    def guided(
-        self, wanted: Tensor, unwanted: Tensor, scale: float, window: Window | None = None
-    ) -> Denoiser:
+    def guided(self, wanted: Tensor, unwanted: Tensor, scale: float, window: Window | None = None) -> Guided:
         """A denoiser with its prompts bound: conditions from `Loader.pixel`."""
         return guided_by(self.noise_of, wanted, unwanted, scale, window)
 
@@ -136,6 +134,6 @@ class UpscalerModel(OverPixels):
         levels = torch.full((len(pixels),), beside.level, device=self.device)
         return self.predicted(pixels, timestep, condition, picture, class_labels=levels)
 
-    def guided(self, wanted: Tensor, unwanted: Tensor, scale: float, beside: Beside) -> Denoiser:
+    def guided(self, wanted: Tensor, unwanted: Tensor, scale: float, beside: Beside) -> Guided:
         """A denoiser with its prompts and the small picture bound: conditions from `Loader.pixel`."""
         return guided_by(partial(self.noise_of, beside=beside), wanted, unwanted, scale)

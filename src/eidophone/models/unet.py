@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eidophone.diffusion.guidance import Denoiser, Guided, Window
+from eidophone.diffusion.guidance import Guided, Window
 from eidophone.diffusion.walk import cumulative_alphas, noise_from_velocity
 from eidophone.errors import BadInput
 from eidophone.models.cards import quoted
@@ -27,12 +27,14 @@ class NoisePredictor:
         unet: The network.
         schedule: Its `scheduler_config.json`.
         evaluations: U-Net evaluations so far, counted a sample (a batch of 4 counts 4).
+        signals: Cumulative products of alphas of its schedule, (timesteps,).
     """
 
     source: Source
     unet: Any
     schedule: Mapping[str, Any]
     evaluations: int
+    signals: Tensor
 
     def __post_init__(self) -> None:
         kind = self.schedule.get("prediction_type", "epsilon")
@@ -42,7 +44,7 @@ class NoisePredictor:
             raise BadInput(
                 f"{self.source.name}: its schedule ends without signal, which noise cannot express."
             )
-        self._alphas = cumulative_alphas(self.schedule).to(self.device)
+        self.signals = cumulative_alphas(self.schedule).to(self.device)
 
     @property
     def device(self) -> torch.device:
@@ -80,7 +82,7 @@ class NoisePredictor:
         answer = answer[:, :channels].to(noisy)
         if self.schedule.get("prediction_type", "epsilon") == "epsilon":
             return answer
-        return noise_from_velocity(answer, noisy, self._alphas[at].to(noisy))
+        return noise_from_velocity(answer, noisy, self.signals[at].to(noisy))
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Conditioned:
 
 def guided_by(
     noise_of: Asked, wanted: Tensor, unwanted: Tensor, scale: float, window: Window | None = None
-) -> Denoiser:
+) -> Guided:
     """A denoiser with its prompts bound, which asks for both in one call where that is quicker."""
 
     def both(noisy: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor]:

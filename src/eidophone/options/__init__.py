@@ -15,16 +15,19 @@ from eidophone.options.base import (
     Preset,
     RankBy,
     Rate,
+    Representation,
     Scale,
     Share,
     Solver,
     Steps,
     Threads,
     VocoderChoice,
+    Weighting,
     flag_of,
 )
 from eidophone.options.canvas import ComposeOptions, ImprintOptions
 from eidophone.options.colorize import ColorizeOptions
+from eidophone.options.distill import DistillOptions
 from eidophone.options.judging import EvaluateOptions, ScoreOptions
 from eidophone.options.media import CaptionOptions, HearOptions, MixOptions, SeeOptions
 from eidophone.options.paint import PaintOptions
@@ -38,6 +41,7 @@ __all__ = [
     "ComposeOptions",
     "Decibels",
     "Device",
+    "DistillOptions",
     "DrawOptions",
     "Dtype",
     "EvaluateOptions",
@@ -54,6 +58,7 @@ __all__ = [
     "Preset",
     "RankBy",
     "Rate",
+    "Representation",
     "SampleOptions",
     "Scale",
     "ScoreOptions",
@@ -63,6 +68,7 @@ __all__ = [
     "Steps",
     "Threads",
     "VocoderChoice",
+    "Weighting",
     "flag_of",
 ]
 
@@ -70,6 +76,7 @@ VERBS: dict[str, type[Options]] = {
     "compose": ComposeOptions,
     "imprint": ImprintOptions,
     "colorize": ColorizeOptions,
+    "distill": DistillOptions,
     "paint": PaintOptions,
     "hear": HearOptions,
     "see": SeeOptions,

@@ -12,6 +12,8 @@ Solver = Literal["ddim", "plms", "dpm++2m", "unipc"]
 PixelSolver = Literal["ddpm", "ddim", "dpm++2m"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 RankBy = Literal["weaker", "both", "weights"]
+Representation = Literal["implicit", "pixels", "latent"]
+Weighting = Literal["variance", "clean"]
 VocoderChoice = Literal["auto", "hifi-gan", "griffin-lim"]
 
 Steps = Annotated[int, Field(ge=1, le=1000)]

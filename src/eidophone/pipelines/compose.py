@@ -16,21 +16,19 @@ from eidophone.models.place import within_memory
 from eidophone.options import ComposeOptions
 from eidophone.pipelines.choose import choose, open_judge
 from eidophone.pipelines.meter import Meter
+from eidophone.pipelines.played import played
 from eidophone.pipelines.run import (
     CROP_PIXELS,
     Studio,
     batches,
     check_canvas,
-    clip_of,
     denoise,
     filled,
-    kept_columns,
     open_studio,
-    play,
     sample_recipe,
 )
 from eidophone.progress import Progress, silent
-from eidophone.values import Picture, Result
+from eidophone.values import Result
 
 CUTOFF_COLUMNS = 4
 
@@ -164,25 +162,4 @@ def read_latents(
     with torch.inference_mode():
         pictures = image.decode(latents)
         heard = pictures if view.rows == 1 else image.decode(view.apply(latents))
-    gray = heard.mean(1)
-    sounds = play(gray, studio.vocoder, studio.mel_spec)
-    width, kept = kept_columns(options, pictures.shape[-1])
-    pictures, gray = pictures[..., :width], gray[..., : round(gray.shape[-1] * kept)]
-    return [
-        Result(
-            verb="compose",
-            index=recipe["index"],
-            picture=Picture(pictures[i].permute(1, 2, 0).contiguous().numpy()),
-            spectrogram=gray[i].contiguous().numpy(),
-            clip=(clip := clip_of(sounds[i], studio.mel_spec, kept)),
-            recipe=recipe,
-            captions=(options.image_prompt, options.audio_prompt),
-            arrays={
-                "latents": latents[i].float().cpu().numpy(),
-                "picture": pictures[i].numpy(),
-                "spectrogram": gray[i].numpy(),
-                "sound": clip.samples[0],
-            },
-        )
-        for i, recipe in enumerate(recipes)
-    ]
+    return played(pictures, heard.mean(1), options, studio, recipes, {"latents": latents})

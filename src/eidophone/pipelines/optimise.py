@@ -153,7 +153,7 @@ def sample(scene: Scene, weights: Tensor, plan: Plan, watch: Callable[[int], Non
     """One picture, (1, 3, height, width), with gradients for the weights through the plan's last steps."""
     model = scene.model
     condition = weighted(scene.condition, weights.to(scene.condition))
-    denoiser = model.guided(condition, scene.unwanted, scene.guidance)
+    denoiser: Denoiser = model.guided(condition, scene.unwanted, scene.guidance)
     if plan.checkpointed:
         denoiser = _Checkpointed(denoiser)
     scheduler = make_scheduler(scene.solver, model.schedule, scene.steps)

@@ -10,7 +10,7 @@ import torch
 from eidophone.diffusion.noise import batch_noise
 from eidophone.media.audio import peak_normalize, resample
 from eidophone.media.files import check_readable
-from eidophone.media.picture import contact_sheet, resize
+from eidophone.media.picture import resize, strip
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.media.words import word_bars
 from eidophone.models.captioners.weights import WordWeights, weigh
@@ -178,7 +178,7 @@ def _result(
     extras = {"weights": word_bars(words.words, words.weights, words.nouns)}
     if len(trials) > 1:
         labels = [f"{i + 1}: loss {t.loss:.3f}, sound {t.to_sound:.3f}" for i, t in enumerate(trials)]
-        extras["iterations"] = contact_sheet([_picture(t) for t in trials], labels, columns=len(trials))
+        extras["iterations"] = strip([_picture(t) for t in trials], labels)
     return Result(
         verb="paint",
         index=index,

@@ -35,6 +35,7 @@ PLAYED_AT_ONCE = 4
 #: Options that decide nothing about the bytes of a sample.
 NOT_IN_RECIPE = (
     "offline", "judges", "rank_by", "looks_weight", "from_", "early_rejection", "audio_weights",
+    "checkpoint_every", "resume",
 )  # fmt: skip
 
 AnyOptions = TypeVar("AnyOptions", bound=SampleOptions)

@@ -10,6 +10,7 @@ from eidophone.models.cards import known
 from eidophone.options import VERBS, Options
 from eidophone.pipelines.colorize import colorize
 from eidophone.pipelines.compose import compose
+from eidophone.pipelines.distill import distill
 from eidophone.pipelines.hear import hear
 from eidophone.pipelines.imprint import imprint
 from eidophone.pipelines.inputs import found_again
@@ -22,6 +23,7 @@ PIPELINES: dict[str, Callable[..., Iterator[Result]]] = {
     "compose": compose,
     "imprint": imprint,
     "colorize": colorize,
+    "distill": distill,
     "paint": paint,
     "hear": hear,
     "see": see,

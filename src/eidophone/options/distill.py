@@ -1,0 +1,93 @@
+"""Settings of distill."""
+
+from typing import Any, ClassVar, Self
+
+from pydantic import model_validator
+
+from eidophone.options.base import Rate, Representation, Scale, Share, Weighting, choose, flag_of
+from eidophone.options.shared import SampleOptions
+
+
+class DistillOptions(SampleOptions):
+    """Score distillation (Images that Sound, section 4.1): a picture is optimised, nothing is sampled."""
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt", "batch_size", "samples"})
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {
+            "representation": "implicit", "iterations": 40_000, "rate": 1e-4, "weight_decay": 1e-3,
+            "image_guidance": 80.0, "audio_guidance": 10.0, "image_weight": 0.4, "audio_weight": 1.0,
+            "image_start_step": 5000, "annealed": False, "weighting": "variance", "noise_share": 1.0,
+            "highest": 0.98, "lowest": 0.02, "crops": 8, "preview_every": 1000, "checkpoint_every": 500,
+        },
+        "fast": {},
+        "draft": {"iterations": 40, "preview_every": 20},
+    }  # fmt: skip
+
+    image_prompt: str = choose("what it looks like", default="")
+    audio_prompt: str = choose("what it sounds like", default="")
+    count: int = choose("samples to make, one after another", default=1, ge=1, le=1_000_000)
+    representation: Representation = choose(
+        "what is optimised: implicit (a small network that draws), pixels, latent", default="latent"
+    )
+    iterations: int = choose("steps of the optimiser (AdamW)", default=100, ge=1, le=10_000_000)
+    rate: Rate = choose("learning rate", default=0.1)
+    weight_decay: Rate = choose("weight decay", default=0.0)
+    image_guidance: Scale = choose("pull of the image prompt", default=20.0)
+    audio_guidance: Scale = choose("pull of the audio prompt", default=10.0)
+    image_weight: Scale = choose("weight of the image model's loss", default=1.0)
+    audio_weight: Scale = choose("weight of the audio model's loss", default=0.5)
+    image_start_step: int = choose("iterations before the image model is on", default=0, ge=0)
+    audio_start_step: int = choose("iterations before the audio model is on", default=0, ge=0)
+    annealed: bool = choose(
+        "timesteps fall from the highest to the lowest; else they are drawn at random", default=True
+    )
+    highest: Share = choose("share of the noise schedule that timesteps lie below", default=0.98)
+    lowest: Share = choose("share of the noise schedule that timesteps lie above", default=0.02)
+    weighting: Weighting = choose(
+        "what a timestep weighs: variance of its noise, or clean: as far as the clean picture is away",
+        default="variance",
+    )
+    noise_share: Share = choose(
+        "how much counts what the models say without a prompt: 1 score distillation, 0 classifier score",
+        default=1.0,
+    )
+    crops: int = choose("windows that an image model over pixels sees at once", default=1, ge=1, le=256)
+    preview_every: int = choose(
+        "iterations between previews, which the strip of the course shows", default=20, ge=1
+    )
+    checkpoint_every: int = choose("iterations between checkpoints", default=20, ge=1)
+    resume: bool = choose("go on where a run into the same --out was stopped", default=False)
+
+    @model_validator(mode="after")
+    def _something_is_heard_at_the_beginning(self) -> Self:
+        heard = [
+            start
+            for weight, start in (
+                (self.image_weight, self.image_start_step),
+                (self.audio_weight, self.audio_start_step),
+            )
+            if weight > 0
+        ]
+        if not heard or min(heard) > 0:
+            raise ValueError(
+                "No model is on at the first iteration: let --image-start-step be 0 and --image-weight above "
+                "0, or the same for audio."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _timesteps_lie_between(self) -> Self:
+        if self.lowest > self.highest:
+            raise ValueError(
+                f"--lowest {self.lowest}: lies above --highest {self.highest}; exchange the two."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _starts_lie_within(self) -> Self:
+        for name in ("image_start_step", "audio_start_step"):
+            if (start := getattr(self, name)) > self.iterations:
+                raise ValueError(
+                    f"{flag_of(name)} {start}: there are only {self.iterations} iterations; lower it."
+                )
+        return self
