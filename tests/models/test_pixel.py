@@ -1,6 +1,8 @@
 """Stages I and II in DeepFloyd IF's layout, with random weights, against diffusers' own pipelines."""
 
 import gc
+import json
+import shutil
 import weakref
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from torch import Tensor
 from eidophone.cli.main import main
 from eidophone.diffusion.walk import make_scheduler, walk
 from eidophone.errors import BadInput, WeightsAbsent
+from eidophone.models.components import load_text_encoder
 from eidophone.models.load import Loader
 from eidophone.models.source import find
 from eidophone.models.weights import PIPELINES
@@ -139,6 +142,32 @@ def test_the_text_encoder_leaves_before_the_unet_comes(
 def test_a_prompt_that_is_too_long_says_what_would_be_cut(cascade: tuple[Path, Path]) -> None:
     with pytest.raises(BadInput, match=r"The prompt has 79 tokens and the text encoder reads 76.*'red red r"):
         loader().pixel(str(cascade[0]), {"prompt": "red " * 79})
+
+
+def test_words_of_a_published_repository_are_read(
+    cascade: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IF's repositories hold no tokenizer.json but sentencepiece's own file; against sentencepiece."""
+    import sentencepiece
+
+    folder = shutil.copytree(cascade[0], tmp_path / "if")
+    for file in (folder / "tokenizer").iterdir():
+        file.unlink()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([PROMPT.lower(), "a photo of a dog"] * 20), vocab_size=40, hard_vocab_limit=False,
+        minloglevel=2,
+        model_prefix=str(folder / "tokenizer" / "spiece"), pad_id=0, eos_id=1, unk_id=2, bos_id=-1,
+    )  # fmt: skip
+    settings = {"tokenizer_class": "T5Tokenizer", "model_max_length": 77, "extra_ids": 0}
+    (folder / "tokenizer" / "tokenizer_config.json").write_text(json.dumps(settings))
+    source = find(str(folder), "pixel")
+    text = load_text_encoder(source, torch.float32, torch.device("cpu"))
+    words = sentencepiece.SentencePieceProcessor(str(folder / "tokenizer" / "spiece.model"))
+    ids = words.encode(PROMPT.lower())
+    assert text.padded(PROMPT) == [*ids, 1, *[0] * (76 - len(ids))] and len(ids) > 4
+    monkeypatch.setattr("eidophone.models.components.find_spec", lambda name: None)
+    with pytest.raises(BadInput, match=r"spiece\.model.*pip install 'eidophone\[if\]'"):
+        load_text_encoder(source, torch.float32, torch.device("cpu"))
 
 
 def test_a_single_file_holds_the_unet_only(cascade: tuple[Path, Path], tmp_path: Path) -> None:

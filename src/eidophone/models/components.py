@@ -113,7 +113,7 @@ def _load_t5(folder: Path, words: Path, dtype: torch.dtype, device: torch.device
     if not (words / "tokenizer.json").is_file() and not all(_installed(name) for name in readers):
         raise BadInput(
             f"{words}: T5's words are in spiece.model, and what reads it is not installed; "
-            "run `pip install sentencepiece protobuf`."
+            "run `pip install 'eidophone[if]'`."
         )
     how = {"dtype": dtype, "local_files_only": True, "variant": _variant(folder)}
     network = checked(folder, lambda: T5EncoderModel.from_pretrained(folder, **how))
