@@ -154,9 +154,9 @@ def test_words_of_a_published_repository_are_read(
     for file in (folder / "tokenizer").iterdir():
         file.unlink()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([PROMPT.lower(), "a photo of a dog"] * 20), vocab_size=40, hard_vocab_limit=False,
-        minloglevel=2,
-        model_prefix=str(folder / "tokenizer" / "spiece"), pad_id=0, eos_id=1, unk_id=2, bos_id=-1,
+        sentence_iterator=iter([PROMPT.lower(), "a photo of a dog"] * 20), vocab_size=40,
+        hard_vocab_limit=False, model_prefix=str(folder / "tokenizer" / "spiece"),
+        pad_id=0, eos_id=1, unk_id=2, bos_id=-1, minloglevel=2,
     )  # fmt: skip
     settings = {"tokenizer_class": "T5Tokenizer", "model_max_length": 77, "extra_ids": 0}
     (folder / "tokenizer" / "tokenizer_config.json").write_text(json.dumps(settings))
