@@ -58,7 +58,7 @@ WITHIN = [  # inside a layer, too
     (
         "pipelines",
         ["run", "inputs", "meter", "checkpoints"],
-        ["choose", "coloring", "played"],
+        ["choose", "coloring", "played", "atelier"],
         ["compose", "distill", "imprint", "hear", "optimise", "prompts", "easel"],
         ["see", "colorize"],
         ["paint"],

@@ -13,6 +13,7 @@ import pytest
 import eidophone
 from eidophone.cli import main
 from eidophone.errors import BadInput, CannotWrite
+from eidophone.models.pixel import PixelModel
 
 BRIEF = {"threads": 1, "iterations": 3, "preview_every": 2}
 KEPT = ("picture.png", "spectrogram.png", "sound.wav", "course.png")
@@ -34,6 +35,23 @@ def test_a_result_is_stored_and_made_again(representation: str, settings: dict, 
     assert again.recipe == first.recipe
     (moved,) = eidophone.distill("castle", "bell", **{**told, "iterations": 1})
     assert not (moved.picture.pixels == first.picture.pixels).all()
+
+
+@pytest.mark.parametrize("representation", ["pixels", "latent"])
+def test_a_model_over_pixels_sees_crops(
+    representation: str, cascade: tuple[Path, Path], settings: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {**settings, **BRIEF, "image_model": str(cascade[0]), "crops": 3, "representation": representation}
+    seen = []
+    monkeypatch.setattr(
+        PixelModel, "noise_of", lambda self, x, t, c: seen.append(x) or self.predicted(x, t, c)
+    )
+    (first,) = eidophone.distill("castle", "bell", **told)
+    assert all(x.shape[1:] == (3, 16, 16) for x in seen) and sum(map(len, seen)) == 3 * 2 * 3
+    assert first.recipe["models"].keys() == {"pixel", "audio"}
+    assert first.facts["unet_evaluations"] == 3 * (2 * 3 + 2)
+    (deaf,) = eidophone.distill("castle", "bell", **{**told, "image_weight": 0.0})
+    assert not (deaf.picture.pixels == first.picture.pixels).all()
 
 
 def test_a_sample_depends_on_its_seed_alone(settings: dict) -> None:

@@ -12,6 +12,7 @@ from eidophone.models.cards import (
     Advice,
     Card,
     Role,
+    cards,
     lender_of,
     package_folder,
     quoted,
@@ -89,6 +90,21 @@ def find(name: str, role: Role, *, offline: bool = False) -> Source:
         with readable(name):
             return _from_path(name, role, found)
     return _from_package(found, found.package) if found.package else _from_hub(found, offline)
+
+
+def drawing_role(name: str) -> Role:
+    """In which role a model draws: "pixel" if it is stage I of a cascade, else "image".
+
+    Args:
+        name: Card, folder, file or hub id; what cannot be told is taken for "image".
+    """
+    if (name, "image") in cards() or (name, "pixel") in cards():
+        return "image" if (name, "image") in cards() else "pixel"
+    with readable(name):
+        folder = Path(name).expanduser()
+        config = folder / "unet" / "config.json"
+        said = read_json(config) if config.is_file() and not (folder / "vae").is_dir() else {}
+    return "pixel" if isinstance(said, dict) and said.get("in_channels") == 3 else "image"
 
 
 def _from_package(given: Card, package: str) -> Source:

@@ -7,17 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from eidophone.diffusion.distillation import Lens, Rule, Voice, distil
-from eidophone.diffusion.representation import ImplicitPicture, LatentGrid, PixelGrid
+from eidophone.diffusion.distillation import distil
 from eidophone.errors import EidophoneError
 from eidophone.media.picture import from_bytes, strip, to_bytes
-from eidophone.models.latent import LatentModel
 from eidophone.models.place import within_memory
 from eidophone.options import DistillOptions
+from eidophone.pipelines.atelier import Atelier, open_atelier
 from eidophone.pipelines.checkpoints import Checkpoints
 from eidophone.pipelines.meter import Meter
 from eidophone.pipelines.played import played
-from eidophone.pipelines.run import CROP_PIXELS, Studio, check_canvas, filled, open_studio, sample_recipe
+from eidophone.pipelines.run import sample_recipe
 from eidophone.progress import Progress, silent
 from eidophone.values import Picture, Result
 
@@ -63,45 +62,6 @@ class Sample:
         self.evaluations, self.seconds = state["costs"]
 
 
-@dataclass(frozen=True)
-class Atelier:
-    """What the samples of a run share.
-
-    Attributes:
-        options: Completed.
-        studio: Models and player.
-        size: Of the canvas in pixels, (height, width).
-        voices: What both models have to say.
-        rule: How a canvas follows them.
-    """
-
-    options: DistillOptions
-    studio: Studio
-    size: tuple[int, int]
-    voices: tuple[Voice, ...]
-    rule: Rule
-
-    @property
-    def device(self) -> torch.device:
-        """Where canvases lie."""
-        return filled(self.studio.audio).device
-
-    def begin(self, index: int) -> Sample:
-        """A sample before its first iteration."""
-        options, seed = self.options, self.options.seed + index
-        canvas = new_canvas(options, self.size, filled(self.studio.audio), seed).to(self.device)
-        optimiser = torch.optim.AdamW(canvas.parameters(), options.rate, weight_decay=options.weight_decay)
-        return Sample(canvas, optimiser, torch.Generator().manual_seed(seed))
-
-    def pictures(self, canvas: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
-        """What a canvas shows, (1, 3, height, width) in [0, 1] on the CPU, and its numbers to keep."""
-        with torch.no_grad():
-            shown = canvas().detach()
-            if self.options.representation == "latent":
-                return filled(self.studio.audio).decode(shown), {"latents": shown}
-            return shown.expand(-1, 3, -1, -1).cpu(), {}
-
-
 def distill(
     options: DistillOptions, progress: Progress = silent, checkpoints: Checkpoints | None = None
 ) -> Iterator[Result]:
@@ -128,62 +88,11 @@ def distill(
             checkpoints.drop(index)
 
 
-def open_atelier(options: DistillOptions, progress: Progress) -> Atelier:
-    """Loads the models of a run and encodes its prompts."""
-    studio, options = open_studio(options, progress, shared=False)
-    size = check_canvas(options, studio, cut=CROP_PIXELS if options.crop else 0)
-    rule = Rule(
-        iterations=options.iterations,
-        highest=options.highest,
-        lowest=options.lowest,
-        annealed=options.annealed,
-        weighting=options.weighting,
-        noise_share=options.noise_share,
-    )
-    return Atelier(options, studio, size, _voices(options, studio), rule)
-
-
-def _voices(options: DistillOptions, studio: Studio) -> tuple[Voice, ...]:
-    audio, image = filled(studio.audio), filled(studio.image)
-    draws = image.guided(
-        image.text.encode(options.image_prompt, "image prompt"),
-        image.text.encode(options.image_negative, "negative image prompt"),
-        options.image_guidance,
-    )
-    plays = audio.guided(
-        audio.text.encode(options.audio_prompt, "audio prompt"),
-        audio.text.encode(options.audio_negative, "negative audio prompt"),
-        options.audio_guidance,
-    )
-    latent = options.representation == "latent"
-    lenses = [_lens_of(model, audio if latent else None) for model in (audio, image)]
-    voices = (
-        Voice(plays, lenses[0], audio.signals, options.audio_weight, options.audio_start_step),
-        Voice(draws, lenses[1], image.signals, options.image_weight, options.image_start_step),
-    )
-    return tuple(voice for voice in voices if voice.weight > 0)
-
-
-def _lens_of(model: LatentModel, holder: LatentModel | None) -> Lens:
-    """How a latent model sees a canvas: a picture, or latents of a holder."""
-    if holder is not None and holder.vae is model.vae:
-        return lambda latents, _: latents
-
-    def _see(shown: Tensor, generator: torch.Generator) -> Tensor:
-        pictures = shown.expand(-1, 3, -1, -1) if holder is None else holder.decode(shown)
-        shape = (len(pictures), *model.latent_shape(*pictures.shape[-2:]))
-        return model.encode(pictures, torch.randn(shape, generator=generator))
-
-    return _see
-
-
-def new_canvas(options: DistillOptions, size: tuple[int, int], audio: LatentModel, seed: int) -> nn.Module:
-    """What is optimised, before the first iteration."""
-    if options.representation == "implicit":
-        return ImplicitPicture(1, *size, seed)
-    if options.representation == "pixels":
-        return PixelGrid(1, *size, seed)
-    return LatentGrid(*audio.latent_shape(*size))
+def _begun(atelier: Atelier, index: int) -> Sample:
+    options, seed = atelier.options, atelier.options.seed + index
+    canvas = atelier.new_canvas(seed)
+    optimiser = torch.optim.AdamW(canvas.parameters(), options.rate, weight_decay=options.weight_decay)
+    return Sample(canvas, optimiser, torch.Generator().manual_seed(seed))
 
 
 def _sample(
@@ -191,8 +100,8 @@ def _sample(
 ) -> Result:
     options, studio = atelier.options, atelier.studio
     recipe = sample_recipe("distill", options, studio, range(index, index + 1), index)
-    sample = atelier.begin(index)
-    meter = Meter(studio.evaluations)
+    sample = _begun(atelier, index)
+    meter = Meter(atelier.evaluations)
     if checkpoints and (kept := checkpoints.read(index, recipe)):
         sample.take_up(kept)
     with within_memory(1):
