@@ -80,6 +80,7 @@ def test_stage_two_walks_as_the_pipeline_of_diffusers(cascade: tuple[Path, Path]
     expected = theirs(**how, generator=torch.Generator().manual_seed(5)).images
     _, told = loader().pixel(str(cascade[0]), PROMPTS)
     model = loader().upscaler(str(cascade[1]))
+    assert model.canvas == (32, 64)
     generator = torch.Generator().manual_seed(5)
     noise, beside_noise = (torch.randn((1, 3, 32, 64), generator=generator) for _ in range(2))
     beside = model.beside(small, (32, 64), 50, beside_noise)

@@ -33,6 +33,7 @@ _THRESHOLD = ("thresholding", "dynamic_thresholding_ratio", "sample_max_value")
 _SPACING: dict[Solver | PixelSolver, tuple[str, ...]] = {
     "ddim": (*_GRID, *_CLEAN, *_THRESHOLD),
     "plms": _GRID,
+    "dpm++2m": _THRESHOLD,
     "ddpm": ("timestep_spacing", "steps_offset", *_CLEAN, *_THRESHOLD),
 }
 
@@ -83,8 +84,8 @@ def make_scheduler(solver: Solver | PixelSolver, config: Mapping[str, Any], step
 
     Args:
         solver: How the ladder is walked.
-        config: A `scheduler_config.json`; DDIM, PLMS and DDPM also take their spacing and offsets from there,
-            and how clean pixels are kept in range.
+        config: A `scheduler_config.json`; DDIM, PLMS and DDPM also take their spacing and offsets from there;
+            all but PLMS and UniPC how clean pixels are kept in range.
         steps: Number of steps.
 
     Raises:

@@ -19,6 +19,8 @@ from eidophone.models.cards import quoted
 from eidophone.models.source import Source
 from eidophone.models.unet import NoisePredictor, guided_by
 
+#: What stage I of IF draws, in pixels.
+IF_SIDE = 64
 #: Red, green, blue.
 CHANNELS = 3
 
@@ -58,8 +60,9 @@ class OverPixels(NoisePredictor):
     @property
     def canvas(self) -> tuple[int, int]:
         """(height, width) in pixels that it was made for."""
-        side = int(self.unet.config.sample_size or 64)
-        return self.source.advice.canvas or (side, side)
+        size = self.source.advice.canvas or self.unet.config.sample_size or IF_SIDE
+        height, width = (size, size) if isinstance(size, int) else size
+        return int(height), int(width)
 
     @property
     def factor(self) -> int:
