@@ -44,9 +44,8 @@ def make_cascade(root: Path) -> tuple[Path, Path]:
     ).save_pretrained(first / "text_encoder")
     write_words(first / "tokenizer")
     UNet2DConditionModel(in_channels=3, sample_size=16, **UNET).save_pretrained(first / "unet")
-    UNet2DConditionModel(in_channels=6, sample_size=(32, 64), class_embed_type="timestep", **UNET).save_pretrained(
-        second / "unet"
-    )
+    large = {"in_channels": 6, "sample_size": (32, 64), "class_embed_type": "timestep"}
+    UNet2DConditionModel(**large, **UNET).save_pretrained(second / "unet")
     for place in (first / "scheduler", second / "scheduler", second / "image_noising_scheduler"):
         place.mkdir(parents=True)
         (place / "scheduler_config.json").write_text(json.dumps(SCHEDULE))

@@ -28,7 +28,7 @@ class ColorizeOptions(DrawOptions):
     image_prompt: str = choose("what the colours show, such as 'a colorful photo of dogs'", default="")
     audio_prompt: str = choose("what it sounds like, for judges (default: as its recipe says)", default="")
     sound: Path | None = choose("the sound that stays (default: the result's own)", default=None)
-    count: int = choose("pictures to color", default=1, ge=1, le=1_000_000)
+    count: int = choose("pictures to colour", default=1, ge=1, le=1_000_000)
     image_model: ModelName = choose("card, folder or hub id of the first stage", default="tiny-pixel")
     upscaler: _Name = choose("card, folder or hub id of the second stage (default: the same)", default="")
     audio_model: _Name = choose(

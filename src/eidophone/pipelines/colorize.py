@@ -132,7 +132,7 @@ def _counter(options: ColorizeOptions, progress: Progress) -> Callable[[], None]
     """Tells the steps of both stages of all samples, one after another."""
     total = options.count * (options.steps + options.upscale_steps - 2 * options.start_step)
     steps = itertools.count(1)
-    return lambda: progress("coloring", next(steps), total)
+    return lambda: progress("colouring", next(steps), total)
 
 
 def _facts(*costs: tuple[int, float]) -> dict[str, Any]:
