@@ -89,6 +89,15 @@ def test_stage_two_walks_as_the_pipeline_of_diffusers(cascade: tuple[Path, Path]
     torch.testing.assert_close(ours, expected, atol=2e-5, rtol=1e-4)
 
 
+def test_folders_are_checked_in_the_role_that_they_have(
+    cascade: tuple[Path, Path], capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["models", "check", *map(str, cascade)]) == 0
+    said = capsys.readouterr().out
+    assert f"{cascade[0]} (pixel): works" in said and f"{cascade[1]} (upscaler): works" in said
+    assert "64 x 32 pixels" in said
+
+
 def test_two_pictures_see_their_own_small_ones(cascade: tuple[Path, Path]) -> None:
     _, told = loader().pixel(str(cascade[0]), PROMPTS)
     model = loader().upscaler(str(cascade[1]))

@@ -21,7 +21,7 @@ from eidophone.models.cards import (
     unknown_model,
 )
 from eidophone.models.checkpoint import Checkpoint, file_places, find_checkpoint
-from eidophone.models.source import Source, find
+from eidophone.models.source import Source, drawing_role, find
 
 if TYPE_CHECKING:  # torch is slow to import
     from eidophone.models.latent import LatentModel
@@ -149,7 +149,7 @@ def _found(name: str, role: Role | None, *, offline: bool) -> Source | Checkpoin
     if (Path(name) / "config.json").is_file():
         return _network_in(name)
     try:
-        source = find(name, "image", offline=offline)
+        source = find(name, drawing_role(name), offline=offline)
     except UnknownModel:
         raise unknown_model(name) from None
     return replace(source, role="audio") if source.plays else source

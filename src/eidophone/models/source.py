@@ -93,7 +93,7 @@ def find(name: str, role: Role, *, offline: bool = False) -> Source:
 
 
 def drawing_role(name: str) -> Role:
-    """In which role a model draws: "pixel" if it is stage I of a cascade, else "image".
+    """In which role a model draws: as stage I or II over pixels, or else as "image".
 
     Args:
         name: Card, folder, file or hub id; what cannot be told is taken for "image".
@@ -104,7 +104,8 @@ def drawing_role(name: str) -> Role:
         folder = Path(name).expanduser()
         config = folder / "unet" / "config.json"
         said = read_json(config) if config.is_file() and not (folder / "vae").is_dir() else {}
-    return "pixel" if isinstance(said, dict) and said.get("in_channels") == 3 else "image"
+    stages: dict[object, Role] = {3: "pixel", 6: "upscaler"}
+    return stages.get(said.get("in_channels"), "image") if isinstance(said, dict) else "image"
 
 
 def _from_package(given: Card, package: str) -> Source:
