@@ -217,7 +217,7 @@ def test_a_protocol_makes_what_is_missing(settings, tmp_path: Path, capsys, monk
     models = ["--image-model", settings["image_model"], "--audio-model", settings["audio_model"]]
     more = ["--protocol", "published", "--prompts", "1", "--preset", "draft", "--device", "cpu"]
     given = ["evaluate", "--out", str(tmp_path), *more, *models, "--judges", "clean"]
-    methods = ["compose", "picture-alone"]
+    methods = ["compose", "distill", "picture-alone"]
     assert main([*given, "--samples", "1", "--methods", ",".join(methods)]) == 0
     made = sorted(tmp_path.glob("results/*/*/*/record.json"))
     assert sorted(p.parts[-4] for p in made) == methods

@@ -10,7 +10,7 @@ from typing import Any
 from eidophone import api
 from eidophone.errors import BadInput
 from eidophone.media.files import slug
-from eidophone.options import ComposeOptions, EvaluateOptions, ImprintOptions, SampleOptions
+from eidophone.options import ComposeOptions, DistillOptions, EvaluateOptions, ImprintOptions, SampleOptions
 from eidophone.progress import Progress
 from eidophone.recipe import RECORD_FILE
 from eidophone.records import name_of
@@ -19,6 +19,7 @@ from eidophone.records import name_of
 METHODS: dict[str, tuple[type[SampleOptions], dict[str, Any]]] = {
     "compose": (ComposeOptions, {}),
     "imprint": (ImprintOptions, {}),
+    "distill": (DistillOptions, {"resume": True}),
     "picture-alone": (ComposeOptions, {"audio_weight": 0.0}),
     "sound-alone": (ComposeOptions, {"audio_weight": 1.0}),
 }

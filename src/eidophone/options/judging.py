@@ -21,7 +21,8 @@ class EvaluateOptions(JudgeOptions, PlaceOptions):
     shown: int = choose("samples to show and play in the report", default=24, ge=0, le=1000)
     protocol: str = choose("published: first make its samples, as far as they are missing", default="")
     methods: str = choose(
-        "what the protocol makes, with commas between", default="compose,imprint,picture-alone,sound-alone"
+        "what the protocol makes, with commas between; distill too, which takes minutes a sample",
+        default="compose,imprint,picture-alone,sound-alone",
     )
     prompts: int | None = choose(
         "only the first prompts of each list of the protocol (default: all)", default=None, ge=1
