@@ -311,9 +311,9 @@ def _resumable(
     here = [index for index in indices if checkpoints.finished(index)]
     yield from (load(out / name_of(index)) for index in here)
     missing = [index for index in indices if index not in here]
-    yield from _stored(
-        distill_with(options, progress, checkpoints), missing, len(missing), out, keep_arrays, progress
-    )
+    if missing:
+        made = distill_with(options, progress, checkpoints)
+        yield from _stored(made, missing, len(missing), out, keep_arrays, progress)
 
 
 def _stored(

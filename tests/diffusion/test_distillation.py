@@ -70,6 +70,27 @@ def test_what_is_not_a_number_pulls_nowhere() -> None:
     assert not gradient(broken, shown, shown, timestep, SIGNALS[10], Rule()).any()
 
 
+def test_the_implicit_picture_is_the_published_function_of_place() -> None:
+    height, width = SIZE
+    canvas = ImplicitPicture(1, height, width, seed=9)
+    drawn = canvas()[0, 0].detach().numpy()
+
+    torch.manual_seed(9)
+    frequencies = 10 * torch.randn(2, 128).numpy()
+    y, x = np.mgrid[:height, :width]
+    places = np.stack([y.ravel() / height, x.ravel() / width], 1)
+    phases = 2 * np.pi * places @ frequencies
+    values = np.concatenate([np.sin(phases), np.cos(phases)], 1)
+    weights = {name: p.detach().numpy().squeeze() for name, p in canvas.named_parameters()}
+    for layer in range(3):
+        values = values @ weights[f"layers.{layer}.0.weight"].T + weights[f"layers.{layer}.0.bias"]
+        values = np.maximum(values, 0)
+        values = (values - values.mean(0)) / np.sqrt(values.var(0) + 1e-5)
+    values = 1 / (1 + np.exp(-(values @ weights["layers.3.weight"] + weights["layers.3.bias"])))
+    assert np.allclose(drawn, values.reshape(SIZE), atol=1e-4)
+    assert {w.shape[0] for n, w in weights.items() if n.endswith("0.weight")} == {256}
+
+
 def gaussian(mean: Tensor, std: float = 0.1) -> Guided:
     """The exact noise for data around a mean."""
 
@@ -83,7 +104,7 @@ def gaussian(mean: Tensor, std: float = 0.1) -> Guided:
 @pytest.mark.parametrize("annealed", [True, False])
 @pytest.mark.parametrize(
     "make",
-    [lambda: ImplicitPicture(1, *SIZE, seed=0, scale=2.0), lambda: PixelGrid(1, *SIZE, seed=0)],
+    [lambda: ImplicitPicture(1, *SIZE, seed=0, scale=2.0, features=64), lambda: PixelGrid(1, *SIZE, seed=0)],
     ids=["implicit", "pixels"],
 )
 def test_a_picture_is_pulled_to_a_known_mean(make: Callable[[], nn.Module], annealed: bool) -> None:

@@ -30,7 +30,7 @@ class DistillOptions(SampleOptions):
         "what is optimised: implicit (a small network that draws), pixels, latent", default="latent"
     )
     iterations: int = choose("steps of the optimiser (AdamW)", default=100, ge=1, le=10_000_000)
-    rate: Rate = choose("learning rate", default=0.1)
+    rate: Rate | None = choose("learning rate (default: as suits the representation)", default=None)
     weight_decay: Rate = choose("weight decay", default=0.0)
     image_guidance: Scale = choose("pull of the image prompt", default=20.0)
     audio_guidance: Scale = choose("pull of the audio prompt", default=10.0)

@@ -16,9 +16,12 @@ from eidophone.models.pixel import PixelModel
 from eidophone.models.place import choose_dtype, within_memory
 from eidophone.models.source import drawing_role
 from eidophone.models.unet import NoisePredictor
-from eidophone.options import DistillOptions
+from eidophone.options import DistillOptions, Representation
 from eidophone.pipelines.run import CROP_PIXELS, Studio, check_canvas, filled, open_studio
 from eidophone.progress import Progress
+
+#: Learning rates that get far in hundreds of iterations.
+RATES: dict[Representation, float] = {"implicit": 3e-3, "pixels": 0.2, "latent": 0.2}
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ def open_atelier(options: DistillOptions, progress: Progress) -> Atelier:
     over_pixels = drawing_role(options.image_model) == "pixel"
     roles = ("audio",) if over_pixels else ("image", "audio")
     studio, options = open_studio(options, progress, roles=roles, shared=False)
+    rate = RATES[options.representation] if options.rate is None else options.rate
+    options = options.model_copy(update={"rate": rate})
     size = check_canvas(options, studio, cut=CROP_PIXELS if options.crop else 0)
     audio = filled(studio.audio)
     holder = audio if options.representation == "latent" else None

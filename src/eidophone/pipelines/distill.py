@@ -16,7 +16,7 @@ from eidophone.pipelines.atelier import Atelier, open_atelier
 from eidophone.pipelines.checkpoints import Checkpoints
 from eidophone.pipelines.meter import Meter
 from eidophone.pipelines.played import played
-from eidophone.pipelines.run import sample_recipe
+from eidophone.pipelines.run import filled, sample_recipe
 from eidophone.progress import Progress, silent
 from eidophone.values import Picture, Result
 
@@ -91,7 +91,9 @@ def distill(
 def _begun(atelier: Atelier, index: int) -> Sample:
     options, seed = atelier.options, atelier.options.seed + index
     canvas = atelier.new_canvas(seed)
-    optimiser = torch.optim.AdamW(canvas.parameters(), options.rate, weight_decay=options.weight_decay)
+    optimiser = torch.optim.AdamW(
+        canvas.parameters(), filled(options.rate), weight_decay=options.weight_decay
+    )
     return Sample(canvas, optimiser, torch.Generator().manual_seed(seed))
 
 
