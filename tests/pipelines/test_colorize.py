@@ -4,11 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import eidophone
 from eidophone.cli.main import main
 from eidophone.errors import BadInput, WeightsAbsent
 from eidophone.media.picture import read_picture, write_png
+from eidophone.models.load import Loader
+from eidophone.options import ColorizeOptions
+from eidophone.pipelines.coloring import Frame, Stages
+from tests.cascade import SCHEDULE
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +53,37 @@ def test_the_sound_and_the_gray_part_stay(composed: Path, stages: dict, tmp_path
     again = eidophone.remake(made[1].folder, out=tmp_path / "again")
     for name in ("picture.png", "spectrogram.png", "sound.wav"):
         assert (again.folder / name).read_bytes() == (made[1].folder / name).read_bytes()
+
+
+def test_paper_is_the_published_loop(cascade: tuple[Path, Path]) -> None:
+    """Stage I, written out with networks and scheduler of diffusers, both views estimated and averaged."""
+    from diffusers import DDPMScheduler, UNet2DConditionModel
+
+    gray = np.random.default_rng(0).random((16, 16)).astype(np.float32)
+    options = ColorizeOptions.make(
+        picture="x", image_prompt="a dog", preset="paper", steps=4, upscale_steps=4, start_step=1
+    )
+    loader = Loader(torch.device("cpu"), torch.float32, offline=True)
+    model, told = loader.pixel(str(cascade[0]), {"prompt": "a dog", "negative prompt": ""})
+    stages = Stages(options, gray, Frame.of(16, 16, 16, 8), told, lambda: None)
+    ours = stages.small(model, 3).pixels
+
+    unet = UNet2DConditionModel.from_pretrained(cascade[0] / "unet")
+    plain = {k: v for k, v in SCHEDULE.items() if k != "_class_name"} | {"variance_type": "fixed_small"}
+    scheduler = DDPMScheduler(**plain)
+    scheduler.set_timesteps(4)
+    generator = torch.Generator().manual_seed(1234 + 3)
+    noise = torch.randn((1, 3, 16, 16), generator=generator)
+    fixed = torch.from_numpy(gray).expand(1, 3, 16, 16) * 2 - 1
+    x = scheduler.add_noise(fixed, noise, scheduler.timesteps[1:2])
+    for t in scheduler.timesteps[1:]:
+        x = x - x.mean(1, True) + scheduler.add_noise(fixed, noise, t[None]).mean(1, True)
+        with torch.no_grad():
+            told_no, told_yes = (unet(x, t, told[c]).sample[:, :3] for c in ("negative prompt", "prompt"))
+        estimate = told_no + 10 * (told_yes - told_no)
+        views = torch.stack([estimate.mean(1, True).expand(1, 3, 16, 16), estimate - estimate.mean(1, True)])
+        x = scheduler.step(2 * views.mean(0), t, x, generator=generator).prev_sample
+    torch.testing.assert_close(ours, x, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("preset", ["paper", "draft"])
