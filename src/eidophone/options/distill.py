@@ -29,20 +29,20 @@ class DistillOptions(SampleOptions):
     representation: Representation = choose(
         "what is optimised: implicit (a small network that draws), pixels, latent", default="latent"
     )
-    iterations: int = choose("steps of the optimiser (AdamW)", default=100, ge=1, le=10_000_000)
+    iterations: int = choose("steps of the optimiser (AdamW)", default=70, ge=1, le=10_000_000)
     rate: Rate | None = choose("learning rate (default: as suits the representation)", default=None)
     weight_decay: Rate = choose("weight decay", default=0.0)
     image_guidance: Scale = choose("pull of the image prompt", default=20.0)
-    audio_guidance: Scale = choose("pull of the audio prompt", default=10.0)
+    audio_guidance: Scale = choose("pull of the audio prompt", default=15.0)
     image_weight: Scale = choose("weight of the image model's loss", default=1.0)
-    audio_weight: Scale = choose("weight of the audio model's loss", default=0.5)
+    audio_weight: Scale = choose("weight of the audio model's loss", default=1.0)
     image_start_step: int = choose("iterations before the image model is on", default=0, ge=0)
     audio_start_step: int = choose("iterations before the audio model is on", default=0, ge=0)
     annealed: bool = choose(
         "timesteps fall from the highest to the lowest; else they are drawn at random", default=True
     )
     highest: Share = choose("share of the noise schedule that timesteps lie below", default=0.98)
-    lowest: Share = choose("share of the noise schedule that timesteps lie above", default=0.02)
+    lowest: Share = choose("share of the noise schedule that timesteps lie above", default=0.1)
     weighting: Weighting = choose(
         "what a timestep weighs: variance of its noise, or clean: as far as the clean picture is away",
         default="variance",

@@ -21,7 +21,7 @@ from eidophone.pipelines.run import CROP_PIXELS, Studio, check_canvas, filled, o
 from eidophone.progress import Progress
 
 #: Learning rates that get far in hundreds of iterations.
-RATES: dict[Representation, float] = {"implicit": 3e-3, "pixels": 0.2, "latent": 0.2}
+RATES: dict[Representation, float] = {"implicit": 3e-3, "pixels": 0.12, "latent": 0.12}
 
 
 @dataclass(frozen=True)
