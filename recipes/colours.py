@@ -108,5 +108,11 @@ def dominant(picture: np.ndarray, weight: np.ndarray) -> tuple[Colour, float] | 
     best = int(shares.argmax())
     if shares[best] < CLEAR_SHARE:
         return None
-    mine = (much * (nearest == best))[..., None] * tint
-    return colours[best], float(hue_of(mine.sum((0, 1))))
+    return colours[best], mean_hue(picture, weight * (nearest == best))
+
+
+def mean_hue(picture: np.ndarray, weight: np.ndarray) -> float:
+    """The hue in degrees of a picture as a whole; bright and saturated pixels count most."""
+    tint = tint_of(picture)
+    much = weight * picture.mean(-1) * saturation_of(tint)
+    return float(hue_of((much[..., None] * pure(hue_of(tint))).sum((0, 1))))
