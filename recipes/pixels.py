@@ -2,7 +2,8 @@
 
 It has the form of DeepFloyd IF: stage II sees stage I's picture, four times as large and a little noisy, in
 three more channels, and is told how noisy (as a class label). Both see the family's text encoder and predict
-v. The colour part of the error counts more than the grey part: in use the grey part is often given.
+v. The colour part of the error counts more than the grey part: in use the grey part is often given. All
+noise levels weigh the same: the highest ones decide the colour.
 """
 
 from dataclasses import dataclass
@@ -32,7 +33,11 @@ STAGES = ("pixel", "upscaler")
 
 
 def build(run: Run, which: str) -> UNet2DConditionModel:
-    """An untrained stage; text enters at the two lowest levels of stage I, in the middle of stage II."""
+    """An untrained stage.
+
+    Text enters at the two lowest levels of stage I and, pooled, everywhere beside the timestep; in stage II
+    only in the middle.
+    """
     settings = run[which]
     large = which == "upscaler"
     told = 0 if large else 2
@@ -49,14 +54,20 @@ def build(run: Run, which: str) -> UNet2DConditionModel:
         attention_head_dim=settings["heads"],
         norm_num_groups=settings["groups"],
         class_embed_type="timestep" if large else None,
+        addition_embed_type=None if large else "text",
+        addition_embed_type_num_heads=settings["heads"],
     )
 
 
 def schedule() -> DDIMScheduler:
-    """The noise levels of both stages: IF's cosine, with v prediction; pictures lie in [-1, 1]."""
+    """The noise levels of both stages, with v prediction; pictures lie in [-1, 1].
+
+    The cosine schedule hides the colour of a whole picture only at its last few levels: the mean over all
+    pixels is much less noisy than a pixel. Here it is hidden at the last quarter, and words must tell.
+    """
     return DDIMScheduler(
-        num_train_timesteps=1000, beta_schedule="squaredcos_cap_v2", clip_sample=True, steps_offset=1,
-        prediction_type="v_prediction",
+        num_train_timesteps=1000, beta_start=1e-4, beta_end=0.02, beta_schedule="linear", clip_sample=True,
+        steps_offset=1, prediction_type="v_prediction",
     )  # fmt: skip
 
 
@@ -159,7 +170,7 @@ def pixel_loss(lesson: Drawn, batch: int, device: torch.device) -> Loss:
         task = Task.of(clean, step, alphas, noise)
         told = conditions_of(lesson, rows, rng)
         made = net(task.mixed.to(device), step.to(device), told.to(device)).sample
-        return task.mean(colour_error(made, task.goal.to(device)))
+        return colour_error(made, task.goal.to(device)).mean()
 
     return loss
 
@@ -190,7 +201,7 @@ def upscaler_loss(lesson: Drawn, batch: int, size: list[int], device: torch.devi
         fed = torch.cat([task.mixed, beside], 1).to(device)
         told = conditions_of(lesson, rows, rng)
         made = net(fed, step.to(device), told.to(device), class_labels=level.to(device)).sample
-        return task.mean(colour_error(made, task.goal.to(device)))
+        return colour_error(made, task.goal.to(device)).mean()
 
     return loss
 
