@@ -14,7 +14,7 @@ from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recipes import text
+from recipes import colour_words, text
 from recipes.canvas import choose
 from recipes.colour_canvas import SCENES, ColourPack, colour_canvas
 from recipes.config import Run
@@ -27,7 +27,7 @@ from recipes.velocity import Task, levels
 TIMES = 4  # how much larger stage II draws
 SMALL = (HEIGHT // TIMES, WIDTH // TIMES)
 DROP = 0.1  # share of captions replaced by the empty one, for guidance
-COLOUR_WEIGHT = 3.0
+COLOUR_WEIGHT = 6.0
 NOISIEST = 300  # highest noise level of stage I's picture that stage II learns, of 1,000
 STAGES = ("pixel", "upscaler")
 
@@ -208,8 +208,12 @@ def upscaler_loss(lesson: Drawn, batch: int, size: list[int], device: torch.devi
 
 def train(run: Run, which: str, stop_after: int | None = None) -> UNet2DConditionModel:
     """The stage `pixel` (I) or `upscaler` (II): work/pixel.pt or work/upscaler.pt."""
-    settings, lesson = run[which], drawn(run)
+    settings, lesson, file = run[which], drawn(run), run.work / f"{which}.pt"
+    words = colour_words.train(run) if which == "pixel" and not file.exists() else None
     torch.manual_seed(run["seed"])
+    net = build(run, which)
+    if words:
+        net.add_embedding.load_state_dict(words.pool.state_dict())
     if which == "pixel":
         loss = pixel_loss(lesson, settings["batch"], run.device)
     else:
@@ -218,7 +222,7 @@ def train(run: Run, which: str, stop_after: int | None = None) -> UNet2DConditio
         steps=settings["steps"], rate=settings["rate"], seed=run["seed"], checkpoint_s=run["checkpoint_s"],
         stop_after=stop_after,
     )  # fmt: skip
-    return fit(build(run, which), loss, plan, run.work / f"{which}.pt", run.device)  # type: ignore[return-value]
+    return fit(net, loss, plan, file, run.device)  # type: ignore[return-value]
 
 
 def load(run: Run, which: str) -> UNet2DConditionModel:
