@@ -1,8 +1,8 @@
 """Stage I's first lesson: which colour a caption names, before it draws.
 
 Left alone, it learns slowly what words have to do with colours, because a noisy picture mostly tells its
-colour itself. So the part that pools the text first learns, through a linear map that is thrown away, the tint
-that each of many captions names, and whether it says grey.
+colour itself. So the part that pools the text first learns, through a linear map that is thrown away, the
+tint that each of many captions names, and whether it says grey.
 """
 
 import numpy as np
