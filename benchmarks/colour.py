@@ -68,7 +68,9 @@ def away(picture: Picture, colour: str) -> float:
 def alone(colour: str, thing: str, seeds: int, model: str) -> Iterator[Row]:
     """What stage I draws without a picture."""
     began, prompt = time.perf_counter(), f"a colorful photo of a {colour} {thing}"
-    stage, told = Loader(torch.device("cpu")).pixel(model, {"prompt": prompt, "negative prompt": ""})
+    stage, told = Loader(torch.device("cpu"), torch.float32).pixel(
+        model, {"prompt": prompt, "negative prompt": ""}
+    )
     guidance = stage.source.advice.image_guidance or DEFAULT_GUIDANCE
     denoiser = stage.guided(told["prompt"], told["negative prompt"], guidance)
     noise = batch_noise((3, *stage.canvas), range(SEED, SEED + seeds))
