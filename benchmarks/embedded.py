@@ -123,8 +123,8 @@ def ceilings(work: Path, judges: Judges, ledger: Ledger) -> None:
     source = find("tiny", "audio")
     spec, vocoder = mel_spec_of(source), load_vocoder(source)
     gray, names = real(work, CEILING_CLIPS)
-    for kind, drawn in (("real", gray), ("codec", coded(gray))):
-        for n, (sound, name) in enumerate(zip(play(drawn, vocoder, spec), names, strict=True)):
+    for kind, pictures in (("real", gray), ("codec", coded(gray))):
+        for n, (sound, name) in enumerate(zip(play(pictures, vocoder, spec), names, strict=True)):
             found = judges.heard(torch.from_numpy(sound), spec.rate_hz, name)
             ledger.add(f"{kind}/{name}/{n}", {"heard": found})
     for n, (name, picture) in enumerate(drawn(work, CEILING_CANVASES)):
