@@ -20,8 +20,8 @@ class ColorizeOptions(DrawOptions):
             "solver": "ddpm", "steps": 30, "upscale_steps": 30, "start_step": 7, "image_guidance": 10.0,
             "noise_level": 50, "known_gray": False,
         },
-        "fast": {"solver": "ddim", "steps": 20, "upscale_steps": 10, "start_step": 3},
-        "draft": {"solver": "ddim", "steps": 10, "upscale_steps": 5, "start_step": 1},
+        "fast": {"solver": "ddim", "steps": 20, "upscale_steps": 10, "start_step": 0},
+        "draft": {"solver": "ddim", "steps": 10, "upscale_steps": 5, "start_step": 0},
     }  # fmt: skip
 
     picture: Path = choose("folder of a result, or its picture")
@@ -38,7 +38,7 @@ class ColorizeOptions(DrawOptions):
     solver: PixelSolver = choose("how the noise ladder is walked", default="ddim")
     steps: Steps = choose("denoising steps of the first stage", default=20)
     upscale_steps: Steps = choose("denoising steps of the second stage", default=10)
-    start_step: int = choose("step at which the walks begin, from the noised grey picture", default=3, ge=0)
+    start_step: int = choose("step at which the walks begin, from the noised grey picture", default=0, ge=0)
     image_guidance: Scale | None = choose("pull of the prompt (default: the models' own)", default=None)
     noise_level: int = choose(
         "timestep up to which the second stage sees the first one's picture noised", default=50, ge=0, le=999
