@@ -123,3 +123,17 @@ def test_the_command(composed: Path, stages: dict, tmp_path: Path, capsys: pytes
     assert main(["colorize", str(composed / "picture.png"), "a red dog", "--out", str(out), *flags]) == 0
     assert "picture" in capsys.readouterr().out
     assert eidophone.load(out / "0000").captions == ("a red dog", "barking")
+
+
+@pytest.mark.slow
+def test_the_embedded_pair_follows_the_colour_word(tmp_path: Path) -> None:
+    """Two grey discs, in red and in blue, from the same noise."""
+    y, x = np.mgrid[:128, :288]
+    discs = np.maximum(0, 1 - ((y - 64) ** 2 + (x % 144 - 72) ** 2) / 50**2)
+    write_png(tmp_path / "discs.png", eidophone.Picture.from_gray((0.7 * discs).astype(np.float32)))
+    means = {}
+    for colour in ("red", "blue"):
+        prompt = f"a colorful photo of {colour} flowers"
+        (made,) = eidophone.colorize(tmp_path / "discs.png", prompt, preset="draft", device="cpu")
+        means[colour] = made.picture.pixels.mean((0, 1))
+    assert means["red"][0] > 1.2 * means["red"][2] and means["blue"][2] > 1.2 * means["blue"][0], means
