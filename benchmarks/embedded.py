@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.compose import peak_mb, seconds
 from benchmarks.judging import Judges, Ledger, pixels_of
-from benchmarks.material import SOUND_ALONE, STEPS, coded, real
+from benchmarks.material import SOUND_ALONE, STEPS, coded, drawn, real
 from benchmarks.pairs import PAIRS, SYNONYMS, picture_prompt, picture_side, sound_prompt, sound_side
 from eidophone.models.cards import package_folder
 from eidophone.models.embedders.contract import Embedder
