@@ -174,3 +174,13 @@ def test_no_traceback_from_the_real_program(tmp_path: Path) -> None:
     assert ran.stderr.strip().splitlines() == [
         f"eidophone: {tmp_path / 'gone.wav'} does not exist; check the path."
     ]
+
+
+def test_a_reader_that_has_seen_enough_is_no_mistake() -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-m", "eidophone", "models", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert running.stdout is not None
+    running.stdout.close()
+    _, said = running.communicate(timeout=120)
+    assert said == b"" and running.returncode == 0

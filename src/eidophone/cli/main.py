@@ -4,6 +4,7 @@ Exit codes: 0 all that was asked for was made; 2 bad input, with one sentence; 1
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -33,7 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = build_parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = given.command
     try:
-        return command(given)
+        code = command(given)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # who reads has seen enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except EidophoneError as error:
         print(f"eidophone: {sentence(error)}", file=sys.stderr)
         return 2
