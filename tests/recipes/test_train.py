@@ -1,6 +1,7 @@
 """The training recipe: every stage runs without packs; a stopped run ends where an unbroken one does."""
 
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -87,8 +88,9 @@ def test_a_family_translated_to_its_own_latents_says_what_it_said(finished: Path
 @pytest.mark.parametrize("stage", ["codec", "image", "pixel", "upscaler"])
 def test_a_stopped_run_ends_where_an_unbroken_one_does(finished: Path, stage: str, tmp_path: Path) -> None:
     run = Run.open("smoke", tmp_path, "cpu")
-    for name in ("canvases.npz", "lesson-image.pt", "lesson-colours.pt", "deviations.json"):
+    for name in ("canvases.npz", "lesson-image.pt", "lesson-colours.pt", "deviations.json", "text.pt"):
         (tmp_path / name).write_bytes((finished / name).read_bytes())
+    shutil.copytree(finished / "tokenizer", tmp_path / "tokenizer")
     teachers = {"codec": codec.train, "image": partial(unet.train, which="image")}
     teach = teachers.get(stage, partial(pixels.train, which=stage))
     teach(run, stop_after=2)
