@@ -13,16 +13,19 @@ from eidophone.scoring.ranking import Candidate, ranked
 
 Sides = tuple[float, float]
 #: Steps of the rough samples that are judged.
-SCOUTED = (4, 8)
+SCOUTED = (4, 6, 8)
 #: (steps of rough samples, share of the candidates that is kept) of each scouting.
 Policy = tuple[tuple[int, float], ...]
 POLICIES: dict[str, Policy] = {
     "4 steps keep 1/4": ((4, 0.25),),
     "4 steps keep 1/8": ((4, 0.125),),
+    "6 steps keep 1/8": ((6, 0.125),),
+    "6 steps keep 5/32": ((6, 5 / 32),),
+    "6 steps keep 6/32": ((6, 6 / 32),),
+    "8 steps keep 1/16": ((8, 1 / 16),),
     "8 steps keep 1/8": ((8, 0.125),),
     "4 steps 1/4, 8 steps 1/8": ((4, 0.25), (8, 0.125)),
     "4 steps 1/2, 8 steps 1/8": ((4, 0.5), (8, 0.125)),
-    "4 steps 3/8, 8 steps 1/8": ((4, 0.375), (8, 0.125)),
 }
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 #: Random subsets of the candidates that a curve averages over.

@@ -1,10 +1,10 @@
 """The best of many: rough samples first, then the promising ones for good.
 
 From one noise a solver comes to nearly the same sample in few steps as in many. So every candidate is made in
-a few steps and judged, the better ones in a few more, and only what is left is made as asked (successive
-halving; Jamieson and Talwalkar, 2016, arXiv:1502.07943, with rough samples as the early score). What a walk
-expects on its way, its predicted clean latent, was measured to tell far less at the same cost
-(docs/journal.md). A survivor is drawn from the noise that it had, and is what it is without this.
+a few steps and judged, and only the better ones are made as asked (one round of successive halving; Jamieson
+and Talwalkar, 2016, arXiv:1502.07943, with rough samples as the early score). What a walk expects on its way,
+its predicted clean latent, was measured to tell far less at the same cost (docs/journal.md). A survivor is
+drawn from the noise that it had, and is what it is without this.
 """
 
 import math
@@ -26,12 +26,12 @@ AnyChoice = TypeVar("AnyChoice", bound=ChoiceOptions)
 Judge = Callable[[Result], Score]
 #: Makes the samples of a run, unjudged.
 Maker = Callable[[AnyChoice, Progress], Iterator[Result]]
-#: Steps of rough samples, one scouting after another.
-SCOUTED = (4, 8)
-#: A scouting takes at most this share of the steps of the run, else it does not pay.
-DEAREST = 1 / 3
-#: The last scouting leaves this share of all candidates, each before it twice as many.
-KEPT = 1 / 8
+#: Steps of rough samples, the more the better; fewer than the first say too little.
+SCOUTED = (4, 5, 6, 7, 8)
+#: Share of the steps of the run that rough samples should take, and may take where fewer are left.
+CHEAP, DEAREST = 0.24, 1 / 3
+#: Share of the candidates that are made as asked.
+KEPT = 5 / 32
 
 
 def open_judge(options: ChoiceOptions) -> Judge:
@@ -53,35 +53,32 @@ class Scouting:
     keep: int
 
 
-def scoutings(options: ChoiceOptions) -> list[Scouting]:
-    """What comes before the run itself.
+def scouting(options: ChoiceOptions) -> Scouting | None:
+    """What comes before the run itself, where it pays.
 
     >>> from eidophone.options import ComposeOptions
-    >>> scoutings(ComposeOptions.make(count=1, from_=32, steps=25, judges="tagger"))
-    [Scouting(steps=4, keep=8), Scouting(steps=8, keep=4)]
+    >>> scouting(ComposeOptions.make(count=1, from_=32, steps=25, judges="tagger"))
+    Scouting(steps=6, keep=5)
     """
     assert options.from_ is not None
-    if not options.early_rejection:
-        return []
-    worth = [steps for steps in SCOUTED if 0 < options.coarse(steps).walked <= DEAREST * options.walked]
-    found, left = [], options.from_
-    for number, steps in enumerate(worth, 1):
-        share = KEPT * 2 ** (len(worth) - number)
-        keep = max(options.count, math.ceil(share * options.from_))
-        if keep < left:
-            found.append(Scouting(steps, keep))
-            left = keep
-    return found
+    keep = max(options.count, math.ceil(KEPT * options.from_))
+    if not options.early_rejection or keep >= options.from_:
+        return None
+    costs = {steps: options.coarse(steps).walked / max(1, options.walked) for steps in SCOUTED}
+    fair = [steps for steps, cost in costs.items() if 0 < cost <= CHEAP]
+    if not fair and 0 < costs[SCOUTED[0]] <= DEAREST:
+        fair = [SCOUTED[0]]
+    return Scouting(max(fair), keep) if fair else None
 
 
 def choose(make: Maker[AnyChoice], options: AnyChoice, judge: Judge, progress: Progress) -> Iterator[Result]:
     """The best `count` of `from_` candidates, best first; those that are made for good are kept in memory."""
     assert options.from_ is not None
-    plan, spent, done = scoutings(options), 0, 0
+    plan, spent, done = scouting(options), 0, 0
     left = tuple(range(options.index, options.index + options.from_))
-    sizes = [options.from_, *(scouting.keep for scouting in plan)]
-    walks = [*(options.coarse(scouting.steps) for scouting in plan), options]
-    total = sum(size * walk.walked for size, walk in zip(sizes, walks, strict=True))
+    total = options.walked * (plan.keep if plan else len(left))
+    if plan:
+        total += len(left) * options.coarse(plan.steps).walked
 
     def _watch(_: str, now: int, __: int) -> None:
         progress("choosing", done + now, total)
@@ -94,9 +91,9 @@ def choose(make: Maker[AnyChoice], options: AnyChoice, judge: Judge, progress: P
                 yield replace(result, score=judge(result))
             done += told.count * told.walked
 
-    for scouting, walk in zip(plan, walks, strict=False):
-        rough = [_place(candidate_of(result)) for result in _judged(walk)]
-        best = ranked(rough, options.rank_by, options.looks_weight)[: scouting.keep]
+    if plan:
+        rough = [_place(candidate_of(result)) for result in _judged(options.coarse(plan.steps))]
+        best = ranked(rough, options.rank_by, options.looks_weight)[: plan.keep]
         left = tuple(sorted(candidate.item for candidate in best))
     order = ranked([candidate_of(r) for r in _judged(options)], options.rank_by, options.looks_weight)
     for candidate in order[: options.count]:
