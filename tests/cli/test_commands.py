@@ -79,7 +79,8 @@ def test_every_setting_is_a_flag_and_has_help(verb: str, capsys) -> None:
 @pytest.mark.parametrize("preset", ["paper", "fast", "draft"])
 def test_presets_are_valid_and_survive_the_record(verb: str, preset: str) -> None:
     kind = VERBS[verb]
-    given = {"picture": "x.png"} if verb == "hear" else {"sound": "x.wav"} if verb in ("see", "paint") else {}
+    files = {"hear": {"picture": "x.png"}, "colorize": {"picture": "x.png"}}
+    given = files.get(verb, {"sound": "x.wav"} if verb in ("see", "paint") else {})
     if "preset" not in kind.model_fields:
         return
     options = kind.make(preset=preset, **given)
