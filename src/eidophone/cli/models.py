@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from eidophone.errors import BadInput, EidophoneError, UnknownModel
 from eidophone.models.cards import (
+    DENOISING,
     DIFFUSION,
     PIXEL,
     Card,
@@ -79,7 +80,7 @@ def is_here(given: Card) -> bool:
     """Whether a card's weights are in the package, in the hub's cache or kept by hand. Does not load."""
     if given.file:
         return any(place.is_file() for place in file_places(given.file))
-    diffusion = given.role in (*DIFFUSION, *PIXEL)
+    diffusion = given.role in DENOISING
     if given.package:
         return (package_folder(given.package) / ("unet" if diffusion else "config.json")).exists()
     inside = "unet/*" if diffusion else "config.json"
@@ -142,7 +143,7 @@ def _found(name: str, role: Role | None, *, offline: bool) -> Source | Checkpoin
     Raises:
         EidophoneError: see `models.source.find`.
     """
-    if role in DIFFUSION or role in PIXEL:
+    if role in DENOISING:
         return find(name, role, offline=offline)
     if role is not None:
         return find_checkpoint(name, role, offline=offline)

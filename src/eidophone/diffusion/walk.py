@@ -1,6 +1,6 @@
 """The one denoising loop, over any of diffusers' schedulers.
 
-It yields a state after every step; progress bars, previews, early rejection and cancelling belong to
+It yields a state after every step; progress bars, previews and cancelling belong to
 the caller. It never switches gradients off; pipelines do.
 """
 
@@ -55,21 +55,12 @@ class State:
         timestep: The training timestep that this step left.
         latents: Shape (batch, *).
         before: The latents that this step began with.
-        noise: What the denoiser predicted of them.
-        signal: Cumulative product of alphas at the timestep, shape ().
     """
 
     step: int
     timestep: Tensor
     latents: Tensor
     before: Tensor
-    noise: Tensor
-    signal: Tensor
-
-    @property
-    def clean(self) -> Tensor:
-        """What the denoiser takes the latents of this step to be without their noise, shape (batch, *)."""
-        return clean_from_noise(self.noise, self.before, self.signal.to(self.before))
 
 
 def training_schedule(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,22 +129,11 @@ def walk(
         before = held(latents, timestep)
         predicted = denoiser(scheduler.scale_model_input(before, timestep), timestep)
         latents = scheduler.step(predicted, timestep, before, return_dict=False, **more)[0]
-        yield State(number + 1, timestep, latents, before, predicted, scheduler.alphas_cumprod[int(timestep)])
-
-
-def clean_from_noise(noise: Tensor, latents: Tensor, signal: Tensor) -> Tensor:
-    """What latents are without their predicted noise: (x - sqrt(1 - a) noise) / sqrt(a).
-
-    Args:
-        noise: Predicted.
-        latents: The noisy x = sqrt(a) clean + sqrt(1 - a) noise.
-        signal: a, the cumulative product of alphas at this timestep, shape ().
-    """
-    return (latents - (1 - signal).sqrt() * noise) / signal.sqrt()
+        yield State(number + 1, timestep, latents, before)
 
 
 def noised(clean: Tensor, noise: Tensor, signal: Tensor) -> Tensor:
-    """Clean latents with noise: sqrt(a) clean + sqrt(1 - a) noise; `clean_from_noise` undoes it.
+    """Clean latents with noise: sqrt(a) clean + sqrt(1 - a) noise.
 
     Args:
         clean: Latents.

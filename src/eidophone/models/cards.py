@@ -19,6 +19,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 #: ones); the others are of single networks that listen or compare.
 DIFFUSION: tuple[Role, ...] = ("image", "audio")
 PIXEL: tuple[Role, ...] = ("pixel", "upscaler")
+DENOISING: tuple[Role, ...] = (*DIFFUSION, *PIXEL)
 
 #: The file in a model's folder that says what diffusers' layout has no place for.
 FACTS_FILE = "eidophone.json"

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from eidophone.diffusion.factorized import Factorized, Pinned
 from eidophone.diffusion.guidance import Denoiser
-from eidophone.diffusion.walk import cumulative_alphas, make_scheduler, walk
+from eidophone.diffusion.walk import make_scheduler, walk
 from eidophone.errors import BadInput, EidophoneError
 from eidophone.models.pixel import OverPixels, PixelModel, UpscalerModel
 from eidophone.options import ColorizeOptions
@@ -136,7 +136,7 @@ class Stages:
         """From the noised grey picture down to a coloured one, whose grey part is held on the way."""
         scheduler = make_scheduler(self.options.solver, model.schedule, steps)
         noise = torch.randn(gray.shape, generator=generator).to(gray)
-        pinned = Pinned(gray, noise, cumulative_alphas(model.schedule))
+        pinned = Pinned(gray, noise, model.signals)
         voices = Factorized(pinned.known if self.options.known_gray else denoiser, denoiser)
         first = self.options.start_step
         pixels = pinned.at(scheduler.timesteps[first])

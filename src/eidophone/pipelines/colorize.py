@@ -21,7 +21,7 @@ from eidophone.pipelines.coloring import BLOCK, Frame, Small, Stages
 from eidophone.pipelines.hear import mel_picture, player
 from eidophone.pipelines.inputs import checksums, whereabouts, with_inputs
 from eidophone.pipelines.meter import Meter
-from eidophone.pipelines.run import DEFAULT_GUIDANCE, clip_of, play, recipe_of, use_threads
+from eidophone.pipelines.run import DEFAULT_GUIDANCE, clip_of, play, single_recipe, use_threads
 from eidophone.progress import Progress, silent
 from eidophone.recipe import RECORD_FILE, recipe_in_png
 from eidophone.values import Clip, Floats, Picture, Result
@@ -82,9 +82,7 @@ def colorize(options: ColorizeOptions, progress: Progress = silent) -> Iterator[
         meter = Meter(lambda: model.evaluations)
         with within_memory(1):
             colored = stages.large(model, sketch.small)
-        ran = options.model_copy(update={"index": sketch.index, "count": 1})
-        recipe = recipe_of("colorize", ran, sources, given.mel_spec, given.vocoder)
-        recipe |= {"index": sketch.index, "seed": options.seed + sketch.index}
+        recipe = single_recipe("colorize", options, sketch.index, sources, given.mel_spec, given.vocoder)
         facts = _facts(sketch.cost, meter.each(1)) | {"inputs": whereabouts(options)}
         picture = with_gray(colored, given.gray)
         yield _result(picture, given, options, with_inputs(recipe, options, sums), facts)

@@ -21,7 +21,7 @@ from eidophone.pipelines.inputs import checksums, whereabouts, with_inputs
 from eidophone.pipelines.meter import Meter
 from eidophone.pipelines.optimise import Aim, Plan, Scene, Trial, best_of, optimise
 from eidophone.pipelines.prompts import Prompt, make_prompt
-from eidophone.pipelines.run import filled, recipe_of
+from eidophone.pipelines.run import filled, single_recipe
 from eidophone.pipelines.see import read_for_one_picture
 from eidophone.progress import Progress, silent
 from eidophone.values import Caption, Clip, Floats, Picture, Result
@@ -168,11 +168,7 @@ def _result(
     sums: dict[str, str],
 ) -> Result:
     kept = trials[_kept(options, trials)]
-    ran = options.model_copy(update={"index": index, "count": 1})
-    recipe = recipe_of("paint", ran, easel.sources, easel.spec) | {
-        "index": index,
-        "seed": options.seed + index,
-    }
+    recipe = single_recipe("paint", options, index, easel.sources, easel.spec)
     picture = _picture(kept)
     words = heard.words
     extras = {"weights": word_bars(words.words, words.weights, words.nouns)}

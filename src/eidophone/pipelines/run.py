@@ -20,7 +20,7 @@ from eidophone.models.load import Loader, load_vocoder, mel_spec_of
 from eidophone.models.place import batch_size, choose_device, choose_dtype, within_memory
 from eidophone.models.source import Source, find
 from eidophone.models.weights import Origin
-from eidophone.options import Options, SampleOptions
+from eidophone.options import DrawOptions, Options, SampleOptions
 from eidophone.progress import Progress, silent
 from eidophone.recipe import FORMAT
 from eidophone.values import Clip, Floats
@@ -264,6 +264,20 @@ def recipe_of(
         "mel_spec": spec.to_dict(),
         "versions": versions(),
     }
+
+
+def single_recipe(
+    verb: str,
+    options: DrawOptions,
+    index: int,
+    sources: Mapping[str, Origin],
+    spec: MelSpec,
+    vocoder: str = "",
+) -> dict[str, Any]:
+    """The recipe of a sample that is made alone."""
+    ran = options.model_copy(update={"index": index, "count": 1})
+    recipe = recipe_of(verb, ran, sources, spec, vocoder)
+    return recipe | {"index": index, "seed": options.seed + index}
 
 
 def versions() -> dict[str, str]:
