@@ -16,6 +16,7 @@ from eidophone.models.embedders.tiny import ROWS, SEEN_ROWS, look
 from recipes import fetch
 from recipes.config import Run
 from recipes.loop import save_whole
+from recipes.repainted import repainted_scenes
 from recipes.scenes import halved, scenes, varied
 
 NETWORKS = {"lite0": LITE0, "lite1": LITE1}
@@ -23,7 +24,7 @@ NETWORKS = {"lite0": LITE0, "lite1": LITE1}
 HEIGHTS = {"lite0": (ROWS, SEEN_ROWS), "lite1": (224,)}
 SMALL = (1, 1, 1, 1, 1, 1, 1)  # an untrained network for smoke runs
 AT_ONCE = 16
-MIXED, MIXED_CALM = 0.5, 0.2  # see `scenes.varied`
+MIXED, MIXED_CALM, MIXED_REPAINTED = 0.5, 0.2, 0.1  # see `scenes.varied`
 BLANKS = 80  # pictures without a drawing
 
 
@@ -72,3 +73,17 @@ def seen(
             gray = torch.cat([varied(rng, gray, small[beside], strength), blank])
         save_whole(features(pretrained(run, name), gray, run.device, HEIGHTS[name]), file)
     return torch.load(file, weights_only=True), shown + [""] * len(blank)
+
+
+def seen_repainted(
+    run: Run, half: str, name: str, count: int, sounds: np.ndarray, names: tuple[str, ...]
+) -> tuple[Tensor, list[str]]:
+    """Features of repainted scenes (see repainted.py), a little varied, and their concepts; kept in work/."""
+    pictures, shown = repainted_scenes(run, half, count, sounds, names)
+    file = run.work / f"seen-repainted-{len(names)}-{half}-{count}-{name}.pt"
+    if not file.exists():
+        rng = np.random.default_rng((run["seed"], 5))
+        beside = torch.from_numpy(sounds[rng.integers(len(sounds), size=count)]).float() / 255
+        gray = varied(rng, torch.from_numpy(pictures).float() / 255, beside, MIXED_REPAINTED)
+        save_whole(features(pretrained(run, name), gray, run.device, HEIGHTS[name]), file)
+    return torch.load(file, weights_only=True), shown

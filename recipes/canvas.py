@@ -113,15 +113,15 @@ class Layer:
 
     def add(
         self, pack: Pack, item: int, rng: np.random.Generator, size: int, centre: tuple[int, int],
-        upright: bool | None = None,
+        upright: bool = False,
     ) -> None:  # fmt: skip
-        """Draws an object over the layer: `size` pixels high and wide, centred at (x, y), a little turned.
+        """Draws an object over the layer: `size` pixels high and wide, centred at (x, y).
 
-        With `upright` it is not turned, and mirrored only if `upright` is True.
+        It may be mirrored and a little turned, unless it is to be `upright`.
         """
         flip, turn = rng.random() < 0.5, rng.uniform(-8, 8) if rng.random() < 0.6 else 0.0
-        if upright is not None:
-            flip, turn = upright, 0.0
+        if upright:
+            flip, turn = False, 0.0
         planes = []
         for plane in (pack.grey[item] * (pack.alpha[item] > 0), pack.alpha[item]):
             image = Image.fromarray(plane).resize((size, size), Image.Resampling.BILINEAR)
@@ -142,7 +142,8 @@ def row(
 ) -> tuple[Layer, bool]:
     """Objects side by side, large; also says whether all of them show only heads.
 
-    Calm: one drawing a concept, upright, in even places.
+    Calm: one drawing a concept, upright, in even places, and as it was drawn: where half of the dogs look
+    left, a small network begins with one that looks both ways and keeps the two heads.
     """
     if calm:
         return _calm_row(pack, rng, concepts, count, behind)
@@ -168,11 +169,11 @@ def _calm_row(
 ) -> tuple[Layer, bool]:
     layer, slot = Layer.empty(behind), WIDTH / count
     items = [pack.one(rng, c, calm=True) for c in concepts]
-    size, flip = int(min(118, slot) * rng.uniform(0.94, 1.06)), bool(rng.random() < 0.5)
+    size = int(min(118, slot) * rng.uniform(0.94, 1.06))
     for place in range(count):
         x, y = (int(n) for n in rng.integers(-3, 4, 2))
         centre = (int(slot * (place + 0.5)) + x, HEIGHT // 2 + y)
-        layer.add(pack, items[place % len(items)], rng, size, centre, upright=flip)
+        layer.add(pack, items[place % len(items)], rng, size, centre, upright=True)
     return layer, all(bool(pack.head[i]) for i in items)
 
 

@@ -1,9 +1,10 @@
 """The embedded joint space of picture, sound and text: `python -m recipes.embedder --config cpu|gpu|smoke`.
 
-Pictures are scenes of drawings that no generator saw (drawings.py, the half `learn`), sounds are the sound
-pack's windows with changes of their own and partly played by Griffin-Lim, text is what captions say, read by
-the family's text encoder, which stays as it is. A row's positives are all rows of the same concept. Pictures
-without a drawing and sounds that are drawings are told apart as "nothing". A stopped run goes on.
+Pictures are scenes of drawings that no generator saw (drawings.py, the half `learn`), as they are and as the
+image model repaints them, sounds are the sound pack's windows with changes of their own and partly played by
+Griffin-Lim, text is what captions say, read by the family's text encoder, which stays as it is. A row's
+positives are all rows of the same concept. Pictures without a drawing and sounds that are drawings are told
+apart as "nothing". A stopped run goes on.
 """
 
 import json
@@ -146,6 +147,9 @@ def lesson(run: Run, settings: dict[str, Any]) -> Lesson:
     heard, played = sounds_of(run, settings["replayed"])
     whole = windows(run)[0]
     seen, shown = backbone.seen(run, "learn", "lite0", settings["scenes"], whole)
+    drawn = tuple(dict.fromkeys(filter(None, shown)))
+    again, painted = backbone.seen_repainted(run, "learn", "lite0", settings["repainted"], whole, drawn)
+    seen, shown = torch.cat([seen, again]), shown + painted
     said, spoken = phrases(run["seed"], shown, played)
     names = [*dict.fromkeys([*filter(None, shown), *played]), NOTHING]
     label = {name: i for i, name in enumerate(names)} | {"": len(names) - 1}
@@ -265,9 +269,11 @@ def measure(run: Run, space: JointSpace) -> dict[str, float]:
     whole = windows(run)[0]
     count = min(MEASURED, settings_of(run.name, "embedder")["scenes"])
     seen, shown = backbone.seen(run, "judge", "lite0", count, whole, clean=True)
-    with torch.no_grad():
-        pictures = F.normalize(space.picture(seen), dim=-1)
     shapes = list(dict.fromkeys(shown))
+    again = min(MEASURED, settings_of(run.name, "embedder")["repainted"])
+    soft, painted = backbone.seen_repainted(run, "judge", "lite0", again, whole, tuple(shapes))
+    with torch.no_grad():
+        pictures, soft = (F.normalize(space.picture(rows), dim=-1) for rows in (seen, soft))
     plain = spoken(space, [f"a painting of {captions.article(concepts()[n]['one'][0])}" for n in shapes])
     heard, played = windows(run, development=True)
     with torch.no_grad():
@@ -282,6 +288,8 @@ def measure(run: Run, space: JointSpace) -> dict[str, float]:
     return {
         f"picture to text, of {len(shapes)}": right(pictures, plain, shown, shapes),
         f"picture to text, top 5 of {len(shapes)}": right(pictures, plain, shown, shapes, 5),
+        f"repainted picture to text, of {len(shapes)}": right(soft, plain, painted, shapes),
+        f"repainted picture to text, top 5 of {len(shapes)}": right(soft, plain, painted, shapes, 5),
         f"sound to text, of {len(tones)}": right(sounds, calls, played, tones),
         f"sound to text, top 5 of {len(tones)}": right(sounds, calls, played, tones, 5),
         f"sound to picture, of {len(both)}": right(sounds[mixed], prototypes, their_own, both),

@@ -1,8 +1,9 @@
 """The independent judge of pictures: says which of forty things a canvas shows.
 
 `python -m recipes.judge --config cpu|gpu|smoke` trains it on the half `judge` of drawings.py, which neither
-the generators nor the embedder saw, through a pretrained network that the embedder does not use, and measures
-it on the half `learn`. It judges results in benchmarks/ and does not ship; nothing learned from what it says.
+the generators nor the embedder saw, as they are and as the image model repaints them, through a pretrained
+network that the embedder does not use, and measures it on the half `learn`. It judges results in benchmarks/
+and does not ship; nothing learned from what it says.
 """
 
 from dataclasses import dataclass
@@ -58,7 +59,16 @@ class Eye:
 
 def examples(run: Run, half: str, count: int, clean: bool) -> tuple[Tensor, Tensor]:
     """Features of one half's scenes and their labels in JUDGED; others are left out."""
-    features, names = backbone.seen(run, half, "lite1", count, windows(run)[0], clean=clean, calm=JUDGED)
+    return labelled(*backbone.seen(run, half, "lite1", count, windows(run)[0], clean=clean, calm=JUDGED))
+
+
+def repainted(run: Run, half: str, count: int) -> tuple[Tensor, Tensor]:
+    """The same of scenes that the image model has repainted."""
+    return labelled(*backbone.seen_repainted(run, half, "lite1", count, windows(run)[0], JUDGED))
+
+
+def labelled(features: Tensor, names: list[str]) -> tuple[Tensor, Tensor]:
+    """The features of things in JUDGED, and their labels."""
     kept = [i for i, name in enumerate(names) if name in JUDGED]
     return features[kept], torch.tensor([JUDGED.index(names[i]) for i in kept])
 
@@ -79,8 +89,10 @@ def train(run: Run, stop_after: int | None = None) -> Judge:
     """work/judge.pt."""
     torch.manual_seed(run["seed"] + 1)
     settings = settings_of(run.name, "judge")
-    taught = examples(run, "judge", settings["scenes"], clean=False)
-    loss = loss_of(*taught, settings["pictures"], run.device)
+    plain = examples(run, "judge", settings["scenes"], clean=False)
+    again = repainted(run, "judge", settings["repainted"])
+    features, labels = (torch.cat(pair) for pair in zip(plain, again, strict=True))
+    loss = loss_of(features, labels, settings["pictures"], run.device)
     plan = Plan(
         steps=settings["steps"], rate=settings["rate"], seed=run["seed"] + 1,
         checkpoint_s=run["checkpoint_s"], average=0.99, stop_after=stop_after,
@@ -99,10 +111,14 @@ def load(work: Path, config: str = "cpu") -> Eye:
 @torch.no_grad()
 def measure(run: Run, judge: Judge) -> dict[str, float]:
     """Share of the other half's scenes that it names rightly, first and among the first three."""
-    count = min(len(JUDGED) * 4, settings_of(run.name, "judge")["scenes"])
-    features, labels = examples(run, "learn", count, clean=True)
-    best = judge.cpu().eval()(features).topk(3).indices == labels[:, None]
-    return {"first": float(best[:, 0].float().mean()), "top three": float(best.any(1).float().mean())}
+    settings, found = settings_of(run.name, "judge"), {}
+    plain = examples(run, "learn", min(len(JUDGED) * 4, settings["scenes"]), clean=True)
+    again = repainted(run, "learn", min(len(JUDGED) * 4, settings["repainted"]))
+    for kind, (features, labels) in (("as drawn", plain), ("repainted", again)):
+        best = judge.cpu().eval()(features).topk(3).indices == labels[:, None]
+        found[f"{kind}, first"] = float(best[:, 0].float().mean())
+        found[f"{kind}, top three"] = float(best.any(1).float().mean())
+    return found
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -71,7 +71,7 @@ def scenes(
     their HEIGHT and WIDTH.
     """
     names = list(calm) or [name for name in concepts() if name not in UNDRAWN]
-    kind = f"{'calm' if calm else 'scenes'}{'-whole' if whole else ''}"
+    kind = f"{f'calm-{len(calm)}' if calm else 'scenes'}{'-whole' if whole else ''}"
     shown = [names[n % len(names)] for n in range(count)]
     file = work / f"{kind}-{half}.npz"
     if file.exists() and len(kept := np.load(file)["pictures"]) >= count:

@@ -16,6 +16,7 @@ from eidophone.models.embedders.tiny import load_tiny
 from recipes import embedder, judge
 from recipes.drawings import HALVES, slugs, table
 from recipes.pictures import concepts
+from recipes.repainted import repainted
 from recipes.scenes import COLUMNS, ROWS, halved, varied
 from recipes.sounds import concepts as sound_concepts
 
@@ -32,6 +33,19 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_recipe_leaves_an_embedder_that_loads(trained: Path) -> None:
     found = load_tiny(trained / "tiny" / "embedder", torch.device("cpu"))
     assert found.picture(torch.rand(2, 3, 128, 288)).shape == found.text(["a dog", "rain"]).shape
+
+
+@pytest.mark.slow
+def test_a_repainted_scene_keeps_its_drawing_and_comes_out_the_same_again() -> None:
+    drawn = np.zeros((2, 128, 288), np.uint8)
+    drawn[0, 30:100, 90:190] = 220
+    drawn[1, 20:110, 30:90] = 220
+    first, second = (repainted(drawn, 3, torch.device("cpu")) for _ in range(2))
+    assert np.array_equal(first, second) and first.dtype == np.uint8
+    assert not np.array_equal(first, drawn)
+    for before, after, stranger in zip(drawn, first, first[::-1], strict=True):
+        alike, unlike = (np.corrcoef(before.ravel(), x.ravel())[0, 1] for x in (after, stranger))
+        assert alike > 0.6 > unlike
 
 
 @pytest.mark.slow

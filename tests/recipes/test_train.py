@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 
 from recipes import codec, pixels, train, unet
-from recipes.canvas import Pack, canvas, gated
+from recipes.canvas import Pack, canvas, gated, row
 from recipes.captions import caption
 from recipes.config import Run
 from recipes.loop import Plan
@@ -108,6 +109,24 @@ def test_a_canvas_depends_on_its_number_alone() -> None:
         np.testing.assert_array_equal(first.picture, second.picture)
         assert first.picture.shape == (HEIGHT, WIDTH)
         assert 0 <= first.picture.min() <= first.picture.max() <= 1
+
+
+def test_the_last_noise_level_hides_even_the_mean_of_a_canvas() -> None:
+    """What plain noise would promise otherwise: a middling loudness, a grey ground."""
+    alphas = unet.schedule().alphas_cumprod
+    cells = HEIGHT * WIDTH / codec.PATCH**2
+    assert alphas[-1] / (1 - alphas[-1]) * cells < 0.2
+    assert alphas[0] > 0.999
+
+
+def test_calm_canvases_of_a_drawing_all_face_one_way() -> None:
+    pack, rng = Pack.made_up(concepts()), np.random.default_rng(2)
+    slope = np.repeat(np.arange(pack.grey.shape[2], dtype=np.uint8)[None] * 2, pack.grey.shape[1], 0)
+    sloped = replace(pack, grey=np.stack([slope] * len(pack.grey)), alpha=np.full_like(pack.alpha, 255))
+    for _ in range(8):
+        layer, _ = row(sloped, rng, ["dog"], 1, 0.0, calm=True)
+        middle = layer.grey[HEIGHT // 2]
+        assert middle[WIDTH // 2 - 30] < middle[WIDTH // 2 + 30]
 
 
 def test_a_gate_never_makes_a_sound_louder() -> None:
