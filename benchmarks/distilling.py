@@ -17,7 +17,6 @@ from benchmarks.judging import Judges, Ledger
 from benchmarks.pairs import PAIRS, picture_prompt, sound_prompt
 from eidophone import api
 from eidophone.media.picture import contact_sheet, read_picture, write_png
-from eidophone.models.embedders.load import load_embedder
 from eidophone.options import ComposeOptions, DistillOptions, ImprintOptions
 from eidophone.pipelines.atelier import open_atelier
 from eidophone.pipelines.played import played
@@ -62,7 +61,7 @@ def start(options: DistillOptions) -> Result:
 
 def collect(ledger: Ledger, given: argparse.Namespace) -> None:
     """Judges what the ledger does not hold yet."""
-    scorers = open_judges("tiny", lambda name: load_embedder(name, torch.device("cpu"), offline=True))
+    scorers = open_judges("tiny", torch.device("cpu"), offline=True)
     judges = Judges.load(given.work)
     for pair in PAIRS[: given.pairs]:
         for method in METHODS:

@@ -1,10 +1,10 @@
 """The embedded joint space of picture, sound and text: `python -m recipes.embedder --config cpu|gpu|smoke`.
 
 Pictures are scenes of drawings that no generator saw (drawings.py, the half `learn`), as they are and as the
-image model repaints them, sounds are the sound pack's windows with changes of their own and partly played by
-Griffin-Lim, text is what captions say, read by the family's text encoder, which stays as it is. A row's
-positives are all rows of the same concept. Pictures without a drawing and sounds that are drawings are told
-apart as "nothing". A stopped run goes on.
+image model repaints them. Sounds are the sound pack's windows with changes of their own, partly repainted by
+the audio model and played by Griffin-Lim. Text is what captions say, read by the family's text encoder, which
+stays as it is. A row's positives are all rows of the same concept. Pictures without a drawing and sounds that
+are drawings are told apart as "nothing". A stopped run goes on.
 """
 
 import json
@@ -32,6 +32,7 @@ from recipes.config import HERE, Run, command_line, opened
 from recipes.export import MEL_SPEC, write
 from recipes.loop import Loss, Plan, fit
 from recipes.pictures import concepts
+from recipes.repainted import repainted
 from recipes.scenes import STYLES, blurred, halved, made_up_sounds, scenes
 from recipes.sounds import concepts as sound_concepts
 
@@ -97,12 +98,18 @@ def replayed(pictures: np.ndarray, spec: MelSpec, seed: int) -> np.ndarray:
 
 
 def sounds_of(run: Run, count: int) -> tuple[np.ndarray, list[str]]:
-    """Training windows at half size, then `count` of them replayed (kept in work/replayed.npz)."""
+    """Training windows at half size, then `count` of them replayed, half of these repainted before.
+
+    What was replayed is kept in work/replayed.npz.
+    """
     pictures, names = windows(run)
     chosen = np.random.default_rng(run["seed"]).permutation(len(pictures))[:count]
     file = run.work / "replayed.npz"
     if not file.exists():
-        np.savez(run.work / "replayed.part.npz", played=replayed(pictures[chosen], MelSpec(**MEL_SPEC), 0))
+        plain, again = np.array_split(pictures[chosen], 2)
+        again = repainted(again, run["seed"] + 7, run.device, "audio")
+        played = replayed(np.concatenate([plain, again]), MelSpec(**MEL_SPEC), 0)
+        np.savez(run.work / "replayed.part.npz", played=played)
         (run.work / "replayed.part.npz").replace(file)
     played = np.load(file)["played"]
     return np.concatenate([halved(pictures), played]), names + [names[i] for i in chosen]

@@ -1,10 +1,12 @@
-"""Scenes in the hand of the family's image model: noised, then cleaned up by it without a prompt.
+"""Scenes and sounds in the hand of the family's models: noised, then cleaned up without a prompt.
 
-What the model makes is as soft and patchy inside as these, and the drawings are still ones that it never saw:
-who learned from scenes alone names hardly any of its pictures, who learned from these many (docs/journal.md).
+What the models make is as soft and patchy inside as these, and the drawings are still ones that no generator
+saw: who learned from scenes alone names hardly any of its pictures, who learned from these many
+(docs/journal.md).
 """
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -21,9 +23,11 @@ AT_ONCE = 16
 
 
 @torch.inference_mode()
-def repainted(pictures: np.ndarray, seed: int, device: torch.device) -> np.ndarray:
-    """Pictures uint8 (N, height, width) as the image model of the package would have painted them."""
-    model = Loader(device, torch.float32, offline=True).model("tiny", "image")
+def repainted(
+    pictures: np.ndarray, seed: int, device: torch.device, role: Literal["image", "audio"] = "image"
+) -> np.ndarray:
+    """Pictures uint8 (N, height, width) as that model of the package would have painted them."""
+    model = Loader(device, torch.float32, offline=True).model("tiny", role)
     silent = model.text.encode("", "prompt")
     painter = model.guided(silent, silent, 1.0)
     alphas = cumulative_alphas(model.schedule)

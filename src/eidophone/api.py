@@ -17,7 +17,6 @@ from eidophone.media.audio import read_sound
 from eidophone.media.picture import read_picture
 from eidophone.media.stream import mono_blocks
 from eidophone.models.captioners.load import load_captioner
-from eidophone.models.embedders.load import load_embedder
 from eidophone.models.place import choose_device
 from eidophone.options import (
     VERBS,
@@ -258,7 +257,7 @@ def open_judge(options: ScoreOptions) -> Callable[[Path, Path | None], Score]:
     """Loads the judges of many results; what comes back is told what `score` is told."""
     use_threads(options.threads)
     device = choose_device(options.device)
-    judges = open_judges(options.judges, lambda name: load_embedder(name, device, offline=options.offline))
+    judges = open_judges(options.judges, device, offline=options.offline)
 
     def _judge(path: Path, sound: Path | None) -> Score:
         if sound is None:

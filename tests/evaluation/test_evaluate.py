@@ -21,6 +21,7 @@ from eidophone.evaluation import evaluate as module
 from eidophone.evaluation.journal import Journal, Row
 from eidophone.evaluation.protocol import protocol
 from eidophone.records import Store
+from eidophone.scoring import judges
 from eidophone.values import Result
 from tests.scoring.conftest import Formula, formula, make_result  # noqa: F401 (fixtures)
 
@@ -31,7 +32,7 @@ ALONE = {"picture alone": 0.0, "sound alone": 1.0}
 @pytest.fixture(autouse=True)
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "write_video", lambda path, *_, **__: path.write_bytes(b"film"))
-    monkeypatch.setattr(module, "load_embedder", lambda *_, **__: Formula())
+    monkeypatch.setattr(judges, "load_embedder", lambda *_, **__: Formula())
 
 
 @pytest.fixture

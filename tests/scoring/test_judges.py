@@ -14,7 +14,7 @@ from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.embedders.load import load_embedder
 from eidophone.models.tagger import load_tagger
-from eidophone.scoring import similarity
+from eidophone.scoring import judges, similarity
 from eidophone.scoring.cleanness import Cleanness
 from eidophone.scoring.contract import judged, subject_of
 from eidophone.scoring.judges import open_judges
@@ -23,6 +23,8 @@ from eidophone.scoring.similarity import Similarity
 from eidophone.scoring.tagging import Tagging, classes_of
 from eidophone.scoring.windows import squares, starts, stretches
 from eidophone.values import Clip, Picture
+
+HERE = torch.device("cpu")
 
 
 @given(st.integers(1, 3000), st.integers(1, 700), st.integers(1, 700))
@@ -176,18 +178,22 @@ def test_what_is_no_number_is_named_and_left_out(make_result) -> None:
     assert "broken.looks" in score.failed and score.side("looks") is None
 
 
-def test_judges_are_opened_by_name(formula) -> None:
-    def no_embedder(name: str) -> object:
-        raise UnknownModel(f"There is no {name}.")
+def test_judges_are_opened_by_name(formula, monkeypatch) -> None:
+    def only_formula(name: str, device: torch.device, *, offline: bool) -> object:
+        if name != "formula":
+            raise UnknownModel(f"There is no {name}.")
+        assert device == HERE and offline
+        return formula
 
-    opened = open_judges("formula, clean", lambda name: formula)
+    monkeypatch.setattr(judges, "load_embedder", only_formula)
+    opened = open_judges("formula, clean", HERE, offline=True)
     assert [judge.name for judge in opened] == ["formula", "clean"]
-    assert open_judges("none", no_embedder) == []
+    assert open_judges("none", HERE, offline=True) == []
     for wrong in ("clean,clean", ""):
         with pytest.raises(BadInput, match="--judges"):
-            open_judges(wrong, no_embedder)
+            open_judges(wrong, HERE, offline=True)
     with pytest.raises(UnknownModel, match="no nobody; judges are tagger, rehearing, clean, too"):
-        open_judges("nobody", no_embedder)
+        open_judges("nobody", HERE, offline=True)
 
 
 def test_texts_are_embedded_once(make_result, formula, monkeypatch) -> None:

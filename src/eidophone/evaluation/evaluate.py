@@ -13,7 +13,6 @@ from eidophone.evaluation.samples import found_below, row_of
 from eidophone.evaluation.summary import Bars, Prompts, Summary, plain, summarise
 from eidophone.evaluation.tables import names_of, write_csv, write_parquet
 from eidophone.media.files import write_atomically
-from eidophone.models.embedders.load import load_embedder
 from eidophone.models.place import choose_device
 from eidophone.options import EvaluateOptions
 from eidophone.pipelines.run import use_threads
@@ -54,7 +53,7 @@ def run(options: EvaluateOptions, folders: Sequence[Path], out: Path, progress: 
     """See `evaluate`."""
     use_threads(options.threads)
     device = choose_device(options.device)
-    judges = open_judges(options.judges, lambda name: load_embedder(name, device, offline=options.offline))
+    judges = open_judges(options.judges, device, offline=options.offline)
     places = list(folders)
     if options.protocol:
         places.append(out / SAMPLES_FOLDER)

@@ -14,7 +14,6 @@ from typing import TypeVar
 
 import torch
 
-from eidophone.models.embedders.load import load_embedder
 from eidophone.options import ChoiceOptions
 from eidophone.progress import Progress
 from eidophone.scoring.contract import judged, subject_of
@@ -41,7 +40,7 @@ def open_judge(options: ChoiceOptions) -> Judge:
         EidophoneError: one is not known or not here.
     """
     device = torch.device(options.device)
-    judges = open_judges(options.panel, lambda name: load_embedder(name, device, offline=options.offline))
+    judges = open_judges(options.panel, device, offline=options.offline)
     return lambda result: judged(subject_of(result), judges)
 
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 
+import torch
+
 from eidophone.errors import BadInput, UnknownModel
 from eidophone.models.embedders.contract import Embedder
+from eidophone.models.embedders.load import load_embedder
 from eidophone.models.tagger import load_tagger
 from eidophone.scoring.cleanness import Cleanness
 from eidophone.scoring.contract import Scorer
@@ -19,12 +22,13 @@ OWN: dict[str, Callable[[], Scorer]] = {
 }
 
 
-def open_judges(names: str, load_embedder: Callable[[str], Embedder]) -> list[Scorer]:
+def open_judges(names: str, device: torch.device, *, offline: bool) -> list[Scorer]:
     """The judges of a list such as "clip-b16,clap,tagger", in that order; "none" is an empty list.
 
     Args:
         names: "tagger", "rehearing", "clean", or names of embedders, with commas between.
-        load_embedder: Finds an embedder by its name.
+        device: Of the embedders.
+        offline: Never ask a hub for one.
 
     Raises:
         EidophoneError: one is not known, is not here, or is named twice.
@@ -34,11 +38,11 @@ def open_judges(names: str, load_embedder: Callable[[str], Embedder]) -> list[Sc
         return []
     if not wanted or len(set(wanted)) < len(wanted):
         raise BadInput(f"--judges {names!r}: name each judge once, with commas between them.")
-    return [OWN[name]() if name in OWN else Similarity(_embedder(name, load_embedder)) for name in wanted]
+    return [OWN[n]() if n in OWN else Similarity(_embedder(n, device, offline)) for n in wanted]
 
 
-def _embedder(name: str, load_embedder: Callable[[str], Embedder]) -> Embedder:
+def _embedder(name: str, device: torch.device, offline: bool) -> Embedder:
     try:
-        return load_embedder(name)
+        return load_embedder(name, device, offline=offline)
     except UnknownModel as error:
         raise UnknownModel(f"{str(error).rstrip('.')}; judges are {', '.join(OWN)}, too.") from error
