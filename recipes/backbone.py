@@ -83,7 +83,7 @@ def seen_repainted(
     file = run.work / f"seen-repainted-{len(names)}-{half}-{count}-{name}.pt"
     if not file.exists():
         rng = np.random.default_rng((run["seed"], 5))
-        beside = torch.from_numpy(sounds[rng.integers(len(sounds), size=count)]).float() / 255
+        beside = torch.from_numpy(sounds[rng.integers(len(sounds), size=len(pictures))]).float() / 255
         gray = varied(rng, torch.from_numpy(pictures).float() / 255, beside, MIXED_REPAINTED)
         save_whole(features(pretrained(run, name), gray, run.device, HEIGHTS[name]), file)
     return torch.load(file, weights_only=True), shown

@@ -107,7 +107,7 @@ def sounds_of(run: Run, count: int) -> tuple[np.ndarray, list[str]]:
     file = run.work / "replayed.npz"
     if not file.exists():
         plain, again = np.array_split(pictures[chosen], 2)
-        again = repainted(again, run["seed"] + 7, run.device, "audio")
+        again = repainted(again, run["seed"] + 7, run.device, (1.0, 1.0))
         played = replayed(np.concatenate([plain, again]), MelSpec(**MEL_SPEC), 0)
         np.savez(run.work / "replayed.part.npz", played=played)
         (run.work / "replayed.part.npz").replace(file)
@@ -277,7 +277,7 @@ def measure(run: Run, space: JointSpace) -> dict[str, float]:
     count = min(MEASURED, settings_of(run.name, "embedder")["scenes"])
     seen, shown = backbone.seen(run, "judge", "lite0", count, whole, clean=True)
     shapes = list(dict.fromkeys(shown))
-    again = min(MEASURED, settings_of(run.name, "embedder")["repainted"])
+    again = min(MEASURED // 4, settings_of(run.name, "embedder")["repainted"])
     soft, painted = backbone.seen_repainted(run, "judge", "lite0", again, whole, tuple(shapes))
     with torch.no_grad():
         pictures, soft = (F.normalize(space.picture(rows), dim=-1) for rows in (seen, soft))

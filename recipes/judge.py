@@ -113,7 +113,7 @@ def measure(run: Run, judge: Judge) -> dict[str, float]:
     """Share of the other half's scenes that it names rightly, first and among the first three."""
     settings, found = settings_of(run.name, "judge"), {}
     plain = examples(run, "learn", min(len(JUDGED) * 4, settings["scenes"]), clean=True)
-    again = repainted(run, "learn", min(len(JUDGED) * 4, settings["repainted"]))
+    again = repainted(run, "learn", min(len(JUDGED) * 2, settings["repainted"]))
     for kind, (features, labels) in (("as drawn", plain), ("repainted", again)):
         best = judge.cpu().eval()(features).topk(3).indices == labels[:, None]
         found[f"{kind}, first"] = float(best[:, 0].float().mean())
