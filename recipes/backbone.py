@@ -15,7 +15,7 @@ from eidophone.models.embedders.efficientnet import LITE0, LITE1, EfficientNetLi
 from eidophone.models.embedders.tiny import ROWS, SEEN_ROWS, look
 from recipes import fetch
 from recipes.config import Run
-from recipes.loop import save_whole
+from recipes.kept import kept_tensor
 from recipes.repainted import repainted_scenes
 from recipes.scenes import halved, scenes, varied
 
@@ -65,14 +65,16 @@ def seen(
     file = (
         run.work / f"seen-{half}-{count}-{name}-{'clean' if clean else 'mixed'}{'-calm' if calm else ''}.pt"
     )
-    if not file.exists():
+
+    def _features() -> Tensor:
         gray, rng = torch.from_numpy(pictures).float() / 255, np.random.default_rng((run["seed"], 4))
         if not clean:
             beside = torch.from_numpy(rng.integers(len(small), size=len(gray)))
             strength = MIXED_CALM if calm else MIXED
             gray = torch.cat([varied(rng, gray, small[beside], strength), blank])
-        save_whole(features(pretrained(run, name), gray, run.device, HEIGHTS[name]), file)
-    return torch.load(file, weights_only=True), shown + [""] * len(blank)
+        return features(pretrained(run, name), gray, run.device, HEIGHTS[name])
+
+    return kept_tensor(file, _features), shown + [""] * len(blank)
 
 
 def seen_repainted(
@@ -81,9 +83,11 @@ def seen_repainted(
     """Features of repainted scenes (see repainted.py), a little varied, and their concepts; kept in work/."""
     pictures, shown = repainted_scenes(run, half, count, sounds, names)
     file = run.work / f"seen-repainted-{len(names)}-{half}-{count}-{name}.pt"
-    if not file.exists():
+
+    def _features() -> Tensor:
         rng = np.random.default_rng((run["seed"], 5))
         beside = torch.from_numpy(sounds[rng.integers(len(sounds), size=len(pictures))]).float() / 255
         gray = varied(rng, torch.from_numpy(pictures).float() / 255, beside, MIXED_REPAINTED)
-        save_whole(features(pretrained(run, name), gray, run.device, HEIGHTS[name]), file)
-    return torch.load(file, weights_only=True), shown
+        return features(pretrained(run, name), gray, run.device, HEIGHTS[name])
+
+    return kept_tensor(file, _features), shown

@@ -8,6 +8,7 @@ import numpy as np
 
 from recipes.canvas import Pack, canvas, choose
 from recipes.config import HERE, Run
+from recipes.kept import kept_arrays
 from recipes.pictures import concepts
 from recipes.textures import HEIGHT, WIDTH, texture
 
@@ -74,12 +75,10 @@ def draw(run: Run, count: int) -> tuple[np.ndarray, list[str], list[str]]:
 
 def canvases(run: Run) -> tuple[np.ndarray, list[str], list[str]]:
     """All canvases of the run, drawn once: pictures uint8 (count, HEIGHT, WIDTH), captions, concepts."""
-    file = run.work / "canvases.npz"
-    if not file.exists():
+
+    def _drawn() -> dict[str, np.ndarray]:
         pictures, words, names = draw(run, run["canvases"]["count"])
-        np.savez(
-            run.work / "canvases.part.npz", pictures=pictures, words=np.array(words), names=np.array(names)
-        )
-        (run.work / "canvases.part.npz").replace(file)
-    data = np.load(file)
+        return {"pictures": pictures, "words": np.array(words), "names": np.array(names)}
+
+    data = kept_arrays(run.work / "canvases.npz", _drawn)
     return data["pictures"], [str(w) for w in data["words"]], [str(n) for n in data["names"]]

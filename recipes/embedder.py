@@ -1,7 +1,7 @@
 """The embedded joint space of picture, sound and text: `python -m recipes.embedder --config cpu|gpu|smoke`.
 
 Pictures are scenes of drawings that no generator saw (drawings.py, the half `learn`), as they are and as the
-image model repaints them. Sounds are the sound pack's windows with changes of their own, partly repainted by
+family repaints them. Sounds are the sound pack's windows with changes of their own, partly repainted by
 the audio model and played by Griffin-Lim. Text is what captions say, read by the family's text encoder, which
 stays as it is. A row's positives are all rows of the same concept. Pictures without a drawing and sounds that
 are drawings are told apart as "nothing". A stopped run goes on.
@@ -30,6 +30,7 @@ from eidophone.models.embedders.tiny import JointSpace, heard_rows
 from recipes import backbone, captions, fetch, text
 from recipes.config import HERE, Run, command_line, opened
 from recipes.export import MEL_SPEC, write
+from recipes.kept import kept_arrays
 from recipes.loop import Loss, Plan, fit
 from recipes.pictures import concepts
 from recipes.repainted import repainted
@@ -104,14 +105,13 @@ def sounds_of(run: Run, count: int) -> tuple[np.ndarray, list[str]]:
     """
     pictures, names = windows(run)
     chosen = np.random.default_rng(run["seed"]).permutation(len(pictures))[:count]
-    file = run.work / "replayed.npz"
-    if not file.exists():
+
+    def _played() -> dict[str, np.ndarray]:
         plain, again = np.array_split(pictures[chosen], 2)
         again = repainted(again, run["seed"] + 7, run.device, (1.0, 1.0))
-        played = replayed(np.concatenate([plain, again]), MelSpec(**MEL_SPEC), 0)
-        np.savez(run.work / "replayed.part.npz", played=played)
-        (run.work / "replayed.part.npz").replace(file)
-    played = np.load(file)["played"]
+        return {"played": replayed(np.concatenate([plain, again]), MelSpec(**MEL_SPEC), 0)}
+
+    played = kept_arrays(run.work / "replayed.npz", _played)["played"]
     return np.concatenate([halved(pictures), played]), names + [names[i] for i in chosen]
 
 

@@ -1,7 +1,7 @@
 """The independent judge of pictures: says which of forty things a canvas shows.
 
 `python -m recipes.judge --config cpu|gpu|smoke` trains it on the half `judge` of drawings.py, which neither
-the generators nor the embedder saw, as they are and as the image model repaints them, through a pretrained
+the generators nor the embedder saw, as they are and as the family repaints them, through a pretrained
 network that the embedder does not use, and measures it on the half `learn`. It judges results in benchmarks/
 and does not ship; nothing learned from what it says.
 """
@@ -63,7 +63,7 @@ def examples(run: Run, half: str, count: int, clean: bool) -> tuple[Tensor, Tens
 
 
 def repainted(run: Run, half: str, count: int) -> tuple[Tensor, Tensor]:
-    """The same of scenes that the image model has repainted."""
+    """The same of scenes that the family has repainted."""
     return labelled(*backbone.seen_repainted(run, half, "lite1", count, windows(run)[0], JUDGED))
 
 
@@ -111,11 +111,12 @@ def load(work: Path, config: str = "cpu") -> Eye:
 @torch.no_grad()
 def measure(run: Run, judge: Judge) -> dict[str, float]:
     """Share of the other half's scenes that it names rightly, first and among the first three."""
+    judge = judge.cpu().eval()
     settings, found = settings_of(run.name, "judge"), {}
     plain = examples(run, "learn", min(len(JUDGED) * 4, settings["scenes"]), clean=True)
     again = repainted(run, "learn", min(len(JUDGED) * 2, settings["repainted"]))
     for kind, (features, labels) in (("as drawn", plain), ("repainted", again)):
-        best = judge.cpu().eval()(features).topk(3).indices == labels[:, None]
+        best = judge(features).topk(3).indices == labels[:, None]
         found[f"{kind}, first"] = float(best[:, 0].float().mean())
         found[f"{kind}, top three"] = float(best.any(1).float().mean())
     return found

@@ -5,15 +5,14 @@ saw: who learned from scenes alone names hardly any of its pictures, who learned
 (docs/journal.md).
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
 from eidophone.diffusion.guidance import Blend, Part
-from eidophone.diffusion.walk import cumulative_alphas, make_scheduler, noised, walk
+from eidophone.diffusion.walk import make_scheduler, noised, walk
 from eidophone.models.load import Loader
 from recipes.config import Run
+from recipes.kept import kept_arrays
 from recipes.scenes import scenes
 
 STEPS = 25
@@ -39,7 +38,6 @@ def repainted(
     image, audio = Loader(device, torch.float32, offline=True).pair("tiny", "tiny")
     silent = image.text.encode("", "prompt")
     hands = [model.guided(silent, silent, 1.0) for model in (image, audio)]
-    alphas = cumulative_alphas(image.schedule)
     rng, out = np.random.default_rng(seed), []
     for first in range(0, len(pictures), AT_ONCE):
         gray = torch.from_numpy(pictures[first : first + AT_ONCE]).to(device).float() / 255
@@ -48,7 +46,7 @@ def repainted(
         scheduler = make_scheduler("ddim", image.schedule, STEPS)
         entered, loud = int(rng.integers(*ENTERED)), float(rng.uniform(*share))
         painter = Blend((Part(hands[0], 1 - loud), Part(hands[1], loud)))
-        latents = noised(clean, noise, alphas[int(scheduler.timesteps[entered])])
+        latents = noised(clean, noise, image.signals[int(scheduler.timesteps[entered])])
         for state in walk(painter, latents, scheduler, done=entered):
             latents = state.latents
         out.append((255 * image.decode(latents).mean(1)).round().to(torch.uint8).numpy())
@@ -64,11 +62,10 @@ def repainted_scenes(
     """
     pictures, shown = scenes(half, run.work, count, sounds, names, whole=True)
     file = run.work / f"repainted-{len(names)}-{half}-{count}.npz"
-    if not file.exists():
-        draft = file.with_suffix(".part.npz")
+
+    def _both() -> dict[str, np.ndarray]:
         alone = repainted(pictures, run["seed"] + 6, run.device)
         together = repainted(pictures, run["seed"] + 8, run.device, BLENDED)
-        np.savez(draft, pictures=np.concatenate([alone, together]))
-        Path(draft).replace(file)
-    found: np.ndarray = np.load(file)["pictures"]
-    return found, shown * 2
+        return {"pictures": np.concatenate([alone, together])}
+
+    return kept_arrays(file, _both)["pictures"], shown * 2

@@ -42,7 +42,7 @@ def build(run: Run) -> UNet2DConditionModel:
 
 
 def schedule() -> DDIMScheduler:
-    """Stable Diffusion's form of noise levels, led on to a signal of 0.016, with v prediction.
+    """Stable Diffusion's form of noise levels, led on to a signal of 0.015, with v prediction.
 
     Stable Diffusion ends at 0.068, where the mean of a whole canvas can still be seen: a walk that begins
     with plain noise then has a middling loudness or a grey ground (Lin et al., WACV 2024).
