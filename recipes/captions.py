@@ -12,6 +12,7 @@ COUNTS = {2: "two", 3: "three", 4: "four", 5: "five"}
 STYLES = {
     "plain": ("", "a painting of", "a picture of", "an image of", "a drawing of", "a photo of"),
     "textured": ("", "a painting of", "a picture of", "an image of", "a drawing of"),
+    "woven": ("a painting of", "a picture of", "", "an image of", "a drawing of"),
     "line": ("a line drawing of", "a sketch of", "an outline of", "a drawing of", "a painting of"),
     "silhouette": ("a silhouette of", "a painting of", "a picture of"),
     "lithograph": ("a lithograph of", "an engraving of", "a painting of", "an etching of", ""),
@@ -98,7 +99,7 @@ def caption(
     """
     phrase = " and ".join(things)
     opening = pick(rng, STYLES[style]) if rng.random() < 0.8 else ""
-    if style in ("plain", "textured") and rng.random() < 0.35:
+    if style in ("plain", "textured", "woven") and rng.random() < 0.35:
         opening = "a painting of"
     if doing and len(things) == 1 and rng.random() < 0.15:
         phrase = f"{phrase} {pick(rng, doing)}"

@@ -22,7 +22,7 @@ from recipes.pictures import Item, concepts, fit, labels, render, save, sheet
 
 HALVES = ("learn", "judge")
 ICONS = {"streamline-emojis": "1.2.4", "fxemoji": "1.2.2", "game-icons": "1.2.4", "emojione": "1.2.3",
-         "emojione-v1": "1.2.3"}  # fmt: skip
+         "emojione-v1": "1.2.3", "noto-v1": "1.2.5", "mdi": "1.2.3"}  # fmt: skip
 PER_SHEET = 22 * 18
 
 
@@ -89,12 +89,20 @@ def by_name(concept: str, codes: list[str], names: dict[str, str]) -> Iterator[t
                 yield which, icon, icons.draw(icon)
 
 
+def stamps(concept: str) -> Iterator[tuple[str, str, Image.Image]]:
+    """Tux Paint's stamps of a concept: (set, path, picture)."""
+    folder = fetch.debian("tuxpaint-stamps-default") / "usr/share/tuxpaint/stamps"
+    for path in table()["stamps"].get(concept, ()):
+        file = folder / path
+        yield "stamps", path, render(file) if file.suffix == ".svg" else Image.open(file)
+
+
 def collect(half: str) -> list[Item]:
     """Every drawing of one half."""
     wanted, names, items = table()[half], labels(), []
     for concept, entry in concepts().items():
         codes, heads = entry.get("emoji", []), entry.get("heads", [])
-        for source, name, image in [*by_code(codes), *by_name(concept, codes, names)]:
+        for source, name, image in [*by_code(codes), *by_name(concept, codes, names), *stamps(concept)]:
             if source in wanted and (pixels := fit(image)):
                 items.append(Item(concept, source, name, name.split("-")[0] in heads, *pixels))
     return items

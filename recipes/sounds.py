@@ -149,14 +149,20 @@ def variations(
     return made
 
 
+def heard_in(
+    ear: Tagger, concept: Concept, pictures: NDArray[np.uint8], player: GriffinLim = PLAYERS["default"]
+) -> list[bool]:
+    """Whether the concept is heard in each picture, (N, bands, columns), when it is played."""
+    logs = log_mel_from_picture(torch.from_numpy(pictures).float() / 255, SPEC)
+    found = [Take(takes.at_peak(sound), "", DEV) for part in logs.split(16) for sound in player(part).numpy()]
+    return [c > 0 for take in found for c in confidence(ear, [take], concept)]
+
+
 def survival(ear: Tagger, concept: Concept, pictures: NDArray[np.uint8]) -> dict[str, float]:
     """Share of pictures in which the concept is heard when they are played, for each of PLAYERS."""
-    logs = log_mel_from_picture(torch.from_numpy(pictures).float() / 255, SPEC)
-    shares = {}
-    for name, player in PLAYERS.items():
-        found = [Take(takes.at_peak(sound), "", DEV) for sound in player(logs).numpy()]
-        shares[name] = float(np.mean([c > 0 for c in confidence(ear, found, concept)]))
-    return shares
+    return {
+        name: float(np.mean(heard_in(ear, concept, pictures, player))) for name, player in PLAYERS.items()
+    }
 
 
 # --- making --------------------------------------------------------------------------------------

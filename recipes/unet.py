@@ -12,11 +12,14 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 
 from eidophone.models.patches import PatchCodec
-from recipes import codec, text
-from recipes.canvas import gated
+from eidophone.models.tagger import load_tagger
+from recipes import codec, substitutes, text
+from recipes.canvas import choose, laid_over
 from recipes.config import Run
 from recipes.data import canvases, pack, sound_phrases, sound_pictures
 from recipes.loop import Loss, Plan, fit, save_whole
+from recipes.sounds import concepts as sound_concepts
+from recipes.sounds import heard_in
 from recipes.translate import translated
 from recipes.velocity import Task, levels
 
@@ -80,22 +83,42 @@ def encoded(coder: PatchCodec, pictures: np.ndarray, device: torch.device) -> Te
 
 
 def heard(run: Run) -> tuple[np.ndarray, list[str]]:
-    """Spectrograms to learn from: shifted in time, louder or softer, a share of them gated by drawings."""
+    """Spectrograms to learn from: shifted in time, louder or softer, in a share of them a drawing.
+
+    One with a drawing stays only if the tagger still hears its concept.
+    """
     pictures, names = sound_pictures(run)
     objects, wanted = pack(run), run["canvases"]
+    things = wanted.get("concepts") or [name for name in objects.tables if name not in ("garden", "lilies")]
     by_name = {name: [i for i, other in enumerate(names) if other == name] for name in dict.fromkeys(names)}
     out, kept = np.empty((wanted["sounds"], *pictures.shape[1:]), np.uint8), []
+    drawn: dict[int, np.ndarray] = {}
     for n in range(len(out)):
         rng = np.random.default_rng((run["seed"], n, 2))
         name = list(by_name)[n % len(by_name)]
         sound = pictures[by_name[name][rng.integers(len(by_name[name]))]].astype(np.float32) / 255
         sound = np.roll(sound, int(rng.integers(sound.shape[1])), 1) if rng.random() < 0.6 else sound
         sound = np.where(sound > 0.02, sound + rng.uniform(-0.08, 0.08), sound).clip(0, 1)
-        if rng.random() < wanted["gated_share"]:
-            sound = gated(objects, rng, sound)
         out[n] = (255 * sound).round()
         kept.append(name)
+        if rng.random() < wanted["woven_share"]:
+            woven = laid_over(objects, rng, choose(rng, dict.fromkeys(things, 1.0)), sound)
+            drawn[n] = (255 * woven).round().astype(np.uint8)
+    for n in still_heard(run, drawn, kept):
+        out[n] = drawn[n]
     return out, kept
+
+
+def still_heard(run: Run, pictures: dict[int, np.ndarray], names: list[str]) -> list[int]:
+    """Numbers of the pictures in which the tagger hears the concept that `names` has; in a smoke run, all."""
+    if not run.packs:
+        return list(pictures)
+    ear, found = load_tagger(), []
+    for name, concept in sound_concepts().items():
+        own = [n for n in pictures if names[n] == name]
+        answers = heard_in(ear, concept, np.stack([pictures[n] for n in own])) if own else []
+        found += [n for n, answer in zip(own, answers, strict=True) if answer]
+    return found
 
 
 def lesson(run: Run, which: str) -> Lesson:
@@ -108,17 +131,24 @@ def lesson(run: Run, which: str) -> Lesson:
 
 def make_lesson(run: Run, which: str) -> Lesson:
     """Encodes pictures and captions."""
+    rng, texts, first, count = np.random.default_rng(run["seed"]), [""], [], []
     if which == "image":
-        pictures, words, _ = canvases(run)
-        texts = list(dict.fromkeys(["", *words]))
-        row = {words: i for i, words in enumerate(texts)}
-        first, count = [row[w] for w in words], [1] * len(words)
+        pictures, words, names = canvases(run)
+        others = substitutes.of_pictures(run)
+        for caption, name in zip(words, names, strict=True):
+            other = substitutes.replaced(rng, caption, name, others.get(name, []))
+            own = [caption, other if rng.random() < 2 * substitutes.SHARE else caption]
+            first.append(len(texts))
+            count.append(len(own))
+            texts += own
     else:
         pictures, names = heard(run)
-        rng, texts, start = np.random.default_rng(run["seed"]), [""], {}
+        start, others = {}, substitutes.of_sounds(run)
         for name, phrases in sound_phrases(run).items():
             start[name] = len(texts)
-            texts += [text.sound_caption(rng, phrases) for _ in range(CAPTIONS_PER_SOUND)]
+            near = others.get(name) or phrases
+            for _ in range(CAPTIONS_PER_SOUND):
+                texts.append(text.sound_caption(rng, near if rng.random() < substitutes.SHARE else phrases))
         first, count = [start[name] for name in names], [CAPTIONS_PER_SOUND] * len(names)
     conditions = text.encode(*text.load(run), texts).half().cpu()
     latents = encoded(codec.load(run), pictures, run.device)
