@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from eidophone.errors import UnknownModel
+from eidophone.errors import UnknownModel, WeightsAbsent
 from eidophone.media.mel import MelSpec
 from eidophone.media.vocoder_files import settings_of
 
@@ -191,3 +191,21 @@ def lender_of(given: Card) -> str | None:
 def package_folder(part: str) -> Path:
     """A folder of shipped weights, by its path below `eidophone/models`."""
     return Path(str(resources.files("eidophone.models"))) / part
+
+
+def shipped(what: str, folder: Path, needed: str, recipe: str = "") -> Path:
+    """The folder of something that ships with the package, once it is sure that it is there.
+
+    Args:
+        what: Its name in the message, as "The tagger".
+        folder: Where it should be.
+        needed: A file below `folder` that it cannot do without.
+        recipe: What makes it, as an argument of `python -m`.
+
+    Raises:
+        WeightsAbsent: the file is not there.
+    """
+    if not (folder / needed).is_file():
+        made = f", or make it with `python -m {recipe}`" if recipe else ""
+        raise WeightsAbsent(f"{what} is missing from {folder}; reinstall the package{made}.")
+    return folder

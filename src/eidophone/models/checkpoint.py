@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from eidophone.errors import BadInput, WeightsAbsent
 from eidophone.media.vocoder_files import read_json
-from eidophone.models.cards import Card, Role, known, package_folder, quoted
+from eidophone.models.cards import Card, Role, known, package_folder, quoted, shipped
 from eidophone.models.hub import fetched
 from eidophone.models.names import readable, resolved
 from eidophone.models.weights import NETWORK, Origin, wanted_beside
@@ -59,7 +59,8 @@ def find_checkpoint(name: str, role: Role, *, offline: bool = False) -> Checkpoi
     if found.file:
         path, revision = _kept_file(found, found.file), "local"
     elif found.package:
-        path, revision = _in_package(found, found.package), "package"
+        what = f"The {found.role} {found.name!r}"
+        path, revision = shipped(what, package_folder(found.package), "config.json"), "package"
     else:
         path = fetched(found, NETWORK, offline=offline)
         revision = path.name
@@ -94,16 +95,6 @@ def _kept_file(given: Card, name: str) -> Path:
             f"under that name into {file_places(name)[1].parent}, or give its path instead of the name."
         )
     return here
-
-
-def _in_package(given: Card, package: str) -> Path:
-    folder = package_folder(package)
-    if not (folder / "config.json").is_file():
-        raise WeightsAbsent(
-            f"The {given.role} {given.name!r} is missing from this installation ({package}); "
-            "reinstall the package."
-        )
-    return folder
 
 
 def _kind_of(path: Path, role: Role) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from eidophone.errors import BadInput, WeightsAbsent
+from eidophone.errors import BadInput
 from eidophone.media.vocoder_files import read_json, vocoder_weights
 from eidophone.models.cards import (
     FACTS_FILE,
@@ -16,6 +16,7 @@ from eidophone.models.cards import (
     lender_of,
     package_folder,
     quoted,
+    shipped,
 )
 from eidophone.models.hub import fetched
 from eidophone.models.names import readable, resolved
@@ -109,12 +110,8 @@ def drawing_role(name: str) -> Role:
 
 
 def _from_package(given: Card, package: str) -> Source:
-    folder = package_folder(package)
-    if not (folder / "unet" / "config.json").exists():
-        raise WeightsAbsent(
-            f"The {given.role} model {given.name!r} is missing from this installation ({package}); "
-            "reinstall the package, or make it with `python -m recipes.train`."
-        )
+    what = f"The {given.role} model {given.name!r}"
+    folder = shipped(what, package_folder(package), "unet/config.json", "recipes.train all")
     lender = lender_of(given)
     advice = _advice_of(folder).over(given.advice)
     borrowed = package_folder(lender) if lender else None

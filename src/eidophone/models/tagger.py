@@ -15,8 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eidophone.errors import WeightsAbsent
-from eidophone.models.cards import package_folder
+from eidophone.models.cards import package_folder, shipped
 
 RATE_HZ = 16_000
 WINDOW, HOP, FFT = 400, 160, 512  # samples: 25 ms, 10 ms, the next power of two
@@ -135,12 +134,7 @@ def load_tagger(folder: Path | None = None) -> Tagger:
     Raises:
         WeightsAbsent: they are not there.
     """
-    folder = folder or package_folder(FOLDER)
-    if not (folder / WEIGHTS).is_file():
-        raise WeightsAbsent(
-            f"The tagger is missing from {folder}; reinstall the package, or make it with "
-            "`python -m recipes.tagger convert`."
-        )
+    folder = shipped("The tagger", folder or package_folder(FOLDER), WEIGHTS, "recipes.tagger convert")
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     net = YamNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third quicker
     net.load_state_dict({key: value.float() for key, value in load_file(folder / WEIGHTS).items()})

@@ -14,13 +14,12 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from eidophone.errors import WeightsAbsent
 from eidophone.models.captioners.plain import plain
 from eidophone.models.captioners.sentence import Heard, sentence, silence
 from eidophone.models.captioners.table import Source, sources
 from eidophone.models.captioners.timeline import Timeline
 from eidophone.models.captioners.windows import SILENCE, loudness
-from eidophone.models.cards import package_folder
+from eidophone.models.cards import package_folder, shipped
 from eidophone.models.tagger import CONFIG, RATE_HZ, SPAN, STEP, WEIGHTS, Tagger, load_tagger
 from eidophone.values import Caption, Floats
 
@@ -146,12 +145,7 @@ def load_tagged(folder: Path | None = None) -> TaggedCaptioner:
     Raises:
         WeightsAbsent: they are not there.
     """
-    folder = folder or package_folder(FOLDER)
-    if not (folder / WEIGHTS).is_file():
-        raise WeightsAbsent(
-            f"The captioner is missing from {folder}; reinstall the package, or make it with "
-            "`python -m recipes.listener`."
-        )
+    folder = shipped("The captioner", folder or package_folder(FOLDER), WEIGHTS, "recipes.listener")
     weights = {key: value.float() for key, value in load_file(folder / WEIGHTS).items()}
     known = tuple(json.loads((folder / CONFIG).read_text(encoding="utf-8"))["sources"])
     head = nn.Linear(weights["weight"].shape[1], len(known))
