@@ -100,7 +100,7 @@ def test_a_picture_without_a_recipe_cannot_be_remade(tmp_path, capsys) -> None:
         (["--height", "40"], ["--height 40", "32"]),
         (["--width", "32", "--crop"], ["--width 32", "--crop"]),
         (["--crop", "--cutoff"], ["--crop and --cutoff"]),
-        (["--audio-weight", "1.5"], ["--audio-weight", "1.5"]),
+        (["--audio-weight", "1.5"], ["--audio-weight, share of the audio model", "1.5"]),
         (["--audio-weight", "nan"], ["--audio-weight", "nan"]),
         (["--preset", "best"], ["--preset", "'paper', 'fast' or 'draft'"]),
         (["--device", "cuda:7"], ["cuda:7", "--device auto or cpu"]),

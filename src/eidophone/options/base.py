@@ -98,4 +98,5 @@ def _sentence(options: type[Options], error: ValidationError) -> str:
         known = ", ".join(sorted(options.model_fields))
         return f"There is no setting {name!r}; known are {known}."
     rule = str(first["msg"]).removeprefix("Input ")
-    return f"{flag_of(name)}: {rule}; got {first['input']!r}."
+    about = (options.model_fields[name].description or "").split(" (default", 1)[0]
+    return f"{flag_of(name)}{f', {about},' if about else ''} {rule}; got {first['input']!r}."
