@@ -18,6 +18,9 @@ STYLES = {
     "lithograph": ("a lithograph of", "an engraving of", "a painting of", "an etching of", ""),
     "contrast": ("a high contrast picture of", "a painting of", "a poster of"),
 }
+#: What a caption says of a drawing laid over a sound, and of a sound under a drawing: with these words both
+#: models are asked for the same kind of canvas, without them for pictures and sounds alone.
+AS_SOUND, AS_PICTURE = "as a spectrogram", "as a picture"
 COLOURED = (
     "a colorful photo of", "a colorful painting of", "a colorful picture of", "a colorful drawing of",
     "a painting of", "a photo of", "a picture of", "",
@@ -110,6 +113,8 @@ def caption(
         parts.append("black background")
     if style == "lithograph" and (opening not in STYLES["lithograph"][:2] or rng.random() < 0.3):
         parts.append("lithograph style")
+    if style == "woven":
+        parts.append(AS_SOUND)
     return ", ".join(parts)
 
 

@@ -15,6 +15,7 @@ from eidophone.models.patches import PatchCodec
 from eidophone.models.tagger import load_tagger
 from recipes import codec, substitutes, text
 from recipes.canvas import choose, laid_over
+from recipes.captions import AS_PICTURE
 from recipes.config import Run
 from recipes.data import canvases, pack, sound_phrases, sound_pictures
 from recipes.loop import Loss, Plan, fit, save_whole
@@ -82,10 +83,11 @@ def encoded(coder: PatchCodec, pictures: np.ndarray, device: torch.device) -> Te
     return torch.cat(means).half().cpu()
 
 
-def heard(run: Run) -> tuple[np.ndarray, list[str]]:
+def heard(run: Run) -> tuple[np.ndarray, list[str], set[int]]:
     """Spectrograms to learn from: shifted in time, louder or softer, in a share of them a drawing.
 
-    One with a drawing stays only if the tagger still hears its concept.
+    Pictures uint8 (N, HEIGHT, WIDTH), the concept of each, and the numbers of those with a drawing: only
+    those stay in which the tagger still hears the concept.
     """
     pictures, names = sound_pictures(run)
     objects, wanted = pack(run), run["canvases"]
@@ -104,9 +106,10 @@ def heard(run: Run) -> tuple[np.ndarray, list[str]]:
         if rng.random() < wanted["woven_share"]:
             woven = laid_over(objects, rng, choose(rng, dict.fromkeys(things, 1.0)), sound)
             drawn[n] = (255 * woven).round().astype(np.uint8)
-    for n in still_heard(run, drawn, kept):
+    both = set(still_heard(run, drawn, kept))
+    for n in both:
         out[n] = drawn[n]
-    return out, kept
+    return out, kept, both
 
 
 def still_heard(run: Run, pictures: dict[int, np.ndarray], names: list[str]) -> list[int]:
@@ -142,14 +145,17 @@ def make_lesson(run: Run, which: str) -> Lesson:
             count.append(len(own))
             texts += own
     else:
-        pictures, names = heard(run)
+        pictures, names, both = heard(run)
         start, others = {}, substitutes.of_sounds(run)
         for name, phrases in sound_phrases(run).items():
             start[name] = len(texts)
             near = others.get(name) or phrases
             for _ in range(CAPTIONS_PER_SOUND):
                 texts.append(text.sound_caption(rng, near if rng.random() < substitutes.SHARE else phrases))
-        first, count = [start[name] for name in names], [CAPTIONS_PER_SOUND] * len(names)
+        alone = len(texts) - 1
+        texts += [f"{caption}, {AS_PICTURE}" for caption in texts[1:]]
+        first = [start[name] + alone * (n in both) for n, name in enumerate(names)]
+        count = [CAPTIONS_PER_SOUND] * len(names)
     conditions = text.encode(*text.load(run), texts).half().cpu()
     latents = encoded(codec.load(run), pictures, run.device)
     return Lesson(
