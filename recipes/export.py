@@ -12,7 +12,6 @@ import diffusers
 from transformers import CLIPTextModel
 
 from recipes import codec, pixels, text, unet
-from recipes.captions import AS_PICTURE, AS_SOUND
 from recipes.config import Run
 from recipes.textures import HEIGHT, WIDTH
 
@@ -21,10 +20,8 @@ MEL_SPEC = {
     "floor": 0.001, "ceiling": 20.0,
 }  # fmt: skip
 #: What the package takes where the user says nothing: judged on pairs, see docs/journal.md.
-IMAGE_ADVICE = {"image_guidance": 5.0, "trigger": AS_SOUND}
-AUDIO_ADVICE = {
-    "audio_guidance": 3.0, "audio_weight": 0.4, "griffin_lim_iterations": 1, "trigger": AS_PICTURE,
-}  # fmt: skip
+IMAGE_ADVICE = {"image_guidance": 5.0}
+AUDIO_ADVICE = {"audio_guidance": 3.0, "audio_weight": 0.4, "griffin_lim_iterations": 1}
 PARTS = {
     "scheduler": ["diffusers", "DDIMScheduler"],
     "text_encoder": ["transformers", "CLIPTextModel"],

@@ -97,25 +97,6 @@ def test_the_blend_is_what_the_paper_says(settings: dict) -> None:
     assert torch.allclose(ours, theirs, atol=1e-5)
 
 
-def test_trigger_words_follow_the_prompts_of_a_blend(settings: dict) -> None:
-    words = {"image_trigger": "as a tower", "audio_trigger": "as a bell"}
-    (told,) = eidophone.compose(*PROMPTS, count=1, steps=3, **words, **settings)
-    said = [f"{prompt}, {word}" for prompt, word in zip(PROMPTS, words.values(), strict=True)]
-    (same,) = eidophone.compose(*said, count=1, steps=3, **settings)
-    (plain,) = eidophone.compose(*PROMPTS, count=1, steps=3, **settings)
-    assert np.array_equal(told.arrays["latents"], same.arrays["latents"])
-    assert off(told.arrays["latents"], plain.arrays["latents"]) > 1e-4
-    assert told.recipe["options"]["image_trigger"] == "as a tower"
-    assert plain.recipe["options"]["image_trigger"] == ""
-
-
-@pytest.mark.parametrize("alone", [{"audio_weight": 1.0}, {"audio_weight": 0.4, "image_start_step": 3}])
-def test_a_model_alone_hears_no_trigger_words(alone: dict, settings: dict) -> None:
-    words = {"image_trigger": "as a tower", "audio_trigger": "as a bell"}
-    made = [eidophone.compose(*PROMPTS, count=1, steps=3, **alone, **w, **settings)[0] for w in ({}, words)]
-    assert np.array_equal(*(one.arrays["latents"] for one in made))
-
-
 def test_crop_drops_pixels_and_their_share_of_the_sound(settings: dict) -> None:
     (whole,) = eidophone.compose(*PROMPTS, count=1, steps=2, **settings)
     (cropped,) = eidophone.compose(*PROMPTS, count=1, steps=2, crop=True, **settings)

@@ -41,22 +41,11 @@ class _Facts(BaseModel):
     griffin_lim_iterations: Annotated[int, Field(ge=0, le=1000)] | None = None
     mel_spec: dict[str, Any] | None = None
     style: str | None = None
-    trigger: str | None = None
 
 
 @dataclass(frozen=True)
 class Advice:
-    """What a model wants where the user says nothing. `None`: it has no opinion.
-
-    Attributes:
-        canvas: Height and width, pixels.
-        image_guidance, audio_guidance: Pull of its prompt.
-        audio_weight: Share of the audio model in a blend, 0 to 1.
-        griffin_lim_iterations: Rounds that suit what it makes.
-        mel_spec: How its pictures are played.
-        style: Words around a caption, with `{}` where it stands.
-        trigger: Words after a prompt that ask for what it learned to make together with another model.
-    """
+    """What a model wants where the user says nothing. `None`: it has no opinion."""
 
     canvas: tuple[int, int] | None = None
     image_guidance: float | None = None
@@ -65,7 +54,6 @@ class Advice:
     griffin_lim_iterations: int | None = None
     mel_spec: MelSpec | None = None
     style: str | None = None
-    trigger: str | None = None
 
     @classmethod
     def from_dict(cls, given: object, where: str) -> "Advice":
@@ -83,7 +71,6 @@ class Advice:
             griffin_lim_iterations=facts.griffin_lim_iterations,
             mel_spec=None if facts.mel_spec is None else MelSpec.from_dict(facts.mel_spec, where),
             style=facts.style,
-            trigger=facts.trigger,
         )
 
     def over(self, other: "Advice") -> "Advice":

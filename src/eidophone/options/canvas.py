@@ -35,14 +35,6 @@ class ComposeOptions(ChoiceOptions):
 
     image_prompt: str = choose("what it looks like", default="")
     audio_prompt: str = choose("what it sounds like", default="")
-    image_trigger: str | None = choose(
-        "words added to the image prompt that ask for a picture that plays (default: the model's own)",
-        default=None,
-    )
-    audio_trigger: str | None = choose(
-        "words added to the audio prompt that ask for a sound that shows (default: the model's own)",
-        default=None,
-    )
     solver: Solver = choose("how the noise ladder is walked", default="dpm++2m")
     steps: Steps = choose("denoising steps", default=25)
     image_guidance: Scale | None = choose("pull of the image prompt (default: the model's own)", default=None)

@@ -121,34 +121,13 @@ def samples(canvas: Canvas, progress: Progress) -> Iterator[Result]:
 
 
 def encode_prompts(options: ComposeOptions, image: LatentModel, audio: LatentModel) -> dict[str, Tensor]:
-    """The four conditions of a run, encoded once: image and audio prompt, and their negatives.
-
-    Where both models have a say, their trigger words follow the prompts.
-    """
-    last = max(options.image_start_step, options.audio_start_step)
-    both = 0 < filled(options.audio_weight) < 1 and last < options.steps
-    looks, sounds = (
-        triggered(prompt, trigger if both else None)
-        for prompt, trigger in (
-            (options.image_prompt, options.image_trigger),
-            (options.audio_prompt, options.audio_trigger),
-        )
-    )
+    """The four conditions of a run, encoded once: image and audio prompt, and their negatives."""
     return {
-        "image": image.text.encode(looks, "image prompt"),
-        "audio": audio.text.encode(sounds, "audio prompt"),
+        "image": image.text.encode(options.image_prompt, "image prompt"),
+        "audio": audio.text.encode(options.audio_prompt, "audio prompt"),
         "not image": image.text.encode(options.image_negative, "negative image prompt"),
         "not audio": audio.text.encode(options.audio_negative, "negative audio prompt"),
     }
-
-
-def triggered(prompt: str, trigger: str | None) -> str:
-    """A prompt with a model's trigger words after it; without a prompt there is nothing to trigger.
-
-    >>> triggered("a dog", "as a spectrogram"), triggered("a dog", None), triggered("", "as a spectrogram")
-    ('a dog, as a spectrogram', 'a dog', '')
-    """
-    return f"{prompt}, {trigger}" if prompt and trigger and trigger not in prompt else prompt
 
 
 def blend(

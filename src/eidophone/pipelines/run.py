@@ -134,15 +134,13 @@ def _advised(options: SampleOptions, studio: Studio, rows: int) -> dict[str, Any
         advice = advice.over(studio.sources["image"].advice)
     width = (advice.canvas or DEFAULT_CANVAS)[1]
     weight = advice.audio_weight
-    open_settings: dict[str, Any] = {
+    open_settings = {
         "height": studio.mel_spec.bands * rows,
         "width": width,
         "image_guidance": advice.image_guidance or DEFAULT_GUIDANCE,
         "audio_guidance": advice.audio_guidance or DEFAULT_GUIDANCE,
         "audio_weight": DEFAULT_AUDIO_WEIGHT if weight is None else weight,
     }
-    for role, source in studio.sources.items():
-        open_settings[f"{role}_trigger"] = source.advice.trigger or ""
     return {k: v for k, v in open_settings.items() if getattr(options, k, 0) is None}
 
 
