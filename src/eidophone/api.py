@@ -4,7 +4,7 @@
 >>> eidophone.compose("castle", "bell", steps=0)
 Traceback (most recent call last):
     ...
-eidophone.errors.BadInput: --steps: should be greater than or equal to 1; got 0.
+eidophone.errors.BadInput: --steps, denoising steps, should be greater than or equal to 1; got 0.
 """
 
 from collections.abc import Callable, Iterator, Sequence
