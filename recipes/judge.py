@@ -21,7 +21,7 @@ from recipes.config import Run, command_line, opened
 from recipes.embedder import FORGOTTEN, balanced, settings_of, windows
 from recipes.loop import Loss, Plan, fit
 
-#: What may be told apart: things to draw that most of the four judged sets draw.
+#: What may be told apart: things to draw that most of the judge's sets draw.
 JUDGED = (
     "dog", "cat", "tiger", "cow", "horse", "elephant", "rabbit", "monkey", "frog", "bird", "owl", "duck",
     "rooster", "butterfly", "bee", "whale", "fish", "car", "train", "airplane", "helicopter", "ship",
