@@ -5,6 +5,7 @@ them. So part of the captions have one word replaced by a near one, where the ph
 concept rather than any other. substitutes.toml lists the words that are kept out.
 """
 
+import functools
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
@@ -43,11 +44,17 @@ def stem(word: str) -> str:
 
 def allowed(word: str) -> bool:
     """Whether a word is no form of one that is held out."""
-    return stem(word) not in {stem(held) for held in LISTS["held_out"]}
+    return stem(word) not in _held_stems()
 
 
+@functools.cache
+def _held_stems() -> frozenset[str]:
+    return frozenset(stem(held) for held in LISTS["held_out"])
+
+
+@functools.cache
 def vocabulary() -> list[str]:
-    """Whole English words that the teacher knows."""
+    """Whole English words that the teacher knows and captions may hold."""
     listed = (text.teacher_folder() / "vocab.txt").read_text().split("\n")
     return [word for word in listed if word.isalpha() and word.isascii() and len(word) > 2 and allowed(word)]
 
@@ -89,12 +96,12 @@ def substitutes(run: Run, phrases: dict[str, list[str]]) -> dict[str, list[str]]
     single = vocabulary()
     listed = list(dict.fromkeys(p for own in (*phrases.values(), *tried.values(), single) for p in own))
     meaning = dict(zip(listed, text.meanings(run, listed), strict=True))
-    centres = torch.stack([torch.stack([meaning[p] for p in own]).mean(0) for own in phrases.values()])
-    found = {}
+    means = torch.stack([torch.stack([meaning[p] for p in own]).mean(0) for own in phrases.values()])
+    centres, found = F.normalize(means, dim=-1), {}
     for place, (name, own) in enumerate(phrases.items()):
         said = {stem(word) for phrase in own for word in content(phrase)}
         kinds = [
-            closest([p for p in kind if fresh(p, said)], meaning, F.normalize(centres, dim=-1), place)
+            closest([p for p in kind if fresh(p, said)], meaning, centres, place)
             for kind in (tried[name], single)
         ]
         found[name] = list(dict.fromkeys(phrase for kind in kinds for phrase in kind))

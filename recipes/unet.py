@@ -140,7 +140,7 @@ def make_lesson(run: Run, which: str) -> Lesson:
         others = substitutes.of_pictures(run)
         for caption, name in zip(words, names, strict=True):
             other = substitutes.replaced(rng, caption, name, others.get(name, []))
-            own = [caption, other if rng.random() < 2 * substitutes.SHARE else caption]
+            own = list(dict.fromkeys((caption, other if rng.random() < 2 * substitutes.SHARE else caption)))
             first.append(len(texts))
             count.append(len(own))
             texts += own
