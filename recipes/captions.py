@@ -12,15 +12,11 @@ COUNTS = {2: "two", 3: "three", 4: "four", 5: "five"}
 STYLES = {
     "plain": ("", "a painting of", "a picture of", "an image of", "a drawing of", "a photo of"),
     "textured": ("", "a painting of", "a picture of", "an image of", "a drawing of"),
-    "woven": ("a painting of", "a picture of", "", "an image of", "a drawing of"),
     "line": ("a line drawing of", "a sketch of", "an outline of", "a drawing of", "a painting of"),
     "silhouette": ("a silhouette of", "a painting of", "a picture of"),
     "lithograph": ("a lithograph of", "an engraving of", "a painting of", "an etching of", ""),
     "contrast": ("a high contrast picture of", "a painting of", "a poster of"),
 }
-#: What a caption says of a drawing laid over a sound, and of a sound under a drawing: with these words both
-#: models are asked for the same kind of canvas, without them for pictures and sounds alone.
-AS_SOUND, AS_PICTURE = "as a spectrogram", "as a picture"
 COLOURED = (
     "a colorful photo of", "a colorful painting of", "a colorful picture of", "a colorful drawing of",
     "a painting of", "a photo of", "a picture of", "",
@@ -102,7 +98,7 @@ def caption(
     """
     phrase = " and ".join(things)
     opening = pick(rng, STYLES[style]) if rng.random() < 0.8 else ""
-    if style in ("plain", "textured", "woven") and rng.random() < 0.35:
+    if style in ("plain", "textured") and rng.random() < 0.35:
         opening = "a painting of"
     if doing and len(things) == 1 and rng.random() < 0.15:
         phrase = f"{phrase} {pick(rng, doing)}"
@@ -113,8 +109,6 @@ def caption(
         parts.append("black background")
     if style == "lithograph" and (opening not in STYLES["lithograph"][:2] or rng.random() < 0.3):
         parts.append("lithograph style")
-    if style == "woven":
-        parts.append(AS_SOUND)
     return ", ".join(parts)
 
 

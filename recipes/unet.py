@@ -12,15 +12,10 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 
 from eidophone.models.patches import PatchCodec
-from eidophone.models.tagger import load_tagger
-from recipes import codec, substitutes, text
-from recipes.canvas import choose, laid_over
-from recipes.captions import AS_PICTURE
+from recipes import codec, text
 from recipes.config import Run
-from recipes.data import canvases, pack, sound_phrases, sound_pictures
+from recipes.data import canvases, sound_phrases, sound_pictures
 from recipes.loop import Loss, Plan, fit, save_whole
-from recipes.sounds import concepts as sound_concepts
-from recipes.sounds import heard_in
 from recipes.translate import translated
 from recipes.velocity import Task, levels
 
@@ -83,18 +78,14 @@ def encoded(coder: PatchCodec, pictures: np.ndarray, device: torch.device) -> Te
     return torch.cat(means).half().cpu()
 
 
-def heard(run: Run) -> tuple[np.ndarray, list[str], set[int]]:
-    """Spectrograms to learn from: shifted in time, louder or softer, in a share of them a drawing.
+def heard(run: Run) -> tuple[np.ndarray, list[str]]:
+    """Spectrograms to learn from, shifted in time, louder or softer, and the concept of each.
 
-    Pictures uint8 (N, HEIGHT, WIDTH), the concept of each, and the numbers of those with a drawing: only
-    those stay in which the tagger still hears the concept.
+    The pictures are uint8 (N, HEIGHT, WIDTH).
     """
     pictures, names = sound_pictures(run)
-    objects, wanted = pack(run), run["canvases"]
-    things = wanted.get("concepts") or [name for name in objects.tables if name not in ("garden", "lilies")]
     by_name = {name: [i for i, other in enumerate(names) if other == name] for name in dict.fromkeys(names)}
-    out, kept = np.empty((wanted["sounds"], *pictures.shape[1:]), np.uint8), []
-    drawn: dict[int, np.ndarray] = {}
+    out, kept = np.empty((run["canvases"]["sounds"], *pictures.shape[1:]), np.uint8), []
     for n in range(len(out)):
         rng = np.random.default_rng((run["seed"], n, 2))
         name = list(by_name)[n % len(by_name)]
@@ -103,25 +94,7 @@ def heard(run: Run) -> tuple[np.ndarray, list[str], set[int]]:
         sound = np.where(sound > 0.02, sound + rng.uniform(-0.08, 0.08), sound).clip(0, 1)
         out[n] = (255 * sound).round()
         kept.append(name)
-        if rng.random() < wanted["woven_share"]:
-            woven = laid_over(objects, rng, choose(rng, dict.fromkeys(things, 1.0)), sound)
-            drawn[n] = (255 * woven).round().astype(np.uint8)
-    both = set(still_heard(run, drawn, kept))
-    for n in both:
-        out[n] = drawn[n]
-    return out, kept, both
-
-
-def still_heard(run: Run, pictures: dict[int, np.ndarray], names: list[str]) -> list[int]:
-    """Numbers of the pictures in which the tagger hears the concept that `names` has; in a smoke run, all."""
-    if not run.packs:
-        return list(pictures)
-    ear, found = load_tagger(), []
-    for name, concept in sound_concepts().items():
-        own = [n for n in pictures if names[n] == name]
-        answers = heard_in(ear, concept, np.stack([pictures[n] for n in own])) if own else []
-        found += [n for n, answer in zip(own, answers, strict=True) if answer]
-    return found
+    return out, kept
 
 
 def lesson(run: Run, which: str) -> Lesson:
@@ -134,27 +107,18 @@ def lesson(run: Run, which: str) -> Lesson:
 
 def make_lesson(run: Run, which: str) -> Lesson:
     """Encodes pictures and captions."""
-    rng, texts, first, count = np.random.default_rng(run["seed"]), [""], [], []
+    rng, texts = np.random.default_rng(run["seed"]), [""]
     if which == "image":
-        pictures, words, names = canvases(run)
-        others = substitutes.of_pictures(run)
-        for caption, name in zip(words, names, strict=True):
-            other = substitutes.replaced(rng, caption, name, others.get(name, []))
-            own = list(dict.fromkeys((caption, other if rng.random() < 2 * substitutes.SHARE else caption)))
-            first.append(len(texts))
-            count.append(len(own))
-            texts += own
+        pictures, words, _ = canvases(run)
+        first, count = list(range(1, len(words) + 1)), [1] * len(words)
+        texts += words
     else:
-        pictures, names, both = heard(run)
-        start, others = {}, substitutes.of_sounds(run)
+        pictures, names = heard(run)
+        start = {}
         for name, phrases in sound_phrases(run).items():
             start[name] = len(texts)
-            near = others.get(name) or phrases
-            for _ in range(CAPTIONS_PER_SOUND):
-                texts.append(text.sound_caption(rng, near if rng.random() < substitutes.SHARE else phrases))
-        alone = len(texts) - 1
-        texts += [f"{caption}, {AS_PICTURE}" for caption in texts[1:]]
-        first = [start[name] + alone * (n in both) for n, name in enumerate(names)]
+            texts += [text.sound_caption(rng, phrases) for _ in range(CAPTIONS_PER_SOUND)]
+        first = [start[name] for name in names]
         count = [CAPTIONS_PER_SOUND] * len(names)
     conditions = text.encode(*text.load(run), texts).half().cpu()
     latents = encoded(codec.load(run), pictures, run.device)

@@ -12,12 +12,12 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 
 from recipes import codec, pixels, train, unet
-from recipes.canvas import Pack, canvas, laid_over, row
+from recipes.canvas import Pack, canvas, row
 from recipes.captions import caption
 from recipes.config import Run
 from recipes.loop import Plan
 from recipes.pictures import concepts
-from recipes.textures import HEIGHT, WIDTH, mel_row, texture
+from recipes.textures import HEIGHT, WIDTH, mel_row
 from recipes.translate import translated
 
 
@@ -127,17 +127,6 @@ def test_calm_canvases_of_a_drawing_all_face_one_way() -> None:
         layer, _ = row(sloped, rng, ["dog"], 1, 0.0, calm=True)
         middle = layer.grey[HEIGHT // 2]
         assert middle[WIDTH // 2 - 30] < middle[WIDTH // 2 + 30]
-
-
-def test_a_drawing_laid_over_a_sound_hides_none_of_it() -> None:
-    pack = Pack.made_up(concepts())
-    for number in range(8):
-        rng = np.random.default_rng(number)
-        sound = texture(rng)
-        woven = laid_over(pack, rng, "dog", sound)
-        assert (woven >= 0.84 * sound).all()
-        assert (woven > sound + 0.1).any()
-        assert (woven <= sound + 1e-6).mean() > 0.1
 
 
 def test_a_black_background_is_only_named_where_it_is_black() -> None:
