@@ -5,11 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import eidophone
+from eidophone.diffusion.views import VIEWS
 from eidophone.errors import BadInput, CannotWrite
 from eidophone.options import ComposeOptions
 from eidophone.pipelines.compose import blend, compose, encode_prompts
+from eidophone.pipelines.lighten import lighter
 from eidophone.pipelines.run import open_studio
 
 PROMPTS = ("castle towers", "bell ringing")
@@ -73,8 +76,6 @@ def test_audio_weight_one_is_the_audio_model_alone(settings: dict) -> None:
 
 def test_the_blend_is_what_the_paper_says(settings: dict) -> None:
     """(1 - w) e_image + w e_audio, each unconditional + g (conditional - unconditional)."""
-    import torch
-
     from eidophone.diffusion.noise import start_noise
     from eidophone.diffusion.walk import make_scheduler
 
@@ -95,6 +96,34 @@ def test_the_blend_is_what_the_paper_says(settings: dict) -> None:
         theirs = 0.7 * of(studio.image, "image", "not image", 5.0)
         theirs = theirs + 0.3 * of(studio.audio, "audio", "not audio", 2.0)
     assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("view", ["identity", "rows"])
+def test_lighten_shows_the_lighter_of_what_either_model_makes_alone(view: str, settings: dict) -> None:
+    told = {"count": 2, "steps": 3, "view": view, "height": 64 if view == "rows" else 32, **settings}
+    both = eidophone.compose(*PROMPTS, blend="lighten", audio_weight=0.3, **told)
+    alone = [eidophone.compose(*PROMPTS, audio_weight=w, **told) for w in (0.0, 1.0)]
+    for result, drawn, played in zip(both, *alone, strict=True):
+        drawing = VIEWS[view].apply(torch.from_numpy(drawn.arrays["picture"])[None])
+        sound = torch.from_numpy(played.spectrogram)[None, None]
+        expected = lighter(drawing, sound, 0.3, 8).mean(1)[0].numpy()
+        assert off(result.spectrogram, expected) < 1e-4
+        assert off(result.arrays["latents"], drawn.arrays["latents"]) < 1e-4
+        assert off(result.arrays["audio_latents"], played.arrays["latents"]) < 1e-4
+    evaluations = [results[0].facts["unet_evaluations"] for results in (both, *alone)]
+    assert evaluations[0] == sum(evaluations[1:])
+
+
+def test_before_its_first_step_a_canvas_of_its_own_is_the_other_models(settings: dict) -> None:
+    late = {"image_start_step": 3, "count": 1, "steps": 3, **settings}
+    (both,) = eidophone.compose(*PROMPTS, blend="lighten", audio_weight=0.5, **late)
+    (sound,) = eidophone.compose(*PROMPTS, audio_weight=1.0, **late)
+    assert off(both.spectrogram, sound.spectrogram) < 1e-5
+
+
+def test_the_published_preset_averages_whatever_the_models_advise() -> None:
+    assert ComposeOptions.make(preset="paper").blend == "average"
+    assert ComposeOptions.make(preset="fast").blend is None
 
 
 def test_crop_drops_pixels_and_their_share_of_the_sound(settings: dict) -> None:

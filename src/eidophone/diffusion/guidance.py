@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from eidophone.diffusion.views import View
@@ -95,6 +96,23 @@ class Part:
     denoiser: Denoiser
     share: float
     window: Window = field(default=ALWAYS)
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Canvases that are stacked along the batch, each with a denoiser of its own.
+
+    Attributes:
+        denoisers: One for each of as many equal parts of the batch, in its order.
+    """
+
+    denoisers: tuple[Denoiser, ...]
+
+    def __call__(self, latents: Tensor, timestep: Tensor) -> Tensor:
+        """See `Denoiser`; the batch must divide by their number."""
+        stacks = latents.reshape(len(self.denoisers), -1, *latents.shape[1:])
+        said = [denoiser(stack, timestep) for denoiser, stack in zip(self.denoisers, stacks, strict=True)]
+        return torch.cat(said)
 
 
 @dataclass(frozen=True)

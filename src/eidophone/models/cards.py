@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from eidophone.errors import UnknownModel, WeightsAbsent
 from eidophone.media.mel import MelSpec
 from eidophone.media.vocoder_files import settings_of
+from eidophone.options import BlendMode
 
 Role = Literal["image", "audio", "pixel", "upscaler", "embedder", "captioner", "tagger"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -38,6 +39,7 @@ class _Facts(BaseModel):
     image_guidance: _Scale | None = None
     audio_guidance: _Scale | None = None
     audio_weight: Annotated[float, Field(ge=0, le=1)] | None = None
+    blend: BlendMode | None = None
     griffin_lim_iterations: Annotated[int, Field(ge=0, le=1000)] | None = None
     mel_spec: dict[str, Any] | None = None
     style: str | None = None
@@ -51,6 +53,7 @@ class Advice:
     image_guidance: float | None = None
     audio_guidance: float | None = None
     audio_weight: float | None = None
+    blend: BlendMode | None = None
     griffin_lim_iterations: int | None = None
     mel_spec: MelSpec | None = None
     style: str | None = None
@@ -68,6 +71,7 @@ class Advice:
             image_guidance=facts.image_guidance,
             audio_guidance=facts.audio_guidance,
             audio_weight=facts.audio_weight,
+            blend=facts.blend,
             griffin_lim_iterations=facts.griffin_lim_iterations,
             mel_spec=None if facts.mel_spec is None else MelSpec.from_dict(facts.mel_spec, where),
             style=facts.style,

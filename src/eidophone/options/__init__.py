@@ -5,6 +5,7 @@ that `--help` is quick. `None` in a preset means: what the models themselves adv
 """
 
 from eidophone.options.base import (
+    BlendMode,
     Decibels,
     Device,
     Dtype,
@@ -35,6 +36,7 @@ from eidophone.options.shared import ChoiceOptions, DrawOptions, JudgeOptions, P
 
 __all__ = [
     "VERBS",
+    "BlendMode",
     "CaptionOptions",
     "ChoiceOptions",
     "ColorizeOptions",

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import model_validator
 
 from eidophone.options.base import (
+    BlendMode,
     Scale,
     Share,
     Solver,
@@ -27,7 +28,8 @@ class ComposeOptions(ChoiceOptions):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {
             "solver": "ddim", "steps": 100, "image_guidance": 10.0, "audio_guidance": 10.0,
-            "image_start_step": 10, "audio_start_step": 0, "audio_weight": 0.5, "crop": True,
+            "image_start_step": 10, "audio_start_step": 0, "audio_weight": 0.5, "blend": "average",
+            "crop": True,
         },
         "fast": {"solver": "dpm++2m", "steps": 25},
         "draft": {"solver": "unipc", "steps": 12},
@@ -49,6 +51,11 @@ class ComposeOptions(ChoiceOptions):
     )
     audio_weight: Share | None = choose(
         "share of the audio model where both are on (default: the models' own)", default=None
+    )
+    blend: BlendMode | None = choose(
+        "average: one canvas, both models' noise averaged, as published; lighten: a canvas for each model, "
+        "of which the lighter shows, that with the smaller share dimmed (default: the models' own)",
+        default=None,
     )
     audio_weights: str = choose(
         "with --from: shares that candidates take in turn, commas between them, to find the best for a pair",

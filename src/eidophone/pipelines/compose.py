@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eidophone.diffusion.guidance import Blend, Part, Seen
+from eidophone.diffusion.guidance import Apart, Blend, Denoiser, Part, Seen
 from eidophone.diffusion.noise import batch_noise
 from eidophone.diffusion.views import VIEWS
 from eidophone.diffusion.walk import make_scheduler, window_from_steps
@@ -15,6 +15,7 @@ from eidophone.models.latent import LatentModel
 from eidophone.models.place import within_memory
 from eidophone.options import ComposeOptions
 from eidophone.pipelines.choose import choose, open_judge
+from eidophone.pipelines.lighten import lighter
 from eidophone.pipelines.meter import Meter
 from eidophone.pipelines.played import played
 from eidophone.pipelines.run import (
@@ -54,11 +55,12 @@ class Canvas:
         return make_scheduler(self.options.solver, filled(self.studio.image).schedule, self.options.steps)
 
     def noise(self, indices: Sequence[int]) -> Tensor:
-        """The start noise of samples, (len(indices), *shape)."""
+        """The start noise of samples, (len(indices), *shape); of both canvases, where there are two."""
         drawn = batch_noise(self.shape, [self.options.seed + i for i in indices])
-        return drawn.to(filled(self.studio.image).device)
+        stacked = torch.cat([drawn, drawn]) if are_apart(self.options) else drawn
+        return stacked.to(filled(self.studio.image).device)
 
-    def denoiser(self, scheduler: Any) -> Blend:
+    def denoiser(self, scheduler: Any) -> Denoiser:
         """See `blend`."""
         image, audio = filled(self.studio.image), filled(self.studio.audio)
         return blend(self.options, image, audio, self.conditions, scheduler)
@@ -136,8 +138,11 @@ def blend(
     audio: LatentModel,
     conditions: dict[str, Tensor],
     scheduler: Any,
-) -> Blend:
-    """The canvas's denoiser: both models guided, each from its first step on."""
+) -> Denoiser:
+    """The canvas's denoiser: both models guided, each from its first step on.
+
+    Where the canvases are apart, either is its own model's alone, as soon as that model is on.
+    """
     share = filled(options.audio_weight)
     guided_at = window_from_steps(scheduler, options.guidance_start_step, options.guidance_stop_step)
     draws = image.guided(
@@ -149,7 +154,16 @@ def blend(
     draws_at = window_from_steps(scheduler, options.image_start_step)
     plays_at = window_from_steps(scheduler, options.audio_start_step)
     seen = Seen(plays, VIEWS[options.view])
-    return Blend((Part(draws, 1 - share, draws_at), Part(seen, share, plays_at)))
+
+    def _shared(share: float) -> Blend:
+        return Blend((Part(draws, 1 - share, draws_at), Part(seen, share, plays_at)))
+
+    return Apart((_shared(0.0), _shared(1.0))) if are_apart(options) else _shared(share)
+
+
+def are_apart(options: ComposeOptions) -> bool:
+    """Whether each model has a canvas of its own: not if one of them has no share anyway."""
+    return options.blend == "lighten" and 0 < filled(options.audio_weight) < 1
 
 
 def read_latents(
@@ -160,6 +174,15 @@ def read_latents(
     if options.cutoff:
         latents = latents[..., :-CUTOFF_COLUMNS]
     with torch.inference_mode():
-        pictures = image.decode(latents)
-        heard = pictures if view.rows == 1 else image.decode(view.apply(latents))
-    return played(pictures, heard.mean(1), options, studio, recipes, {"latents": latents})
+        if are_apart(options):
+            drawn, own = latents.chunk(2)
+            kept = {"latents": drawn, "audio_latents": own}
+            sound = image.decode(view.apply(own)).mean(1, keepdim=True)
+            share = filled(options.audio_weight)
+            heard = lighter(view.apply(image.decode(drawn)), sound, share, image.factor)
+            pictures = view.undo(heard)
+        else:
+            kept = {"latents": latents}
+            pictures = image.decode(latents)
+            heard = pictures if view.rows == 1 else image.decode(view.apply(latents))
+    return played(pictures, heard.mean(1), options, studio, recipes, kept)

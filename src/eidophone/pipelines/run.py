@@ -20,7 +20,7 @@ from eidophone.models.load import Loader, load_vocoder, mel_spec_of
 from eidophone.models.place import batch_size, choose_device, choose_dtype, within_memory
 from eidophone.models.source import Source, find
 from eidophone.models.weights import Origin
-from eidophone.options import DrawOptions, Options, SampleOptions
+from eidophone.options import BlendMode, DrawOptions, Options, SampleOptions
 from eidophone.progress import Progress, silent
 from eidophone.recipe import FORMAT
 from eidophone.values import Clip, Floats
@@ -30,6 +30,7 @@ CROP_PIXELS = 32
 DEFAULT_CANVAS = (256, 1024)
 DEFAULT_GUIDANCE = 7.5
 DEFAULT_AUDIO_WEIGHT = 0.5
+DEFAULT_BLEND: BlendMode = "average"
 #: Mel pictures that a vocoder plays at once, so that memory does not grow with the batch.
 PLAYED_AT_ONCE = 4
 #: Options that decide nothing about the bytes of a sample.
@@ -140,6 +141,7 @@ def _advised(options: SampleOptions, studio: Studio, rows: int) -> dict[str, Any
         "image_guidance": advice.image_guidance or DEFAULT_GUIDANCE,
         "audio_guidance": advice.audio_guidance or DEFAULT_GUIDANCE,
         "audio_weight": DEFAULT_AUDIO_WEIGHT if weight is None else weight,
+        "blend": advice.blend or DEFAULT_BLEND,
     }
     return {k: v for k, v in open_settings.items() if getattr(options, k, 0) is None}
 
