@@ -108,7 +108,7 @@ def sounds_of(run: Run, count: int) -> tuple[np.ndarray, list[str]]:
 
     def _played() -> dict[str, np.ndarray]:
         plain, again = np.array_split(pictures[chosen], 2)
-        again = repainted(again, run["seed"] + 7, run.device, (1.0, 1.0))
+        again = repainted(again, run["seed"] + 7, run.device, "audio")
         return {"played": replayed(np.concatenate([plain, again]), MelSpec(**MEL_SPEC), 0)}
 
     played = kept_arrays(run.work / "replayed.npz", _played)["played"]

@@ -97,7 +97,7 @@ def varied(rng: np.random.Generator, pictures: Tensor, sounds: Tensor, strength:
     Args:
         rng: Where the choices come from.
         pictures, sounds: float (N, ROWS, COLUMNS) in [0, 1].
-        strength: 1 mixes and blurs more than half of them, 0 none.
+        strength: 1 mixes four of five and blurs half of them, 0 none.
     """
     pairs = zip(pictures, sounds, strict=True)
     return torch.stack([one_varied(rng, picture, sound, strength) for picture, sound in pairs])
@@ -115,6 +115,8 @@ def one_varied(rng: np.random.Generator, picture: Tensor, sound: Tensor, strengt
     elif kind < 0.55 * strength:
         share = rng.uniform(0.15, 0.5)
         picture = (1 - share) * picture + share * sound
+    elif kind < 0.8 * strength:
+        picture = torch.maximum(float(rng.uniform(0.8, 1.0)) * picture, sound)
     if rng.random() < 0.5 * strength:
         picture = blurred(picture, float(rng.uniform(1.3, 3.5)))
     picture = picture.clamp(0, 1) ** float(rng.uniform(0.6, 1.6))

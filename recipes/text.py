@@ -125,27 +125,33 @@ def teacher_folder() -> Path:
 
 
 @torch.no_grad()
+def taught(texts: list[str]) -> Tensor:
+    """MiniLM's sentence embeddings, unit length, (N, MEANING)."""
+    folder = teacher_folder()
+    teacher, split = AutoModel.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    order = sorted(range(len(texts)), key=lambda n: len(texts[n]))
+    found = torch.empty(len(texts), MEANING)
+    for start in range(0, len(order), 64):
+        rows = order[start : start + 64]
+        fed = split([texts[n] for n in rows], padding=True, truncation=True, return_tensors="pt")
+        seen = fed.attention_mask[..., None]
+        pooled = (teacher(**fed).last_hidden_state * seen).sum(1) / seen.sum(1)
+        found[rows] = F.normalize(pooled, dim=-1)
+    return found
+
+
 def meanings(run: Run, texts: list[str]) -> Tensor:
-    """MiniLM's sentence embeddings, unit length, (N, MEANING); kept in work/meanings.pt."""
+    """What the teacher says, as `taught`, kept in work/meanings.pt; made up in a smoke run."""
     if not run.packs:
         return F.normalize(
             torch.randn(len(texts), MEANING, generator=torch.Generator().manual_seed(0)), dim=-1
         )
     file = run.work / "meanings.pt"
     known: dict[str, Tensor] = torch.load(file, weights_only=True) if file.exists() else {}
-    missing = sorted({t for t in texts if t not in known}, key=len)
-    teacher, split = (
-        AutoModel.from_pretrained(teacher_folder()),
-        AutoTokenizer.from_pretrained(teacher_folder()),
-    )
-    for start in range(0, len(missing), 64):
-        batch = missing[start : start + 64]
-        fed = split(batch, padding=True, truncation=True, return_tensors="pt")
-        seen = fed.attention_mask[..., None]
-        pooled = (teacher(**fed).last_hidden_state * seen).sum(1) / seen.sum(1)
-        known |= dict(zip(batch, F.normalize(pooled, dim=-1).half().unbind(), strict=True))
+    missing = sorted({t for t in texts if t not in known})
     if missing:
-        save_whole({t: v.clone() for t, v in known.items()}, file)
+        known |= {t: v.clone() for t, v in zip(missing, taught(missing).half(), strict=True)}
+        save_whole(known, file)
     return torch.stack([known[t] for t in texts]).float()
 
 

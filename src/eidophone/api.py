@@ -60,7 +60,7 @@ def compose(
     progress: Progress = silent,
     **settings: Any,
 ) -> list[Result]:
-    """Pictures that play: one latent, drawn by one model and played by another.
+    """Pictures that play: drawn by one model and played by another, on one latent or on one each.
 
     Args:
         image_prompt: What it looks like.

@@ -41,6 +41,8 @@ def show(
         print(f"\neidophone: {reason}; {len(rows)} of {wanted} samples are finished{where}.", file=sys.stderr)
         return 130 if isinstance(error, KeyboardInterrupt) else 2
     rows = order(rows)
+    for word, near in {k: v for row in rows for k, v in row["facts"].get("read_as", {}).items()}.items():
+        print(f"eidophone: {word!r} is no word that the model learned; it reads {near!r}.", file=sys.stderr)
     print(json.dumps(rows, indent=2) if as_json else _table(rows, out))
     return 0
 

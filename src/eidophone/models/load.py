@@ -1,7 +1,7 @@
 """Loads the models of a run: shared parts once, and refuses pairs that do not fit."""
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import torch
@@ -18,6 +18,7 @@ from eidophone.models.pixel import PixelModel, UpscalerModel
 from eidophone.models.source import NOISING, Source, find
 from eidophone.models.text import TextEncoder
 from eidophone.models.unet import check_condition
+from eidophone.models.wordbook import read_wordbook
 
 Part = TypeVar("Part")
 
@@ -64,6 +65,8 @@ class Loader:
             lambda: load_text_encoder(source, *where),
             same_text_encoder,
         )
+        if (book := read_wordbook(source.path)).near:
+            text = replace(text, wordbook=book)
         model = LatentModel(source, load_unet(source, *where), vae, text, schedule)
         check_condition(model, text.width)
         return model

@@ -21,6 +21,7 @@ from eidophone.models.cards import (
 from eidophone.models.hub import fetched
 from eidophone.models.names import readable, resolved
 from eidophone.models.weights import PARTS, PIPELINES, Origin, wanted_files
+from eidophone.models.wordbook import WORDS_FILE
 
 #: Of a second stage: the schedule by which the small picture is noised.
 NOISING = "image_noising_scheduler"
@@ -64,7 +65,7 @@ class Source(Origin):
         return self.vocoder is not None or self.advice.mel_spec is not None
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """Weights and settings of all parts, lent ones too."""
+        """Weights and settings of all parts, lent ones too, and the book of words."""
         parts = (*PARTS, "vocoder", NOISING)
         folders = {part: self.part(part) for part in parts if part not in _UNREAD.get(self.role, ())}
         found = {
@@ -76,6 +77,8 @@ class Source(Origin):
         yield from ((name, found[name]) for name in wanted_files(found, parts))
         if self.single:
             yield self.single.name, self.single
+        if (self.path / WORDS_FILE).is_file():
+            yield WORDS_FILE, self.path / WORDS_FILE
 
 
 def find(name: str, role: Role, *, offline: bool = False) -> Source:

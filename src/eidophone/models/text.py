@@ -1,12 +1,13 @@
 """Words to the condition of a U-Net."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from eidophone.errors import BadInput
+from eidophone.models.wordbook import Wordbook
 
 _LONGEST_SHOWN = 60
 
@@ -17,10 +18,12 @@ class TextEncoder:
 
     Attributes:
         tokenizer, network: Of transformers.
+        wordbook: What is read in place of words that the model never met.
     """
 
     tokenizer: Any
     network: Any
+    wordbook: Wordbook = field(default_factory=Wordbook)
 
     def encode(self, prompt: str, what: str = "prompt") -> Tensor:
         """The condition of one prompt, shape (1, tokens, width).
@@ -39,7 +42,7 @@ class TextEncoder:
         Raises:
             BadInput: the message says what would be cut.
         """
-        ids = self._ids(prompt, truncation=False, verbose=False)
+        ids = self._ids(self.wordbook.understood(prompt), truncation=False, verbose=False)
         marks = int(self.tokenizer.num_special_tokens_to_add())
         if len(ids) > self.length:
             room = self.length - marks
@@ -52,7 +55,7 @@ class TextEncoder:
 
     def padded(self, prompt: str) -> list[int]:
         """The numbers of a prompt's tokens, filled up to `length`."""
-        return self._ids(prompt, padding="max_length", max_length=self.length)
+        return self._ids(self.wordbook.understood(prompt), padding="max_length", max_length=self.length)
 
     @property
     def length(self) -> int:

@@ -26,6 +26,7 @@ from eidophone.pipelines.run import (
     denoise,
     filled,
     open_studio,
+    read_as,
     sample_recipe,
 )
 from eidophone.progress import Progress, silent
@@ -104,6 +105,7 @@ def samples(canvas: Canvas, progress: Progress) -> Iterator[Result]:
     """The samples of a canvas, unjudged, one batch after another."""
     options, studio = canvas.options, canvas.studio
     done, total = 0, options.count * options.steps
+    told = read_as((studio.image, options.image_prompt), (studio.audio, options.audio_prompt))
     for batch in batches(options, studio):
         meter = Meter(studio.evaluations)
         scheduler, noise = canvas.scheduler(), canvas.noise(batch)
@@ -116,7 +118,7 @@ def samples(canvas: Canvas, progress: Progress) -> Iterator[Result]:
             recipes = [sample_recipe("compose", options, studio, batch, index) for index in batch]
             results = read_latents(latents, options, studio, recipes)
         done += len(batch) * options.steps
-        facts = meter.facts(len(batch))
+        facts = meter.facts(len(batch)) | told
         for result in results:
             result.facts.update(facts)
             yield result

@@ -16,7 +16,7 @@ from eidophone.pipelines.atelier import Atelier, open_atelier
 from eidophone.pipelines.checkpoints import Checkpoints
 from eidophone.pipelines.meter import Meter
 from eidophone.pipelines.played import played
-from eidophone.pipelines.run import filled, sample_recipe
+from eidophone.pipelines.run import filled, read_as, sample_recipe
 from eidophone.progress import Progress, silent
 from eidophone.values import Picture, Result
 
@@ -121,7 +121,9 @@ def _sample(
     (result,) = played(pictures, pictures.mean(1), options, studio, [recipe], numbers)
     evaluations, seconds = meter.each(1)
     result.facts.update(
-        unet_evaluations=sample.evaluations + evaluations, seconds=round(sample.seconds + seconds, 3)
+        unet_evaluations=sample.evaluations + evaluations,
+        seconds=round(sample.seconds + seconds, 3),
+        **read_as((studio.image, options.image_prompt), (studio.audio, options.audio_prompt)),
     )
     labels = [f"{done} iterations" for done, _ in sample.frames]
     result.extras["course"] = strip([from_bytes(frame.numpy()) for _, frame in sample.frames], labels)

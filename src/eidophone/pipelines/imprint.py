@@ -30,6 +30,7 @@ from eidophone.pipelines.run import (
     kept_columns,
     open_studio,
     play,
+    read_as,
     sample_recipe,
 )
 from eidophone.progress import Progress, silent
@@ -74,6 +75,7 @@ def _samples(
 ) -> Iterator[Result]:
     size = (filled(options.height), filled(options.width))
     counter = _Counter(progress, options.count * options.walked)
+    told = read_as((studio.image, options.image_prompt), (studio.audio, options.audio_prompt))
     draw = _picture_maker(options, studio, size, counter)
     sing = _sound_maker(options, studio, size, counter)
     for batch in batches(options, studio):
@@ -82,7 +84,7 @@ def _samples(
         with within_memory(len(batch)):
             drawn, sung = draw(generators), sing(generators)
             results = _press(drawn, sung, options, studio, batch)
-        facts = meter.facts(len(batch))
+        facts = meter.facts(len(batch)) | told
         for result in results:
             recipe = with_inputs(result.recipe, options, inputs) if inputs else result.recipe
             yield replace(result, recipe=recipe, facts=facts | {"inputs": whereabouts(options)})

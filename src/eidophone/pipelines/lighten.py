@@ -24,8 +24,8 @@ def lighter(drawing: Tensor, sound: Tensor, share: float, stride: int = 1) -> Te
 def turned(drawing: Tensor, sound: Tensor, stride: int = 1) -> Tensor:
     """Each sound turned around in time, its end before its beginning, to where the drawing leaves most room.
 
-    What both pictures have in common is as little as it can be. Of equally good moments the earliest is taken,
-    so that nothing moves without need.
+    What both pictures have in common is as little as it can be. Of equally good moments the earliest is
+    taken, so that nothing moves without need.
 
     Args:
         drawing, sound: As in `lighter`.

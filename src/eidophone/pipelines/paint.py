@@ -21,7 +21,7 @@ from eidophone.pipelines.inputs import checksums, whereabouts, with_inputs
 from eidophone.pipelines.meter import Meter
 from eidophone.pipelines.optimise import Aim, Plan, Scene, Trial, best_of, optimise
 from eidophone.pipelines.prompts import Prompt, make_prompt
-from eidophone.pipelines.run import filled, single_recipe
+from eidophone.pipelines.run import filled, read_as, single_recipe
 from eidophone.pipelines.see import read_for_one_picture
 from eidophone.progress import Progress, silent
 from eidophone.values import Caption, Clip, Floats, Picture, Result
@@ -72,7 +72,7 @@ def paint(options: PaintOptions, progress: Progress = silent, easel: Easel | Non
         with within_memory(1):
             trials = _painted(options, easel, heard, index, _watch)
         facts = _facts(options, heard, trials)
-        facts |= meter.facts(1)
+        facts |= meter.facts(1) | read_as((easel.model, heard.caption.text))
         yield _result(options, easel, heard, trials, index, facts, sums)
 
 

@@ -50,7 +50,7 @@ def make_prompt(caption: Caption, style: str, encoder: TextEncoder) -> Prompt:
     before, _, after = style.partition(PLACE)
     spans, position = [], 1 + _count(encoder, before)
     for word in caption.words:
-        end = position + _count(encoder, word.text)
+        end = position + _count(encoder, encoder.wordbook.understood(word.text))
         spans.append((position, end))
         position = end
     text = f"{before}{caption.text}{after}"

@@ -146,6 +146,19 @@ def _advised(options: SampleOptions, studio: Studio, rows: int) -> dict[str, Any
     return {k: v for k, v in open_settings.items() if getattr(options, k, 0) is None}
 
 
+def read_as(*said: tuple[LatentModel | None, str]) -> dict[str, dict[str, str]]:
+    """For the record: what models read in place of words of their prompts that they never met.
+
+    Args:
+        said: Each model and its prompt; one that is not loaded reads nothing.
+    """
+    found: dict[str, str] = {}
+    for model, prompt in said:
+        if model is not None:
+            found |= model.text.wordbook.replaced(prompt)
+    return {"read_as": found} if found else {}
+
+
 def check_canvas(options: SampleOptions, studio: Studio, rows: int = 1, cut: int = 0) -> tuple[int, int]:
     """The canvas in pixels, if the models can draw and play it.
 

@@ -5,6 +5,7 @@ same concept as a positive (Khosla et al., 2020, arXiv:2004.11362). Text is read
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from eidophone.models.embedders.contract import Sense
 from eidophone.models.embedders.efficientnet import FEATURES, EfficientNetLite, photographed
 from eidophone.models.source import find
 from eidophone.models.text import TextEncoder
+from eidophone.models.wordbook import read_wordbook
 
 #: Rows of a mel picture that the sound tower sees, half of the family's; of a picture that sight sees.
 ROWS, SEEN_ROWS = 64, 96
@@ -189,6 +191,8 @@ def load_tiny(folder: Path, device: torch.device) -> TinyEmbedder:
     stored = checked(weights, lambda: load_file(weights))
     plain = {key: value.float() for key, value in stored.items()}
     checked(weights, lambda: nn.ModuleDict({"sight": sight, "space": space}).load_state_dict(plain))
-    words = load_text_encoder(find("tiny", "image"), torch.float32, device)
+    lender, other = find("tiny", "image"), find("tiny", "audio")
+    book = read_wordbook(lender.path).common(read_wordbook(other.path))
+    words = replace(load_text_encoder(lender, torch.float32, device), wordbook=book)
     spec = MelSpec.from_dict(config.mel_spec, str(where))
     return TinyEmbedder(settled(sight, device), settled(space, device), words, spec)
