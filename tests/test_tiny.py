@@ -24,9 +24,10 @@ def test_the_weights_are_small() -> None:
     assert not [p for p in FAMILY.rglob("*") if p.suffix in (".bin", ".pt", ".ckpt", ".pkl")]
 
 
-def test_the_pair_fits_and_shares_everything_but_the_unet() -> None:
+def test_the_pair_fits_and_shares_everything_but_the_unet_and_the_book_of_words() -> None:
     image, audio = Loader(torch.device("cpu"), torch.float32, offline=True).pair("tiny", "tiny")
-    assert image.vae is audio.vae and image.text is audio.text and image.unet is not audio.unet
+    assert image.vae is audio.vae and image.unet is not audio.unet
+    assert image.text.network is audio.text.network and image.text.wordbook != audio.text.wordbook
 
 
 def test_the_canvas_is_as_large_as_promised() -> None:
