@@ -14,7 +14,7 @@ tiny/audio; the two learned different words.
 
 import collections
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -207,7 +207,7 @@ def book(run: Run, books: Books, role: str) -> dict[str, str]:
     return books.forms(books.near(known, targets, text.taught(targets)), known)
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Command line."""
     given = command_line("python -m recipes.wordbook", __doc__).parse_args(arguments)
     run = opened(given)

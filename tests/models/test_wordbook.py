@@ -10,6 +10,8 @@ from eidophone.errors import BadInput
 from eidophone.models.cards import package_folder
 from eidophone.models.load import Loader
 from eidophone.models.wordbook import WORDS_FILE, Wordbook, read_wordbook
+from eidophone.pipelines.prompts import make_prompt
+from eidophone.values import Caption
 
 CPU = torch.device("cpu")
 BOOK = Wordbook({"pooch": "dog", "pooches": "dogs", "woofing": "barking"})
@@ -62,6 +64,15 @@ def test_an_unknown_word_is_encoded_as_the_learned_one(
     text = tiny[role].text
     assert text.padded(unknown) == text.padded(learned)
     assert torch.equal(text.encode(unknown), text.encode(learned))
+
+
+def test_words_have_the_tokens_of_what_is_read_whatever_stands_around_them(tiny: dict) -> None:
+    text = tiny["image"].text
+    style, caption = "a schooner beside {}", Caption.from_text("a poodle, then rain")
+    read = [text.wordbook.understood(said) for said in (style, caption.text)]
+    assert read == ["a boat beside {}", "a dog, then rain"]
+    alike = make_prompt(Caption.from_text(read[1]), read[0], text)
+    assert make_prompt(caption, style, text).spans == alike.spans
 
 
 def test_the_two_models_share_a_text_encoder_but_no_book(tiny: dict) -> None:

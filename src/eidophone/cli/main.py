@@ -16,7 +16,7 @@ from eidophone.options import VERBS
 from eidophone.version import VERSION
 
 _ABOUT = {
-    "compose": "a picture that plays: one latent, drawn by one model and played by another",
+    "compose": "a picture that plays: drawn by one model and played by another",
     "imprint": "a picture pressed into a spectrogram; files of your own may replace either prompt",
     "colorize": "colour a picture that plays; its sound stays",
     "distill": "a picture optimised until both models like it; slow, and it goes on after an interruption",

@@ -42,7 +42,7 @@ class TextEncoder:
         Raises:
             BadInput: the message says what would be cut.
         """
-        ids = self._ids(self.wordbook.understood(prompt), truncation=False, verbose=False)
+        ids = self._ids(prompt, truncation=False, verbose=False)
         marks = int(self.tokenizer.num_special_tokens_to_add())
         if len(ids) > self.length:
             room = self.length - marks
@@ -55,7 +55,7 @@ class TextEncoder:
 
     def padded(self, prompt: str) -> list[int]:
         """The numbers of a prompt's tokens, filled up to `length`."""
-        return self._ids(self.wordbook.understood(prompt), padding="max_length", max_length=self.length)
+        return self._ids(prompt, padding="max_length", max_length=self.length)
 
     @property
     def length(self) -> int:
@@ -68,7 +68,7 @@ class TextEncoder:
         return int(self.network.config.hidden_size)
 
     def _ids(self, prompt: str, **how: Any) -> list[int]:
-        ids: list[int] = self.tokenizer(prompt, **how)["input_ids"]
+        ids: list[int] = self.tokenizer(self.wordbook.understood(prompt), **how)["input_ids"]
         return ids
 
     def _states(self, padded: Tensor) -> Tensor:

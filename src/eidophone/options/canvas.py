@@ -22,7 +22,7 @@ COARSE_SOLVER: Solver = "dpm++2m"
 
 
 class ComposeOptions(ChoiceOptions):
-    """Joint denoising (Images that Sound, section 3.2): one latent, two models."""
+    """Joint denoising (Images that Sound, section 3.2): two models, on one latent or on one each."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt", "samples"})
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {

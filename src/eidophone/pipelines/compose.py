@@ -1,4 +1,4 @@
-"""Joint denoising (Images that Sound, section 3.2): one latent, drawn by one model, played by another."""
+"""Joint denoising (Images that Sound, section 3.2): drawn by one model, played by another."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -72,7 +72,7 @@ def paint(options: PaintOptions, progress: Progress = silent, easel: Easel | Non
         with within_memory(1):
             trials = _painted(options, easel, heard, index, _watch)
         facts = _facts(options, heard, trials)
-        facts |= meter.facts(1) | read_as((easel.model, heard.caption.text))
+        facts |= meter.facts(1) | read_as((easel.model, heard.prompt.text))
         yield _result(options, easel, heard, trials, index, facts, sums)
 
 

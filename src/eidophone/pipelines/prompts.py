@@ -50,7 +50,7 @@ def make_prompt(caption: Caption, style: str, encoder: TextEncoder) -> Prompt:
     before, _, after = style.partition(PLACE)
     spans, position = [], 1 + _count(encoder, before)
     for word in caption.words:
-        end = position + _count(encoder, encoder.wordbook.understood(word.text))
+        end = position + _count(encoder, word.text)
         spans.append((position, end))
         position = end
     text = f"{before}{caption.text}{after}"
@@ -60,4 +60,5 @@ def make_prompt(caption: Caption, style: str, encoder: TextEncoder) -> Prompt:
 
 def _count(encoder: TextEncoder, text: str) -> int:
     """How many tokens a piece of text has, without the two marks."""
-    return len(encoder.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+    read = encoder.wordbook.understood(text)
+    return len(encoder.tokenizer(read, add_special_tokens=False, verbose=False)["input_ids"])
