@@ -53,8 +53,7 @@ class ComposeOptions(ChoiceOptions):
         "share of the audio model where both are on (default: the models' own)", default=None
     )
     blend: BlendMode | None = choose(
-        "average: one canvas, both models' noise averaged, as published; lighten: a canvas for each model, "
-        "of which the lighter shows, that with the smaller share dimmed (default: the models' own)",
+        "how the models meet, averaged on one canvas or as the lighter of two (default: the models' own)",
         default=None,
     )
     audio_weights: str = choose(
