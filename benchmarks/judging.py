@@ -15,7 +15,7 @@ from torch import Tensor
 
 from eidophone.models.tagger import RATE_HZ, Tagger, load_tagger
 from eidophone.values import Floats, Result
-from recipes.judge import Eye
+from recipes.judge import Judge
 from recipes.judge import load as load_judge
 from recipes.sounds import TOP
 from recipes.sounds import concepts as sound_concepts
@@ -47,7 +47,7 @@ class Judges:
     """
 
     ear: Tagger
-    eye: Eye
+    eye: Judge
 
     @classmethod
     def load(cls, work: Path) -> "Judges":

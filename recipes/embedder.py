@@ -1,10 +1,11 @@
 """The embedded joint space of picture, sound and text: `python -m recipes.embedder --config cpu|gpu|smoke`.
 
 Pictures are scenes of drawings that no generator saw (drawings.py, the half `learn`), as they are and as the
-family repaints them. Sounds are the sound pack's windows with changes of their own, partly repainted by
-the audio model and played by Griffin-Lim. Text is what captions say, read by the family's text encoder, which
-stays as it is. A row's positives are all rows of the same concept. Pictures without a drawing and sounds that
-are drawings are told apart as "nothing". A stopped run goes on.
+family repaints them, seen through a network that photographs taught first. Sounds are the sound pack's
+windows with changes of their own, partly repainted by the audio model and played by Griffin-Lim, partly with
+a drawing in them. Text is what captions say, read by the family's text encoder, which stays as it is. A row's
+positives are all rows of the same concept. Pictures without a drawing and sounds that are drawings are told
+apart as "nothing". A stopped run goes on.
 """
 
 import json
@@ -33,8 +34,18 @@ from recipes.export import MEL_SPEC, write
 from recipes.kept import kept_arrays
 from recipes.loop import Loss, Plan, fit
 from recipes.pictures import concepts
-from recipes.repainted import repainted
-from recipes.scenes import STYLES, blurred, halved, made_up_sounds, scenes
+from recipes.repainted import repainted, repainted_scenes
+from recipes.scenes import (
+    MIXED,
+    MIXED_REPAINTED,
+    STYLES,
+    Shown,
+    as_light,
+    blurred,
+    halved,
+    made_up_sounds,
+    scenes,
+)
 from recipes.sounds import concepts as sound_concepts
 
 TEMPERATURE = 0.1
@@ -45,7 +56,8 @@ NOTHING_PHRASES = (
 )  # fmt: skip
 SAID = 48  # captions of each concept and sense
 EMPTY = 0.07  # share of sounds that play nothing
-FORGOTTEN = 0.2  # share of features that are left out
+BLANKS = 80  # pictures of sounds without a drawing
+NETWORK = "lite0"
 MEASURED = 408  # scenes of the other half
 
 
@@ -55,15 +67,17 @@ class Lesson:
 
     Attributes:
         names: Every concept of a picture or a sound, then NOTHING.
-        seen, shown: Features float (N, FEATURES) of scenes and their labels.
-        drawings: uint8 (M, ROWS, COLUMNS), some of the scenes, to gate sounds with.
+        shown, seen: Scenes, and their labels.
+        behind: uint8 (L, HEIGHT, WIDTH), sounds to mix scenes with.
+        drawings: uint8 (M, ROWS, COLUMNS), repainted scenes, to lay over sounds.
         sounds, played: uint8 (N, ROWS, COLUMNS) mel pictures and their labels.
         told, said: Pooled text float (M, width) and its labels.
     """
 
     names: list[str]
+    shown: Shown
     seen: Tensor
-    shown: Tensor
+    behind: np.ndarray
     drawings: Tensor
     sounds: Tensor
     played: Tensor
@@ -153,21 +167,23 @@ def lesson(run: Run, settings: dict[str, Any]) -> Lesson:
     """Everything the space learns from."""
     heard, played = sounds_of(run, settings["replayed"])
     whole = windows(run)[0]
-    seen, shown = backbone.seen(run, "learn", "lite0", settings["scenes"], whole)
-    drawn = tuple(dict.fromkeys(filter(None, shown)))
-    again, painted = backbone.seen_repainted(run, "learn", "lite0", settings["repainted"], whole, drawn)
-    seen, shown = torch.cat([seen, again]), shown + painted
-    said, spoken = phrases(run["seed"], shown, played)
-    names = [*dict.fromkeys([*filter(None, shown), *played]), NOTHING]
+    pictures, drawn = scenes("learn", run.work, settings["scenes"], whole)
+    again, painted = repainted_scenes(run, "learn", settings["repainted"], whole, tuple(dict.fromkeys(drawn)))
+    blank = whole[:: max(1, len(whole) // BLANKS)]
+    shown = Shown(pictures, drawn, np.full(len(pictures), MIXED))
+    shown += Shown(again, painted, np.full(len(again), MIXED_REPAINTED))
+    shown += Shown(blank, [""] * len(blank), np.zeros(len(blank)))
+    said, spoken = phrases(run["seed"], drawn, played)
+    names = [*dict.fromkeys([*drawn, *played]), NOTHING]
     label = {name: i for i, name in enumerate(names)} | {"": len(names) - 1}
-    drawings = scenes("learn", run.work, settings["scenes"], whole)[0]
+    drawings = torch.from_numpy(halved(again[: len(again) // 2]))  # the others lie over sounds
 
     def labels(of: list[str]) -> Tensor:
         return torch.tensor([label[name] for name in of])
 
     told = pooled(*family(), said)
     return Lesson(
-        names, seen, labels(shown), torch.from_numpy(drawings), torch.from_numpy(heard), labels(played), told,
+        names, shown, labels(shown.names), whole, drawings, torch.from_numpy(heard), labels(played), told,
         labels(spoken),
     )  # fmt: skip
 
@@ -176,13 +192,16 @@ def lesson(run: Run, settings: dict[str, Any]) -> Lesson:
 
 
 def sounds_varied(rng: np.random.Generator, sounds: Tensor, drawings: Tensor) -> Tensor:
-    """Mel pictures turned in time, louder or softer, gated by drawings, blurred, with grain."""
+    """Mel pictures turned in time, louder or softer, under drawings or gated by them, blurred, with grain."""
     out = []
     for sound, drawing in zip(sounds, drawings, strict=True):
         sound = sound.roll(int(rng.integers(sound.shape[-1])), -1)
         sound = torch.where(sound > 0.02, sound + float(rng.uniform(-0.1, 0.06)), sound)
-        if rng.random() < 0.4:
+        kind = rng.random()
+        if kind < 0.2:
             sound = sound * (1 - float(rng.uniform(0.3, 0.85)) * (1 - drawing))
+        elif kind < 0.7:
+            sound = torch.maximum(sound, float(rng.uniform(0.5, 1.0)) * drawing)
         if rng.random() < 0.3:
             sound = blurred(sound, float(rng.uniform(1.3, 2.5)))
         grain = torch.from_numpy(rng.standard_normal(sound.shape, np.float32))
@@ -220,22 +239,21 @@ def loss_of(taught: Lesson, settings: dict[str, Any], device: torch.device) -> L
     def draw(kept: Tensor, rows: Tensor) -> Tensor:
         return kept[rows].float() / 255
 
-    def loss(space: nn.Module, rng: np.random.Generator, noise: torch.Generator) -> Tensor:
-        shown = balanced(rng, taught.shown, settings["pictures"])
+    def loss(space: nn.Module, rng: np.random.Generator, _: torch.Generator) -> Tensor:
+        shown = balanced(rng, taught.seen, settings["pictures"])
         played = balanced(rng, taught.played, settings["sounds"])
         behind = torch.from_numpy(rng.integers(len(taught.drawings), size=len(played)))
         heard = sounds_varied(rng, draw(taught.sounds, played), draw(taught.drawings, behind))
         mute = torch.from_numpy(rng.random(len(played)) < EMPTY)
         heard[mute] = draw(taught.drawings, behind)[mute]
-        kept = torch.rand(len(shown), taught.seen.shape[1], generator=noise) >= FORGOTTEN
-        features = taught.seen[shown] * kept / (1 - FORGOTTEN)
+        seen = taught.shown.varied(rng, shown, taught.behind)
         said = one_each(rng, taught.said)
         rows = [
-            F.normalize(space.picture(features.to(device)), dim=-1),
+            space.picture(seen.to(device)),
             space.sound(heard.to(device)),
             F.normalize(space.text(taught.told[said].to(device)), dim=-1),
         ]
-        labels = [taught.shown[shown], taught.played[played].masked_fill(mute, nothing), taught.said[said]]
+        labels = [taught.seen[shown], taught.played[played].masked_fill(mute, nothing), taught.said[said]]
         return contrast(torch.cat(rows), torch.cat(labels).to(device))
 
     return loss
@@ -246,7 +264,9 @@ def train(run: Run, stop_after: int | None = None) -> JointSpace:
     torch.manual_seed(run["seed"])
     settings = settings_of(run.name, "embedder")
     taught = lesson(run, settings)
-    space = JointSpace(settings["widths"], settings["dimensions"], taught.told.shape[1])
+    blocks = backbone.blocks_of(run, NETWORK)
+    space = JointSpace(blocks, settings["widths"], settings["dimensions"], taught.told.shape[1])
+    backbone.teach(run, NETWORK, space.sight)
     plan = Plan(
         steps=settings["steps"], rate=settings["rate"], seed=run["seed"],
         checkpoint_s=run["checkpoint_s"], average=0.99, stop_after=stop_after,
@@ -264,6 +284,12 @@ def spoken(space: JointSpace, said: list[str]) -> Tensor:
     return F.normalize(space.text(pooled(*family(), said)), dim=-1)
 
 
+@torch.no_grad()
+def looked_at(space: JointSpace, pictures: np.ndarray) -> Tensor:
+    """Rows of pictures uint8 (N, height, width)."""
+    return torch.cat([space.picture(as_light(picture)[None]) for picture in pictures])
+
+
 def right(rows: Tensor, answers: Tensor, wanted: list[str], names: list[str], top: int = 1) -> float:
     """Share of rows whose own name is among the `top` nearest answers."""
     found = (rows @ answers.T).topk(top).indices.tolist()
@@ -275,12 +301,11 @@ def measure(run: Run, space: JointSpace) -> dict[str, float]:
     space = space.cpu().eval()
     whole = windows(run)[0]
     count = min(MEASURED, settings_of(run.name, "embedder")["scenes"])
-    seen, shown = backbone.seen(run, "judge", "lite0", count, whole, clean=True)
+    drawn, shown = scenes("judge", run.work, count, whole)
     shapes = list(dict.fromkeys(shown))
     again = min(MEASURED // 4, settings_of(run.name, "embedder")["repainted"])
-    soft, painted = backbone.seen_repainted(run, "judge", "lite0", again, whole, tuple(shapes))
-    with torch.no_grad():
-        pictures, soft = (F.normalize(space.picture(rows), dim=-1) for rows in (seen, soft))
+    soft, painted = repainted_scenes(run, "judge", again, whole, tuple(shapes))
+    pictures, repaints = looked_at(space, drawn), looked_at(space, soft)
     plain = spoken(space, [f"a painting of {captions.article(concepts()[n]['one'][0])}" for n in shapes])
     heard, played = windows(run, development=True)
     with torch.no_grad():
@@ -295,8 +320,8 @@ def measure(run: Run, space: JointSpace) -> dict[str, float]:
     return {
         f"picture to text, of {len(shapes)}": right(pictures, plain, shown, shapes),
         f"picture to text, top 5 of {len(shapes)}": right(pictures, plain, shown, shapes, 5),
-        f"repainted picture to text, of {len(shapes)}": right(soft, plain, painted, shapes),
-        f"repainted picture to text, top 5 of {len(shapes)}": right(soft, plain, painted, shapes, 5),
+        f"repainted picture to text, of {len(shapes)}": right(repaints, plain, painted, shapes),
+        f"repainted picture to text, top 5 of {len(shapes)}": right(repaints, plain, painted, shapes, 5),
         f"sound to text, of {len(tones)}": right(sounds, calls, played, tones),
         f"sound to text, top 5 of {len(tones)}": right(sounds, calls, played, tones, 5),
         f"sound to picture, of {len(both)}": right(sounds[mixed], prototypes, their_own, both),
@@ -309,7 +334,7 @@ def export(run: Run, space: JointSpace, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     encoder = package_folder("tiny/image") / "text_encoder" / "model.safetensors"
     facts = {
-        "blocks": list(backbone.blocks_of(run, "lite0")),
+        "blocks": list(backbone.blocks_of(run, NETWORK)),
         "widths": settings["widths"],
         "dimensions": settings["dimensions"],
         "mel_spec": MEL_SPEC,
@@ -317,8 +342,7 @@ def export(run: Run, space: JointSpace, folder: Path) -> None:
         "text_encoder": fetch.sha256(encoder),
     }
     write(folder / "config.json", facts)
-    whole = nn.ModuleDict({"sight": backbone.pretrained(run, "lite0"), "space": space}).state_dict()
-    half = {key: value.half().cpu().contiguous() for key, value in whole.items()}
+    half = {key: value.half().cpu().contiguous() for key, value in space.state_dict().items()}
     write_atomically(folder / "model.safetensors", lambda draft: save_file(half, draft))
 
 

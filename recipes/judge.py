@@ -1,12 +1,11 @@
 """The independent judge of pictures: says which of forty things a canvas shows.
 
 `python -m recipes.judge --config cpu|gpu|smoke` trains it on the half `judge` of drawings.py, which neither
-the generators nor the embedder saw, as they are and as the family repaints them, through a pretrained
-network that the embedder does not use, and measures it on the half `learn`. It judges results in benchmarks/
-and does not ship; nothing learned from what it says.
+the generators nor the embedder saw, as they are and as the family repaints them, from a pretrained network
+that the embedder does not use, and measures it on the half `learn`. It judges results in benchmarks/ and does
+not ship; nothing learned from what it says.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eidophone.models.embedders.efficientnet import FEATURES, EfficientNetLite
-from eidophone.models.embedders.tiny import look
+from eidophone.models.embedders.tiny import Sight
 from recipes import backbone
 from recipes.config import Run, command_line, opened
-from recipes.embedder import FORGOTTEN, balanced, settings_of, windows
+from recipes.embedder import balanced, settings_of, windows
 from recipes.loop import Loss, Plan, fit
+from recipes.repainted import repainted_scenes
+from recipes.scenes import MIXED_CALM, MIXED_REPAINTED, Shown, as_light, scenes
 
+NETWORK = "lite1"
+ROWS = 128  # of what it looks at
 #: What may be told apart: things to draw that most of the judge's sets draw.
 JUDGED = (
     "dog", "cat", "tiger", "cow", "horse", "elephant", "rabbit", "monkey", "frog", "bird", "owl", "duck",
@@ -30,57 +32,39 @@ JUDGED = (
 )  # fmt: skip
 
 
-class Judge(nn.Module):
-    """Logits of JUDGED for features of Lite1."""
+class Judge(Sight):
+    """Logits of JUDGED for grey pictures (batch, height, width) in [0, 1]."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.head = nn.Linear(FEATURES, len(JUDGED))
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(batch, FEATURES) -> (batch, len(JUDGED))."""
-        logits: Tensor = self.head(features)
-        return logits
-
-
-@dataclass(frozen=True)
-class Eye:
-    """The judge with the network that it sees through."""
-
-    sight: EfficientNetLite
-    judge: Judge
+    def __init__(self, run: Run) -> None:
+        super().__init__(backbone.blocks_of(run, NETWORK), ROWS, len(JUDGED))
 
     @torch.no_grad()
     def top(self, pixels: Tensor, count: int = 1) -> list[list[str]]:
         """The likeliest names for each picture, (batch, 3, height, width) in [0, 1]."""
-        found = self.judge(look(self.sight, pixels.mean(1), backbone.HEIGHTS["lite1"]))
-        return [[JUDGED[i] for i in row] for row in found.topk(count).indices.tolist()]
+        found = self(pixels.mean(1)).topk(count).indices.tolist()
+        return [[JUDGED[i] for i in row] for row in found]
 
 
-def examples(run: Run, half: str, count: int, clean: bool) -> tuple[Tensor, Tensor]:
-    """Features of one half's scenes and their labels in JUDGED; others are left out."""
-    return labelled(*backbone.seen(run, half, "lite1", count, windows(run)[0], clean=clean, calm=JUDGED))
+def drawn(run: Run, half: str, count: int, sounds: np.ndarray) -> Shown:
+    """Calm scenes of one half's drawings."""
+    pictures, names = scenes(half, run.work, count, sounds, JUDGED)
+    return Shown(pictures, names, np.full(len(pictures), MIXED_CALM))
 
 
-def repainted(run: Run, half: str, count: int) -> tuple[Tensor, Tensor]:
-    """The same of scenes that the family has repainted."""
-    return labelled(*backbone.seen_repainted(run, half, "lite1", count, windows(run)[0], JUDGED))
+def repainted(run: Run, half: str, count: int, sounds: np.ndarray) -> Shown:
+    """The same as the family has repainted them, once alone and once over a sound."""
+    pictures, names = repainted_scenes(run, half, count, sounds, JUDGED)
+    return Shown(pictures, names, np.full(len(pictures), MIXED_REPAINTED))
 
 
-def labelled(features: Tensor, names: list[str]) -> tuple[Tensor, Tensor]:
-    """The features of things in JUDGED, and their labels."""
-    kept = [i for i, name in enumerate(names) if name in JUDGED]
-    return features[kept], torch.tensor([JUDGED.index(names[i]) for i in kept])
-
-
-def loss_of(features: Tensor, labels: Tensor, count: int, device: torch.device) -> Loss:
+def loss_of(shown: Shown, sounds: np.ndarray, count: int, device: torch.device) -> Loss:
     """The loss of one random batch, for `fit`."""
+    labels = torch.tensor([JUDGED.index(name) for name in shown.names])
 
-    def loss(judge: nn.Module, rng: np.random.Generator, noise: torch.Generator) -> Tensor:
+    def loss(judge: nn.Module, rng: np.random.Generator, _: torch.Generator) -> Tensor:
         rows = balanced(rng, labels, count)
-        kept = torch.rand(count, features.shape[1], generator=noise) >= FORGOTTEN
-        seen = features[rows] * kept / (1 - FORGOTTEN)
-        return F.cross_entropy(judge(seen.to(device)), labels[rows].to(device), label_smoothing=0.1)
+        found = judge(shown.varied(rng, rows, sounds).to(device))
+        return F.cross_entropy(found, labels[rows].to(device), label_smoothing=0.1)
 
     return loss
 
@@ -88,37 +72,38 @@ def loss_of(features: Tensor, labels: Tensor, count: int, device: torch.device) 
 def train(run: Run, stop_after: int | None = None) -> Judge:
     """work/judge.pt."""
     torch.manual_seed(run["seed"] + 1)
-    settings = settings_of(run.name, "judge")
-    plain = examples(run, "judge", settings["scenes"], clean=False)
-    again = repainted(run, "judge", settings["repainted"])
-    features, labels = (torch.cat(pair) for pair in zip(plain, again, strict=True))
-    loss = loss_of(features, labels, settings["pictures"], run.device)
+    settings, sounds = settings_of(run.name, "judge"), windows(run)[0]
+    shown = drawn(run, "judge", settings["scenes"], sounds)
+    shown += repainted(run, "judge", settings["repainted"], sounds)
+    judge = Judge(run)
+    backbone.teach(run, NETWORK, judge)
     plan = Plan(
         steps=settings["steps"], rate=settings["rate"], seed=run["seed"] + 1,
         checkpoint_s=run["checkpoint_s"], average=0.99, stop_after=stop_after,
     )  # fmt: skip
-    return fit(Judge(), loss, plan, run.work / "judge.pt", run.device)  # type: ignore[return-value]
+    loss = loss_of(shown, sounds, settings["pictures"], run.device)
+    return fit(judge, loss, plan, run.work / "judge.pt", run.device)  # type: ignore[return-value]
 
 
-def load(work: Path, config: str = "cpu") -> Eye:
+def load(work: Path, config: str = "cpu") -> Judge:
     """The judge that was trained in a work folder."""
-    judge = Judge()
+    judge = Judge(Run.open(config, work, "cpu"))
     judge.load_state_dict(torch.load(work / "judge.pt", map_location="cpu", weights_only=True)["mean"])
-    sight = backbone.pretrained(Run.open(config, work, "cpu"), "lite1")
-    return Eye(sight, judge.eval().requires_grad_(False))
+    return judge.eval().requires_grad_(False)
 
 
 @torch.no_grad()
 def measure(run: Run, judge: Judge) -> dict[str, float]:
     """Share of the other half's scenes that it names rightly, first and among the first three."""
     judge = judge.cpu().eval()
-    settings, found = settings_of(run.name, "judge"), {}
-    plain = examples(run, "learn", min(len(JUDGED) * 4, settings["scenes"]), clean=True)
-    again = repainted(run, "learn", min(len(JUDGED) * 2, settings["repainted"]))
-    for kind, (features, labels) in (("as drawn", plain), ("repainted", again)):
-        best = judge(features).topk(3).indices == labels[:, None]
-        found[f"{kind}, first"] = float(best[:, 0].float().mean())
-        found[f"{kind}, top three"] = float(best.any(1).float().mean())
+    settings, sounds, found = settings_of(run.name, "judge"), windows(run)[0], {}
+    plain = drawn(run, "learn", min(len(JUDGED) * 4, settings["scenes"]), sounds)
+    again = repainted(run, "learn", min(len(JUDGED) * 2, settings["repainted"]), sounds)
+    for kind, shown in (("as drawn", plain), ("repainted", again)):
+        named = [judge.top(as_light(p)[None, None].expand(-1, 3, -1, -1), 3)[0] for p in shown.pictures]
+        pairs = list(zip(named, shown.names, strict=True))
+        found[f"{kind}, first"] = float(np.mean([name == said[0] for said, name in pairs]))
+        found[f"{kind}, top three"] = float(np.mean([name in said for said, name in pairs]))
     return found
 
 

@@ -69,7 +69,7 @@ def repainted_scenes(
 
     uint8 (2 count, HEIGHT, WIDTH) and the concepts.
     """
-    pictures, shown = scenes(half, run.work, count, sounds, names, whole=True)
+    pictures, shown = scenes(half, run.work, count, sounds, names)
     file = run.work / f"repainted-{len(names)}-{half}-{count}.npz"
 
     def _both() -> dict[str, np.ndarray]:

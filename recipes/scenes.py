@@ -1,10 +1,10 @@
 """Pictures as a generator might make them, from drawings that no generator saw (see drawings.py).
 
-They are kept at half the canvas's size, which is what the embedder looks at, or whole for the judge. A scene
-is drawn once; `varied` mixes it with spectrograms and spoils it anew each time it is looked at.
+A scene is drawn once; `Shown.varied` mixes it with spectrograms and spoils it anew each time it is looked at.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,8 @@ from recipes.textures import HEIGHT, WIDTH, texture
 ROWS, COLUMNS = HEIGHT // 2, WIDTH // 2
 COUNTS = (0.22, 0.42, 0.28, 0.08)  # share of canvases with one to four objects
 UNDRAWN = ("garden", "lilies")
+#: How much scenes of all kinds, calm ones and repainted ones are spoiled (see `Shown`).
+MIXED, MIXED_CALM, MIXED_REPAINTED = 0.5, 0.2, 0.1
 
 
 def halved(pictures: np.ndarray) -> np.ndarray:
@@ -57,21 +59,14 @@ def scene(
 
 
 def scenes(
-    half: str,
-    work: Path,
-    count: int,
-    sounds: np.ndarray,
-    calm: Sequence[str] = (),
-    seed: int = 3,
-    whole: bool = False,
+    half: str, work: Path, count: int, sounds: np.ndarray, calm: Sequence[str] = (), seed: int = 3
 ) -> tuple[np.ndarray, list[str]]:
-    """Scenes of one half of the drawings: uint8 (count, ROWS, COLUMNS) and their concepts, kept in work/.
+    """Scenes of one half of the drawings: uint8 (count, HEIGHT, WIDTH) and their concepts, kept in work/.
 
-    Calm ones of the concepts in `calm`, if there are any; else all kinds of all concepts. `whole` leaves them
-    their HEIGHT and WIDTH.
+    Calm ones of the concepts in `calm`, if there are any; else all kinds of all concepts.
     """
     names = list(calm) or [name for name in concepts() if name not in UNDRAWN]
-    kind = f"{f'calm-{len(calm)}' if calm else 'scenes'}{'-whole' if whole else ''}"
+    kind = f"calm-{len(calm)}-whole" if calm else "scenes-whole"
     shown = [names[n % len(names)] for n in range(count)]
     file = work / f"{kind}-{half}.npz"
     if file.exists() and len(kept := np.load(file)["pictures"]) >= count:
@@ -80,7 +75,6 @@ def scenes(
     pack = Pack.load(source, concepts()) if source.exists() else Pack.made_up(concepts())
     made = np.stack([scene(pack, (seed, n), c, sounds, bool(calm)) for n, c in enumerate(shown)])
     draft = work / f"{kind}-{half}.part.npz"
-    made = made if whole else halved(made)
     np.savez(draft, pictures=made)
     draft.replace(file)
     return made, shown
@@ -91,20 +85,47 @@ def made_up_sounds(count: int) -> np.ndarray:
     return np.stack([(255 * texture(np.random.default_rng(n))).astype(np.uint8) for n in range(count)])
 
 
-def varied(rng: np.random.Generator, pictures: Tensor, sounds: Tensor, strength: float = 1.0) -> Tensor:
-    """The pictures mirrored, mixed with sounds, blurred, darkened, with grain; (N, ROWS, COLUMNS) in [0, 1].
+@dataclass(frozen=True)
+class Shown:
+    """Pictures to learn from.
 
-    Args:
-        rng: Where the choices come from.
-        pictures, sounds: float (N, ROWS, COLUMNS) in [0, 1].
-        strength: 1 mixes four of five and blurs half of them, 0 none.
+    Attributes:
+        pictures: uint8 (N, HEIGHT, WIDTH).
+        names: The concept of each, empty where nothing is drawn.
+        strengths: How much each is spoiled when it is looked at, (N,): 1 mixes four of five with sounds and
+            blurs half of them, 0 none.
     """
-    pairs = zip(pictures, sounds, strict=True)
-    return torch.stack([one_varied(rng, picture, sound, strength) for picture, sound in pairs])
+
+    pictures: np.ndarray
+    names: list[str]
+    strengths: np.ndarray
+
+    def __add__(self, other: "Shown") -> "Shown":
+        """Both, one after the other."""
+        return Shown(
+            np.concatenate([self.pictures, other.pictures]), self.names + other.names,
+            np.concatenate([self.strengths, other.strengths]),
+        )  # fmt: skip
+
+    def varied(self, rng: np.random.Generator, rows: Tensor, sounds: np.ndarray) -> Tensor:
+        """Some of them mirrored, mixed with sounds, blurred, darkened, with grain.
+
+        float (len(rows), HEIGHT, WIDTH) in [0, 1]; sounds: uint8 (M, HEIGHT, WIDTH).
+        """
+        out = []
+        for n in rows.tolist():
+            beside = as_light(sounds[rng.integers(len(sounds))])
+            out.append(one_varied(rng, as_light(self.pictures[n]), beside, float(self.strengths[n])))
+        return torch.stack(out)
+
+
+def as_light(picture: np.ndarray) -> Tensor:
+    """uint8 as float in [0, 1]."""
+    return torch.from_numpy(picture).float() / 255
 
 
 def one_varied(rng: np.random.Generator, picture: Tensor, sound: Tensor, strength: float) -> Tensor:
-    """See `varied`."""
+    """See `Shown.varied`; picture and sound are float (rows, columns) in [0, 1]."""
     if rng.random() < 0.5:
         picture = picture.flip(-1)
     if rng.random() < 0.3:

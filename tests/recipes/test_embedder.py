@@ -17,7 +17,7 @@ from recipes import embedder, judge
 from recipes.drawings import HALVES, slugs, table
 from recipes.pictures import concepts
 from recipes.repainted import repainted
-from recipes.scenes import COLUMNS, ROWS, halved, varied
+from recipes.scenes import COLUMNS, HEIGHT, ROWS, WIDTH, Shown, halved
 from recipes.sounds import concepts as sound_concepts
 
 
@@ -52,7 +52,7 @@ def test_a_repainted_scene_keeps_its_drawing_and_comes_out_the_same_again() -> N
 @pytest.mark.parametrize("recipe", [embedder, judge], ids=["embedder", "judge"])
 def test_a_stopped_run_ends_where_an_unbroken_one_does(trained: Path, recipe: object, tmp_path: Path) -> None:
     name = recipe.__name__.split(".")[-1]
-    for kept in ("scenes-learn.npz", "scenes-judge.npz", "replayed.npz"):
+    for kept in ("scenes-whole-learn.npz", "scenes-whole-judge.npz", "replayed.npz"):
         (tmp_path / kept).write_bytes((trained / kept).read_bytes())
     for stop in (["--stop-after", "1"], []):
         recipe.main(["--config", "smoke", "--work", str(tmp_path), "--device", "cpu", *stop])
@@ -96,10 +96,12 @@ def test_scenes_are_halved_by_means_and_varied_within_range() -> None:
     picture = np.zeros((1, 2 * ROWS, 2 * COLUMNS), np.uint8)
     picture[0, :2, :2] = [[0, 255], [255, 0]]
     assert halved(picture)[0, 0, 0] == 128 and halved(picture).shape == (1, ROWS, COLUMNS)
-    given = torch.rand(12, ROWS, COLUMNS, generator=torch.Generator().manual_seed(0))
-    seen = [varied(np.random.default_rng(7), given, given.flip(0)) for _ in range(2)]
+    given = np.random.default_rng(0).integers(0, 256, (12, HEIGHT, WIDTH), np.uint8)
+    shown = Shown(given, ["dog"] * 12, np.linspace(0, 1, 12))
+    rows = torch.arange(12)
+    seen = [shown.varied(np.random.default_rng(7), rows, given[::-1]) for _ in range(2)]
     assert torch.equal(*seen)
-    assert seen[0].min() >= 0 and seen[0].max() <= 1
+    assert seen[0].shape == given.shape and seen[0].min() >= 0 and seen[0].max() <= 1
 
 
 def test_the_benchmark_asks_for_what_the_issue_counts() -> None:

@@ -1,4 +1,4 @@
-"""The embedded joint space: pictures through a pretrained network, sounds through a small one, text.
+"""The embedded joint space: pictures through EfficientNet-Lite0, sounds through a small network, text.
 
 Trained by `recipes/embedder.py` as CLIP is (Radford et al., 2021, arXiv:2103.00020), with every row of the
 same concept as a positive (Khosla et al., 2020, arXiv:2004.11362). Text is read by the family's own encoder.
@@ -66,6 +66,25 @@ class _Residual(nn.Module):
         return x + found
 
 
+class Gaze(nn.Module):
+    """Mean over all places, and over the places worth a look.
+
+    Shape:
+        - Input: (batch, width, rows, columns)
+        - Output: (batch, 2 * width)
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.worth = nn.Conv2d(width, 1, 1)
+
+    def forward(self, places: Tensor) -> Tensor:
+        """See the class."""
+        worth = self.worth(places).flatten(2).softmax(-1)
+        places = places.flatten(2)
+        return torch.cat([places.mean(-1), (places * worth).sum(-1)], 1)
+
+
 class Tower(nn.Module):
     """Mel pictures of any width to unit vectors; each place also knows its height.
 
@@ -80,46 +99,54 @@ class Tower(nn.Module):
         for before, width in pairwise(widths):
             layers += [nn.Conv2d(before, width, 3, 2, 1), _Residual(width), _Residual(width)]
         self.layers = nn.Sequential(*layers, nn.GroupNorm(_GROUPS, widths[-1]), nn.SiLU())
-        self.look = nn.Conv2d(widths[-1], 1, 1)
+        self.gaze = Gaze(widths[-1])
         self.out = nn.Linear(2 * widths[-1], dimensions)
 
     def forward(self, gray: Tensor) -> Tensor:
-        """Mean over all places, and over the places worth a look."""
+        """See the class."""
         height = torch.linspace(-1, 1, gray.shape[1], device=gray.device, dtype=gray.dtype)
         seen = torch.stack([2 * gray - 1, height[:, None].expand_as(gray)], 1)
-        places = self.layers(seen)
-        worth = self.look(places).flatten(2).softmax(-1)
-        places = places.flatten(2)
-        pooled = torch.cat([places.mean(-1), (places * worth).sum(-1)], 1)
-        return F.normalize(self.out(pooled), dim=-1)
+        return F.normalize(self.out(self.gaze(self.layers(seen))), dim=-1)
+
+
+class Sight(nn.Module):
+    """Grey pictures of any size to some numbers, in their own proportions.
+
+    Shape:
+        - Input: (batch, height, width) in [0, 1], looked at `rows` high
+        - Output: (batch, out)
+    """
+
+    def __init__(self, blocks: Sequence[int], rows: int, out: int) -> None:
+        super().__init__()
+        self.rows = rows
+        self.network = EfficientNetLite(blocks)
+        self.gaze = Gaze(FEATURES)
+        self.out = nn.Linear(2 * FEATURES, out)
+
+    def forward(self, gray: Tensor) -> Tensor:
+        """See the class."""
+        columns = max(FEWEST_COLUMNS, round(self.rows * gray.shape[-1] / gray.shape[-2]))
+        size = (self.rows, columns)
+        seen = F.interpolate(gray[:, None], size, mode="bilinear", antialias=True)[:, 0]
+        found: Tensor = self.out(self.gaze(self.network(photographed(seen))))
+        return found
 
 
 class JointSpace(nn.Module):
-    """What is learned here: linear maps of sight's features and of pooled text, and a tower for sounds."""
+    """What is learned: sight, a tower for sounds, and a linear map of pooled text."""
 
-    def __init__(self, widths: Sequence[int], dimensions: int, text_width: int) -> None:
+    def __init__(
+        self, blocks: Sequence[int], widths: Sequence[int], dimensions: int, text_width: int
+    ) -> None:
         super().__init__()
-        self.picture = nn.Linear(FEATURES, dimensions)
+        self.sight = Sight(blocks, SEEN_ROWS, dimensions)
         self.sound = Tower(widths, dimensions)
         self.text = nn.Linear(text_width, dimensions)
 
-
-def look(sight: EfficientNetLite, gray: Tensor, heights: Sequence[int] = (ROWS, SEEN_ROWS)) -> Tensor:
-    """Mean features of grey pictures, in their own proportions.
-
-    They are made `heights` high, one after another: first ROWS, as coarse as those that were learned from,
-    then what sight is used to.
-
-    Shape:
-        - Input: (batch, height, width) in [0, 1]
-        - Output: (batch, FEATURES)
-    """
-    rows = gray[:, None]
-    for height in heights:
-        columns = max(FEWEST_COLUMNS, round(height * gray.shape[-1] / gray.shape[-2]))
-        rows = F.interpolate(rows, (height, columns), mode="bilinear", antialias=True)
-    found: Tensor = sight(photographed(rows[:, 0])).mean((2, 3))
-    return found
+    def picture(self, gray: Tensor) -> Tensor:
+        """Grey pictures (batch, height, width) in [0, 1] to unit vectors (batch, dimensions)."""
+        return F.normalize(self.sight(gray), dim=-1)
 
 
 def heard_rows(samples: Tensor, rate_hz: int, spec: MelSpec) -> Tensor:
@@ -144,14 +171,13 @@ class TinyEmbedder:
     senses: frozenset[Sense] = frozenset({"picture", "sound", "text"})
     logit_scale = 100.0
 
-    def __init__(self, sight: EfficientNetLite, space: JointSpace, words: TextEncoder, spec: MelSpec) -> None:
-        self._sight, self._space, self._words, self._spec = sight, space, words, spec
+    def __init__(self, space: JointSpace, words: TextEncoder, spec: MelSpec) -> None:
+        self._space, self._words, self._spec = space, words, spec
         self._device = space.text.weight.device
 
     def picture(self, pixels: Tensor) -> Tensor:
         """See `Embedder`."""
-        features = look(self._sight, pixels.to(self._device).mean(1))
-        return F.normalize(self._space.picture(features), dim=-1)
+        return self._space.picture(pixels.to(self._device).mean(1))
 
     def sound(self, samples: Tensor, rate_hz: int) -> Tensor:
         """See `Embedder`."""
@@ -185,14 +211,13 @@ def load_tiny(folder: Path, device: torch.device) -> TinyEmbedder:
     """
     where = folder / "config.json"
     config = settings_of(TowerConfig, read_json(where), str(where))
-    sight = EfficientNetLite(config.blocks)
-    space = JointSpace(config.widths, config.dimensions, config.text_width)
+    space = JointSpace(config.blocks, config.widths, config.dimensions, config.text_width)
     weights = folder / "model.safetensors"
     stored = checked(weights, lambda: load_file(weights))
     plain = {key: value.float() for key, value in stored.items()}
-    checked(weights, lambda: nn.ModuleDict({"sight": sight, "space": space}).load_state_dict(plain))
+    checked(weights, lambda: space.load_state_dict(plain))
     lender, other = find("tiny", "image"), find("tiny", "audio")
     book = read_wordbook(lender.path).common(read_wordbook(other.path))
     words = replace(load_text_encoder(lender, torch.float32, device), wordbook=book)
     spec = MelSpec.from_dict(config.mel_spec, str(where))
-    return TinyEmbedder(settled(sight, device), settled(space, device), words, spec)
+    return TinyEmbedder(settled(space, device), words, spec)
