@@ -21,7 +21,7 @@ MEL_SPEC = {
 }  # fmt: skip
 #: What the package takes where the user says nothing: judged on pairs, see docs/journal.md.
 IMAGE_ADVICE = {"image_guidance": 5.0}
-AUDIO_ADVICE = {"audio_guidance": 3.0, "audio_weight": 0.5, "blend": "lighten", "griffin_lim_iterations": 1}
+AUDIO_ADVICE = {"audio_guidance": 3.0, "audio_weight": 0.5, "blend": "lighten", "griffin_lim_iterations": 4}
 PARTS = {
     "scheduler": ["diffusers", "DDIMScheduler"],
     "text_encoder": ["transformers", "CLIPTextModel"],

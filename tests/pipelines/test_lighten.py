@@ -3,7 +3,16 @@
 import pytest
 import torch
 
-from eidophone.pipelines.lighten import lighter, turned
+from eidophone.pipelines.lighten import (
+    GRAIN,
+    HEADROOM,
+    MARGIN,
+    aside,
+    beneath,
+    grained,
+    lighter,
+    turned,
+)
 
 EVENT, BLANK = torch.zeros(1, 1, 8, 24), torch.zeros(1, 3, 8, 24)
 EVENT[..., 4:8] = 0.9
@@ -13,7 +22,8 @@ EVENT[..., 4:8] = 0.9
 def test_the_smaller_share_is_dimmed(share: float, levels: tuple[float, float]) -> None:
     drawing, sound = torch.full((2, 3, 8, 24), 0.9), torch.full((2, 1, 8, 24), 0.9)
     none = torch.zeros(2, 3, 8, 24)
-    assert torch.allclose(lighter(drawing, 0 * sound, share), levels[0] * drawing)
+    quiet = levels[0] * HEADROOM * (1 - GRAIN) * drawing
+    assert torch.allclose(lighter(drawing, 0 * sound, share), quiet)
     assert torch.allclose(lighter(none, sound, share), levels[1] * sound.expand(-1, 3, -1, -1))
     assert torch.allclose(lighter(drawing, sound, share), drawing)
 
@@ -46,3 +56,46 @@ def test_moments_are_whole_strides() -> None:
     drawing[..., :7] = 1.0
     moved = turned(drawing, EVENT, stride=8)
     assert torch.equal(moved, EVENT.roll(8, -1))
+
+
+def drawn(columns: range, level: float = 0.8, width: int = 64) -> torch.Tensor:
+    canvas = torch.zeros(1, 3, 8, width)
+    canvas[..., columns.start : columns.stop] = level * torch.linspace(0.4, 1, len(columns))
+    return canvas
+
+
+@pytest.mark.parametrize("columns", [range(20, 40), range(20), range(44, 64)])
+def test_a_drawing_goes_to_the_beginning_whole(columns: range) -> None:
+    moved = aside(drawn(columns))
+    assert torch.equal(moved, drawn(range(MARGIN, MARGIN + 20)))
+
+
+def test_a_drawing_that_is_cut_by_the_edge_is_made_whole() -> None:
+    assert torch.equal(aside(drawn(range(20, 40)).roll(34, -1)), drawn(range(MARGIN, MARGIN + 20)))
+
+
+@pytest.mark.parametrize("canvas", [drawn(range(64)), drawn(range(5, 60)), torch.zeros(1, 3, 8, 64)])
+def test_a_canvas_without_an_empty_stretch_stays(canvas: torch.Tensor) -> None:
+    assert torch.equal(aside(canvas), canvas)
+
+
+def test_every_drawing_moves_by_itself() -> None:
+    both = torch.cat([drawn(range(10, 20)), drawn(range(30, 60))])
+    assert torch.equal(aside(both), torch.cat([aside(one[None]) for one in both]))
+
+
+def test_a_drawing_is_dimmed_over_a_quiet_sound_only() -> None:
+    drawing = drawn(range(20, 40))
+    sounds = torch.stack([torch.full((1, 8, 64), level) for level in (0.2, 0.8)])
+    dimmed = beneath(drawing.expand(2, -1, -1, -1), sounds)
+    assert torch.allclose(dimmed[0], (0.2 + HEADROOM) * drawing[0])
+    assert torch.equal(dimmed[1], drawing[0])
+
+
+def test_a_drawing_shows_the_lines_and_gaps_of_its_sound() -> None:
+    drawing = drawn(range(20, 40), level=1.0)
+    sound = torch.zeros(1, 1, 8, 64)
+    sound[:, :, 2, :30] = 0.6
+    made = grained(drawing, sound)
+    assert torch.allclose(made[:, :, 2], drawing[:, :, 2])
+    assert torch.allclose(made[:, :, 5], (1 - GRAIN) * drawing[:, :, 5])

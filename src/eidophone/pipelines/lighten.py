@@ -7,21 +7,83 @@ place: in pictures of sounds the lighter one.
 import torch
 from torch import Tensor
 
+#: A column is empty where it has less than this share of the light of the lightest column.
+EMPTY = 0.15
+#: Empty columns that stay before a drawing that is moved.
+MARGIN = 6
+#: How much lighter than a sound's loudest parts a drawing may be; in the embedded family a quarter is 21 dB.
+HEADROOM = 0.25
+#: Share of a sound's places that are not louder than its loudest parts.
+LOUDEST = 0.98
+#: How deep the grain of a sound is pressed into a drawing; in the embedded family a tenth is 9 dB.
+GRAIN = 0.1
+
 
 def lighter(drawing: Tensor, sound: Tensor, share: float, stride: int = 1) -> Tensor:
-    """The lighter of two pictures in [0, 1], where the sound begins at the moment at which least is covered.
+    """The lighter of two pictures in [0, 1]: a drawing at the beginning, and a sound in what room is left.
 
     Args:
         drawing: (batch, channels, bands, columns).
         sound: Likewise, with as many channels or one.
         share: Of the sound, 0 to 1. The one with the smaller share is dimmed; at a half none is.
-        stride: Columns between the moments that are tried.
+        stride: Columns between the moments at which the sound may begin.
     """
+    drawing = beneath(aside(drawing), sound)
     drawing, sound = min(1.0, 2 - 2 * share) * drawing, min(1.0, 2 * share) * sound
-    return torch.maximum(drawing, turned(drawing, sound, stride))
+    return torch.maximum(grained(drawing, sound, stride), turned(drawing, sound, stride))
 
 
-def turned(drawing: Tensor, sound: Tensor, stride: int = 1) -> Tensor:
+def aside(drawing: Tensor) -> Tensor:
+    """Each drawing turned around in time so that its longest empty stretch is the canvas's end.
+
+    Listeners need a stretch of sound with nothing beside it: a drawing in the middle leaves two short ones.
+    A drawing without an empty stretch of twice MARGIN stays where it is.
+
+    Args:
+        drawing: (batch, channels, bands, columns) in [0, 1].
+    """
+    light = drawing.mean((1, 2))
+    full = light >= EMPTY * light.amax(-1, keepdim=True)
+    return torch.stack([one.roll(_shift(where), -1) for one, where in zip(drawing, full, strict=True)])
+
+
+def _shift(full: Tensor) -> int:
+    """Columns by which a drawing moves, of a row that says which of its columns are not empty."""
+    places = full.nonzero()[:, 0]
+    gaps = torch.diff(places, append=places[:1] + len(full)) - 1
+    widest = int(gaps.argmax())
+    begins = int(places[(widest + 1) % len(places)])
+    return MARGIN - begins if int(gaps[widest]) >= 2 * MARGIN else 0
+
+
+def beneath(drawing: Tensor, sound: Tensor) -> Tensor:
+    """Each drawing dimmed as a whole to at most HEADROOM above the loudest parts of its sound.
+
+    Args:
+        drawing, sound: As in `lighter`.
+    """
+    return drawing * (loudest(sound) + HEADROOM).clamp(max=1)
+
+
+def loudest(sound: Tensor) -> Tensor:
+    """How light the loudest parts of each sound are, (batch, 1, 1, 1)."""
+    return sound.flatten(1).quantile(LOUDEST, 1)[:, None, None, None]
+
+
+def grained(drawing: Tensor, sound: Tensor, stride: int = 1) -> Tensor:
+    """Each drawing with the grain of its sound, turned to where most of it is covered.
+
+    A tenth is hardly seen, but decibels are drawn: what plays in the drawing's place is the sound's own lines
+    and gaps, not plain noise.
+
+    Args:
+        drawing, sound, stride: As in `lighter`.
+    """
+    grain = turned(drawing, sound, stride, most=True) / loudest(sound).clamp(min=1e-3)
+    return drawing * (1 - GRAIN + GRAIN * grain.clamp(max=1))
+
+
+def turned(drawing: Tensor, sound: Tensor, stride: int = 1, most: bool = False) -> Tensor:
     """Each sound turned around in time, its end before its beginning, to where the drawing leaves most room.
 
     What both pictures have in common is as little as it can be. Of equally good moments the earliest is
@@ -30,8 +92,9 @@ def turned(drawing: Tensor, sound: Tensor, stride: int = 1) -> Tensor:
     Args:
         drawing, sound: As in `lighter`.
         stride: Columns between the moments that are tried.
+        most: The opposite: have as much in common as they can.
     """
     shifts = range(0, sound.shape[-1], stride)
-    covered = [torch.minimum(drawing, sound.roll(shift, -1)).sum((1, 2, 3)) for shift in shifts]
-    best = torch.stack(covered).argmin(0).tolist()
+    covered = torch.stack([torch.minimum(drawing, sound.roll(n, -1)).sum((1, 2, 3)) for n in shifts])
+    best = (covered.argmax(0) if most else covered.argmin(0)).tolist()
     return torch.stack([one.roll(shifts[n], -1) for one, n in zip(sound, best, strict=True)])
