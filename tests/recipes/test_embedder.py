@@ -12,8 +12,9 @@ pytest.importorskip("mido", reason="needs the recipes extra")
 from benchmarks.judging import Ledger
 from benchmarks.pairs import PAIRS, SYNONYMS, picture_side, sound_side
 
-from eidophone.models.embedders.tiny import load_tiny
-from recipes import embedder, judge
+from eidophone.models.embedders.tiny import Sight, load_tiny
+from recipes import backbone, embedder, judge
+from recipes.config import Run
 from recipes.drawings import HALVES, slugs, table
 from recipes.pictures import concepts
 from recipes.repainted import repainted
@@ -58,6 +59,15 @@ def test_a_stopped_run_ends_where_an_unbroken_one_does(trained: Path, recipe: ob
         recipe.main(["--config", "smoke", "--work", str(tmp_path), "--device", "cpu", *stop])
     ours, theirs = (torch.load(f / f"{name}.pt", weights_only=True)["mean"] for f in (tmp_path, trained))
     assert all(torch.equal(value, theirs[key]) for key, value in ours.items())
+
+
+@pytest.mark.slow
+def test_edges_and_corners_stay_as_they_were_while_the_rest_learns(trained: Path) -> None:
+    run = Run.open("smoke", trained, "cpu")
+    sight = Sight(backbone.blocks_of(run, "lite1"), 128, 40)
+    backbone.teach(run, "lite1", sight)
+    learns = [any(p.requires_grad for p in layer.parameters()) for layer in sight.network.layers]
+    assert learns == [n > backbone.SETTLED for n in range(len(learns))]
 
 
 def test_no_set_of_drawings_is_in_both_halves() -> None:
