@@ -75,6 +75,9 @@ def items(part: str) -> list[Item]:
         ]
         sounds = [Item(word, "", c, ("", word), SOUND_ALONE) for word, c in SYNONYMS["heard"]]
         return pictures + sounds
+    if part == "plain":
+        missing = [c for _, c in SYNONYMS["heard"] if c not in sound_side()]
+        return [Item(n, "", n, ("", sound_prompt(n)), SOUND_ALONE) for n in missing]
     return [Item(f"{a}+{b}", a, b, (picture_prompt(a), sound_prompt(b)), {}) for a, b in PAIRS]
 
 
@@ -174,7 +177,8 @@ def best_of(ledger: Ledger) -> str:
 
 def seen_words(ledger: Ledger) -> str:
     """How often the plain words of the synonyms' concepts are right, for comparison."""
-    sides = {"picture": [c for _, c in SYNONYMS["seen"]], "sound": [c for _, c in SYNONYMS["heard"]]}
+    heard = [c for _, c in SYNONYMS["heard"]]
+    sides = {"picture": [c for _, c in SYNONYMS["seen"]], "sound": heard, "plain": heard}
     found = [
         row.get("seen", row.get("heard"))
         for part, wanted in sides.items()
@@ -202,7 +206,7 @@ def table(ledger: Ledger) -> dict[str, str]:
     }
 
 
-PARTS = ("ceilings", "sound", "picture", "compose", "imprint", "synonym", "costs")
+PARTS = ("ceilings", "sound", "picture", "compose", "imprint", "synonym", "plain", "costs")
 
 
 def main() -> None:

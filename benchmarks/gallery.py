@@ -21,15 +21,15 @@ from eidophone.models.tagger import load_tagger
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 FORM = "a painting of {}, grayscale, black background"
 PAIRS = (
-    ("frogs", "frog croaking"),
-    ("cute dogs", "dog barking"),
-    ("owls", "birds singing sweetly"),
-    ("castle towers", "church bell ringing"),
-    ("furry kittens", "cat purring"),
-    ("trains", "train whistling"),
-    ("roosters", "rooster crowing"),
-    ("guitars", "guitar playing"),
-    ("clocks", "clock ticking"),
+    ("a frog", "frog croaking"),
+    ("a cute dog", "dog barking"),
+    ("an owl", "birds singing sweetly"),
+    ("a castle", "church bell ringing"),
+    ("a furry kitten", "cat purring"),
+    ("a train", "train whistling"),
+    ("a rooster", "rooster crowing"),
+    ("a guitar", "guitar playing"),
+    ("a clock", "clock ticking"),
 )
 CANDIDATES, SEED = 16, 1234
 
