@@ -9,7 +9,7 @@ BIN := .venv/bin
 .PHONY: demo test lint bench clean
 
 demo: .venv/ready
-	$(BIN)/eidophone compose "a painting of owls, grayscale, black background" "birds singing sweetly"
+	$(BIN)/eidophone compose "a painting of a frog, grayscale, black background" "frog croaking"
 
 test: lint
 	$(BIN)/python -m pytest -q
