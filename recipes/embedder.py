@@ -105,7 +105,7 @@ def windows(run: Run, development: bool = False) -> tuple[np.ndarray, list[str]]
 def replayed(pictures: np.ndarray, spec: MelSpec, seed: int) -> np.ndarray:
     """What is seen of mel pictures after Griffin-Lim has played them: uint8 (N, ROWS, COLUMNS)."""
     rng, out = np.random.default_rng(seed), []
-    for picture in torch.from_numpy(pictures).float() / 255:
+    for picture in as_light(pictures):
         player = GriffinLim(spec, int(rng.choice((1, 1, 4))))
         sound = player(log_mel_from_picture(picture[None], spec))
         out.append((255 * heard_rows(sound, spec.rate_hz, spec)[0]).round().to(torch.uint8))
@@ -309,8 +309,7 @@ def measure(run: Run, space: JointSpace) -> dict[str, float]:
     plain = spoken(space, [f"a painting of {captions.article(concepts()[n]['one'][0])}" for n in shapes])
     heard, played = windows(run, development=True)
     with torch.no_grad():
-        parts = torch.from_numpy(halved(heard)).split(64)
-        sounds = torch.cat([space.sound(part.float() / 255) for part in parts])
+        sounds = torch.cat([space.sound(part) for part in as_light(halved(heard)).split(64)])
     tones = list(dict.fromkeys(played))
     calls = spoken(space, [sound_concepts()[n].captions[0] for n in tones])
     both = [n for n in tones if n in shapes]

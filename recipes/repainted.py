@@ -14,7 +14,7 @@ from eidophone.models.load import Loader
 from eidophone.pipelines.lighten import lighter
 from recipes.config import Run
 from recipes.kept import kept_arrays
-from recipes.scenes import scenes
+from recipes.scenes import as_light, scenes
 
 STEPS = 25
 #: A walk of so many steps is entered at one of these: early ones leave little but the outline.
@@ -39,7 +39,7 @@ def repainted(pictures: np.ndarray, seed: int, device: torch.device, role: Role 
     painter = model.guided(silent, silent, 1.0)
     rng, out = np.random.default_rng(seed), []
     for first in range(0, len(pictures), AT_ONCE):
-        gray = torch.from_numpy(pictures[first : first + AT_ONCE]).to(device).float() / 255
+        gray = as_light(pictures[first : first + AT_ONCE]).to(device)
         clean = model.encode(gray[:, None].expand(-1, 3, -1, -1))
         noise = torch.from_numpy(rng.standard_normal(clean.shape, np.float32)).to(device)
         scheduler = make_scheduler("ddim", model.schedule, STEPS)
@@ -56,7 +56,7 @@ def laid_over(pictures: np.ndarray, sounds: np.ndarray, seed: int) -> np.ndarray
     rng, out = np.random.default_rng(seed), []
     for picture in pictures:
         planes = (picture, sounds[rng.integers(len(sounds))])
-        drawing, sound = (torch.from_numpy(plane)[None, None].float() / 255 for plane in planes)
+        drawing, sound = (as_light(plane)[None, None] for plane in planes)
         made = lighter(drawing, sound, float(rng.uniform(*SHARES)), STRIDE)
         out.append((255 * made[0, 0]).round().to(torch.uint8).numpy())
     return np.stack(out)

@@ -119,9 +119,9 @@ class Shown:
         return torch.stack(out)
 
 
-def as_light(picture: np.ndarray) -> Tensor:
-    """uint8 as float in [0, 1]."""
-    return torch.from_numpy(picture).float() / 255
+def as_light(pictures: np.ndarray) -> Tensor:
+    """Pictures uint8, of any shape, as float32 in [0, 1]."""
+    return torch.from_numpy(pictures).float() / 255
 
 
 def one_varied(rng: np.random.Generator, picture: Tensor, sound: Tensor, strength: float) -> Tensor:
