@@ -23,16 +23,16 @@ from torch.nn import functional as F
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from eidophone.media.files import write_atomically
-from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import log_mel_from_picture
 from eidophone.media.vocoder import GriffinLim
 from eidophone.models.cards import package_folder
 from eidophone.models.embedders.tiny import JointSpace, heard_rows
 from recipes import backbone, captions, fetch, text
 from recipes.config import HERE, Run, command_line, opened
-from recipes.export import MEL_SPEC, write
+from recipes.export import write
 from recipes.kept import kept_arrays
 from recipes.loop import Loss, Plan, fit
+from recipes.mel import ROUNDS, SPEC
 from recipes.pictures import concepts
 from recipes.repainted import repainted, repainted_scenes
 from recipes.scenes import (
@@ -102,13 +102,13 @@ def windows(run: Run, development: bool = False) -> tuple[np.ndarray, list[str]]
     return data["pictures"][chosen], [names[i] for i in data["concept"][chosen]]
 
 
-def replayed(pictures: np.ndarray, spec: MelSpec, seed: int) -> np.ndarray:
+def replayed(pictures: np.ndarray, seed: int) -> np.ndarray:
     """What is seen of mel pictures after Griffin-Lim has played them: uint8 (N, ROWS, COLUMNS)."""
     rng, out = np.random.default_rng(seed), []
     for picture in as_light(pictures):
-        player = GriffinLim(spec, int(rng.choice((1, 1, 4))))
-        sound = player(log_mel_from_picture(picture[None], spec))
-        out.append((255 * heard_rows(sound, spec.rate_hz, spec)[0]).round().to(torch.uint8))
+        player = GriffinLim(SPEC, int(rng.choice((1, 1, ROUNDS))))
+        sound = player(log_mel_from_picture(picture[None], SPEC))
+        out.append((255 * heard_rows(sound, SPEC.rate_hz, SPEC)[0]).round().to(torch.uint8))
     return torch.stack(out).numpy()
 
 
@@ -123,7 +123,7 @@ def sounds_of(run: Run, count: int) -> tuple[np.ndarray, list[str]]:
     def _played() -> dict[str, np.ndarray]:
         plain, again = np.array_split(pictures[chosen], 2)
         again = repainted(again, run["seed"] + 7, run.device, "audio")
-        return {"played": replayed(np.concatenate([plain, again]), MelSpec(**MEL_SPEC), 0)}
+        return {"played": replayed(np.concatenate([plain, again]), 0)}
 
     played = kept_arrays(run.work / "replayed.npz", _played)["played"]
     return np.concatenate([halved(pictures), played]), names + [names[i] for i in chosen]
@@ -336,7 +336,7 @@ def export(run: Run, space: JointSpace, folder: Path) -> None:
         "blocks": list(backbone.blocks_of(run, NETWORK)),
         "widths": settings["widths"],
         "dimensions": settings["dimensions"],
-        "mel_spec": MEL_SPEC,
+        "mel_spec": SPEC.to_dict(),
         "text_width": space.text.in_features,
         "text_encoder": fetch.sha256(encoder),
     }

@@ -13,15 +13,14 @@ from transformers import CLIPTextModel
 
 from recipes import codec, pixels, text, unet
 from recipes.config import Run
+from recipes.mel import ROUNDS, SPEC
 from recipes.textures import HEIGHT, WIDTH
 
-MEL_SPEC = {
-    "rate_hz": 22050, "n_fft": 1024, "window": 1024, "hop": 256, "bands": 128, "low_hz": 0, "high_hz": 8000,
-    "floor": 0.001, "ceiling": 20.0,
-}  # fmt: skip
 #: What the package takes where the user says nothing: judged on pairs, see docs/journal.md.
 IMAGE_ADVICE = {"image_guidance": 5.0}
-AUDIO_ADVICE = {"audio_guidance": 3.0, "audio_weight": 0.5, "blend": "lighten", "griffin_lim_iterations": 4}
+AUDIO_ADVICE = {
+    "audio_guidance": 3.0, "audio_weight": 0.5, "blend": "lighten", "griffin_lim_iterations": ROUNDS,
+}  # fmt: skip
 PARTS = {
     "scheduler": ["diffusers", "DDIMScheduler"],
     "text_encoder": ["transformers", "CLIPTextModel"],
@@ -70,6 +69,6 @@ def export(run: Run, folder: Path) -> Path:
     codec.load(run).half().save_pretrained(folder / "image" / "vae")
     canvas = {"canvas": [HEIGHT, WIDTH]}
     write(folder / "image" / "eidophone.json", canvas | IMAGE_ADVICE)
-    write(folder / "audio" / "eidophone.json", canvas | AUDIO_ADVICE | {"mel_spec": MEL_SPEC})
+    write(folder / "audio" / "eidophone.json", canvas | AUDIO_ADVICE | {"mel_spec": SPEC.to_dict()})
     export_pixels(run, folder)
     return folder

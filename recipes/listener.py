@@ -33,8 +33,9 @@ from eidophone.media.files import write_atomically, write_text
 from eidophone.models.captioners.tagged import FOLDER
 from eidophone.models.cards import package_folder
 from eidophone.models.tagger import CONFIG, RATE_HZ, WEIGHTS, Tagger, load_tagger
+from recipes.mel import SPEC
 from recipes.sounds import concepts
-from recipes.takes import DEV_FOLD, SAMPLING_PLUS, SPEC, TRAIN
+from recipes.takes import DEV_FOLD, SAMPLING_PLUS, TRAIN
 
 Floats = NDArray[np.float32]
 

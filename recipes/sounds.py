@@ -1,9 +1,9 @@
 """Packs sounds as mel pictures with their concept: recordings, a soundfont and sound models, checked by ear.
 
 `python -m recipes.sounds` writes work/sounds.npz, a contact sheet and a report. The ear is YAMNet (tagger):
-a window stays only if the tagger hears its concept, and a concept stays only if it survives the way through a
-picture and one of two kinds of Griffin-Lim. A concept's windows are kept in work/sounds/, so a run goes on
-where it stopped.
+a window stays only if the tagger hears its concept, in itself and in what is left of it when it was drawn as
+a mel picture and played again as this family plays. A concept's windows are kept in work/sounds/, so a run
+goes on where it stopped.
 
 The pack: `pictures` uint8 (N, 128, 288), white is loud, low pitch at the bottom; `concept` (N,) index into
 `concepts`; `split` (N,) 0 to train on, 1 for development; `source` (N,); `spec` the settings as JSON.
@@ -25,20 +25,19 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from eidophone.media.spectrogram import log_mel, log_mel_from_picture, picture_from_log_mel
-from eidophone.media.vocoder import GriffinLim
 from eidophone.models.tagger import RATE_HZ, Tagger, load_tagger
 from recipes import takes
-from recipes.takes import DEV, FRAMES, SPEC, TRAIN, Concept, Take
+from recipes.mel import PLAYER, SPEC
+from recipes.takes import DEV, FRAMES, TRAIN, Concept, Take
 
 HERE = Path(__file__).parent
-RECIPE = 1  # to be raised when takes.py or soundfont.py make other sounds than before
+RECIPE = 2  # to be raised when takes.py or soundfont.py make other sounds than before
 TOP = 5  # how many of the tagger's guesses count as heard
-FEWEST = 8  # windows that a concept needs
-SURVIVAL = 0.2  # share of windows that must still be heard after the way through a picture
-# Momentum sharpens tones and strokes, but makes surf and wind drone; the plain kind leaves noise noise.
-PLAYERS = {"default": GriffinLim(SPEC), "plain": GriffinLim(SPEC, iterations=8, momentum=0)}
+FEWEST = 24  # windows to train on that a concept needs
+TRIES = 12  # rounds of variations of a concept that has too few windows
 SMOKE = {"bell": "bell", "flute": "pipe", "rain": "drops"}
 THUMB = (144, 64)
+AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -49,14 +48,12 @@ class Settings:
         train: Windows to train on.
         dev: Windows for development.
         levels: Grey levels of a stored picture; fewer make a smaller pack (28 is a step of 3.2 dB).
-        play: Windows of each concept that Griffin-Lim plays to the tagger; 0 leaves that out.
         seed: Of everything that is drawn.
     """
 
     train: int = 48
     dev: int = 8
     levels: int = 28
-    play: int = 8
     seed: int = 0
 
 
@@ -102,6 +99,44 @@ def confidence(ear: Tagger, found: Sequence[Take], concept: Concept) -> list[flo
     return torch.where(best >= table.topk(TOP).values[:, -1], best, 0).tolist()
 
 
+def heard_again(ear: Tagger, pictures: NDArray[np.uint8], concept: Concept) -> list[float]:
+    """`confidence` in what mel pictures, (N, bands, columns), sound like when they are played."""
+    drawn = torch.from_numpy(pictures).float() / 255
+    parts = [PLAYER(log_mel_from_picture(part, SPEC)).numpy() for part in drawn.split(AT_ONCE)]
+    sounds = [Take(takes.at_peak(sound), "", DEV) for part in parts for sound in part]
+    return confidence(ear, sounds, concept) if sounds else []
+
+
+@dataclass(frozen=True)
+class Listener:
+    """How surely a concept is heard in takes: in themselves, and when they were drawn and played.
+
+    Attributes:
+        ear: Hears; without one everything is sure.
+        concept: What is listened for.
+        levels: Grey levels of the pictures.
+    """
+
+    ear: Tagger | None
+    concept: Concept
+    levels: int
+
+    def plain(self, found: Sequence[Take]) -> list[float]:
+        """`confidence` in the takes themselves."""
+        return confidence(self.ear, found, self.concept) if self.ear and found else [1.0] * len(found)
+
+    def sure(self, found: Sequence[Take], plain: Sequence[float] | None = None) -> list[float]:
+        """The lesser confidence of both; `plain` if it is known already."""
+        both = list(self.plain(found) if plain is None else plain)
+        rows = [i for i, c in enumerate(both) if c > 0]
+        if not self.ear or not rows:
+            return both
+        drawn = pictures_of(whole_numbers([found[i] for i in rows]), self.levels)
+        for row, again in zip(rows, heard_again(self.ear, drawn, self.concept), strict=True):
+            both[row] = min(both[row], again)
+        return both
+
+
 def in_turns(found: Sequence[Take], sure: Sequence[float], count: int) -> list[Take]:
     """The surest takes, one of each origin in turn, so that no recording crowds out the others."""
     ranks: dict[str, int] = {}
@@ -112,57 +147,37 @@ def in_turns(found: Sequence[Take], sure: Sequence[float], count: int) -> list[T
     return [take for *_, take in sorted(order, key=lambda entry: entry[:2])[:count]]
 
 
-def listened(
-    concept: Concept, found: list[Take], ear: Tagger | None, settings: Settings, rng: np.random.Generator
-) -> Windows:
+def listened(found: list[Take], by: Listener, settings: Settings, rng: np.random.Generator) -> Windows:
     """The takes in which the concept is heard, filled up with variations that are heard too."""
-    sure = confidence(ear, found, concept) if ear else [1.0] * len(found)
-    chosen: list[Take] = []
+    plain = by.plain(found)
+    sure, chosen = by.sure(found, plain), list[Take]()
     for split, count in ((TRAIN, settings.train), (DEV, settings.dev)):
-        pool = [(take, c) for take, c in zip(found, sure, strict=True) if c > 0 and take.split == split]
-        if pool:
-            best = in_turns([t for t, _ in pool], [c for _, c in pool], count)
-            chosen += best + variations(concept, best, count - len(best), ear, rng)
+        rows = [i for i, take in enumerate(found) if take.split == split]
+        good = [i for i in rows if sure[i] > 0]
+        best = in_turns([found[i] for i in good], [sure[i] for i in good], count)
+        pool = [found[i] for i in rows if plain[i] > 0]
+        chosen += best + variations(pool, count - len(best), by, rng)
     kept = sum(c > 0 for c in sure)
-    whole = [np.rint(take.samples * 32767).astype(np.int16) for take in chosen]
-    samples = np.stack(whole) if whole else np.zeros((0, FRAMES), np.int16)
     return Windows(
-        samples, tuple(t.source for t in chosen), tuple(t.split for t in chosen), kept, len(found) - kept
-    )
+        whole_numbers(chosen), tuple(t.source for t in chosen), tuple(t.split for t in chosen), kept,
+        len(found) - kept,
+    )  # fmt: skip
 
 
-def variations(
-    concept: Concept,
-    pool: Sequence[Take],
-    count: int,
-    ear: Tagger | None,
-    rng: np.random.Generator,
-    tries: int = 3,
-) -> list[Take]:
-    """Up to `count` variations of a pool's takes in which the concept is still heard."""
+def whole_numbers(found: Sequence[Take]) -> NDArray[np.int16]:
+    """Samples of takes, (N, FRAMES), as they are kept."""
+    whole = [np.rint(take.samples * 32767).astype(np.int16) for take in found]
+    return np.stack(whole) if whole else np.zeros((0, FRAMES), np.int16)
+
+
+def variations(pool: Sequence[Take], count: int, by: Listener, rng: np.random.Generator) -> list[Take]:
+    """Up to `count` variations of a pool's takes in which the concept is heard."""
     made: list[Take] = []
-    for _ in range(tries):
-        if missing := max(count - len(made), 0):
-            fresh = [takes.varied(pool, rng) for _ in range(missing)]
-            sure = confidence(ear, fresh, concept) if ear else [1.0] * missing
-            made += [take for take, c in zip(fresh, sure, strict=True) if c > 0]
-    return made
-
-
-def heard_in(
-    ear: Tagger, concept: Concept, pictures: NDArray[np.uint8], player: GriffinLim = PLAYERS["default"]
-) -> list[bool]:
-    """Whether the concept is heard in each picture, (N, bands, columns), when it is played."""
-    logs = log_mel_from_picture(torch.from_numpy(pictures).float() / 255, SPEC)
-    found = [Take(takes.at_peak(sound), "", DEV) for part in logs.split(16) for sound in player(part).numpy()]
-    return [c > 0 for take in found for c in confidence(ear, [take], concept)]
-
-
-def survival(ear: Tagger, concept: Concept, pictures: NDArray[np.uint8]) -> dict[str, float]:
-    """Share of pictures in which the concept is heard when they are played, for each of PLAYERS."""
-    return {
-        name: float(np.mean(heard_in(ear, concept, pictures, player))) for name, player in PLAYERS.items()
-    }
+    for _ in range(TRIES):
+        if pool and len(made) < count:
+            fresh = [takes.varied(pool, rng) for _ in range(max(count, FEWEST))]
+            made += [take for take, c in zip(fresh, by.sure(fresh), strict=True) if c > 0]
+    return made[: max(count, 0)]
 
 
 # --- making --------------------------------------------------------------------------------------
@@ -172,7 +187,7 @@ def windows_of(
     name: str, concept: Concept, ear: Tagger | None, data: Path, work: Path, settings: Settings
 ) -> Windows:
     """A concept's windows: the stored ones if nothing that made them has changed, else fresh ones."""
-    facts = f"{RECIPE} {concept} {settings.train} {settings.dev} {settings.seed}"
+    facts = f"{RECIPE} {concept} {settings.train} {settings.dev} {settings.levels} {settings.seed}"
     made_by = hashlib.sha256(facts.encode()).hexdigest()
     file = work / f"{name}.npz"
     if file.exists():
@@ -182,7 +197,8 @@ def windows_of(
                 return Windows(stored["samples"], source, split, int(stored["kept"]), int(stored["dropped"]))
     seed = (settings.seed, zlib.crc32(name.encode()))
     found = takes.gather(concept, data, train=round(settings.train * 1.5), dev=settings.dev * 2, seed=seed)
-    windows = listened(concept, found, ear, settings, np.random.default_rng([*seed, 9]))
+    by = Listener(ear, concept, settings.levels)
+    windows = listened(found, by, settings, np.random.default_rng([*seed, 9]))
     work.mkdir(parents=True, exist_ok=True)
     part = work / f"{name}.part.npz"
     np.savez(part, **vars(windows), made_by=made_by)
@@ -190,24 +206,14 @@ def windows_of(
     return windows
 
 
-def pictures_of(windows: Windows, levels: int) -> NDArray[np.uint8]:
-    """Mel pictures, shape (N, bands, columns), of so many grey levels between 0 and 255."""
-    samples = torch.from_numpy(windows.samples).float() / 32767
-    if not len(samples):
+def pictures_of(samples: NDArray[np.int16], levels: int) -> NDArray[np.uint8]:
+    """Mel pictures (N, bands, columns) of sounds (N, FRAMES), of so many grey levels between 0 and 255."""
+    sounds = torch.from_numpy(samples).float() / 32767
+    if not len(sounds):
         return np.zeros((0, SPEC.bands, takes.COLUMNS), np.uint8)
-    drawn = torch.cat([picture_from_log_mel(log_mel(part, SPEC), SPEC) for part in samples.split(16)])
+    drawn = torch.cat([picture_from_log_mel(log_mel(part, SPEC), SPEC) for part in sounds.split(AT_ONCE)])
     steps = (drawn.clamp(0, 1) * (levels - 1)).round()
     return (steps * (255 / (levels - 1))).round().to(torch.uint8).numpy()
-
-
-def spread(pictures: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
-    """Up to `count` pictures, evenly from the first to the last.
-
-    >>> spread(np.arange(9), 3).tolist()
-    [0, 4, 8]
-    """
-    places = np.linspace(0, len(pictures) - 1, min(count, len(pictures))).round().astype(int)
-    return pictures[places]
 
 
 def contact_sheet(pictures: dict[str, NDArray[np.uint8]], file: Path, across: int = 10) -> None:
@@ -230,18 +236,15 @@ def build(wanted: dict[str, Concept], ear: Tagger | None, data: Path, out: Path,
     report = {}
     for name, concept in wanted.items():
         windows = windows_of(name, concept, ear, data, out / "sounds", settings)
-        drawn = pictures_of(windows, settings.levels)
-        played = spread(drawn, settings.play)
-        lives = survival(ear, concept, played) if ear and len(played) else {}
-        enough = windows.kept >= FEWEST
-        fine = enough and max(lives.values(), default=1.0) >= SURVIVAL
+        train = windows.split.count(TRAIN)
+        fine = train >= min(FEWEST, settings.train)
         report[name] = {
-            "kept": windows.kept, "dropped": windows.dropped, "train": windows.split.count(TRAIN),
-            "dev": windows.split.count(DEV), "heard_after_griffin_lim": lives, "in_pack": fine,
+            "kept": windows.kept, "dropped": windows.dropped, "train": train,
+            "dev": windows.split.count(DEV), "in_pack": fine,
         }  # fmt: skip
         print(name, json.dumps(report[name]), flush=True)
         if fine:
-            made[name] = windows, drawn
+            made[name] = windows, pictures_of(windows.samples, settings.levels)
     save(made, out / "sounds.npz")
     contact_sheet({name: drawn for name, (_, drawn) in made.items()}, out / "sounds.png")
     (out / "sounds.json").write_text(json.dumps(report, indent=1))
@@ -282,7 +285,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, default in vars(Settings()).items():
         parser.add_argument(f"--{name}", type=int, default=default, help=f"see Settings (default: {default})")
     args = parser.parse_args(argv)
-    settings = Settings(args.train, args.dev, args.levels, args.play, args.seed)
+    settings = Settings(args.train, args.dev, args.levels, args.seed)
     wanted = concepts()
     if unknown := sorted(set(args.only or ()) - wanted.keys()):
         parser.error(f"no concept {unknown[0]!r}; there are: {', '.join(wanted)}")

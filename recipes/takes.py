@@ -14,21 +14,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from eidophone.media.audio import read_sound, resample
-from eidophone.media.mel import MelSpec
 from recipes import fetch
+from recipes.mel import SPEC
 from recipes.soundfont import Preset, render
 
-SPEC = MelSpec(
-    rate_hz=22_050,
-    n_fft=1024,
-    window=1024,
-    hop=256,
-    bands=128,
-    low_hz=0,
-    high_hz=8000,
-    floor=1e-3,
-    ceiling=20,
-)
 COLUMNS = 288
 FRAMES = SPEC.frames(COLUMNS)
 PEAK = 0.95
@@ -36,6 +25,7 @@ TRAIN, DEV = 0, 1
 DEV_FOLD = "4"
 SAMPLING_PLUS = {"1-40730-A", "2-96460-A"}  # the two ESC-10 clips that are neither CC0 nor CC-BY: left out
 DEV_PART = 0.2  # of each ambient recording, at its end
+SEMITONES = (-6, 3)  # how far a take is moved in pitch; lower ones outlast a mel picture more often
 SEAM = 220  # frames (10 ms) faded where a sound is cut and joined
 
 Floats = NDArray[np.float32]
@@ -243,7 +233,7 @@ def varied(takes: Sequence[Take], rng: Generator) -> Take:
     Takes must be of one split, so that nothing leaks.
     """
     first, second = (takes[i] for i in rng.integers(len(takes), size=2))
-    sound = shifted(repitched(first.samples, rng.uniform(-2, 2)), int(rng.integers(FRAMES)))
+    sound = shifted(repitched(first.samples, rng.uniform(*SEMITONES)), int(rng.integers(FRAMES)))
     if rng.random() < 0.3:
         sound = sound + rng.uniform(0.3, 0.9) * shifted(second.samples, int(rng.integers(FRAMES)))
     return Take(at_peak(sound, rng.uniform(0.6, PEAK)), f"{first.source}+varied", first.split)

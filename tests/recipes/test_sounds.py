@@ -10,7 +10,8 @@ import torch
 mido = pytest.importorskip("mido", reason="needs the recipes extra")
 
 from recipes import fetch, soundfont, sounds, tagger, takes  # noqa: E402
-from recipes.takes import DEV, FRAMES, SPEC, TRAIN, Take  # noqa: E402
+from recipes.mel import SPEC  # noqa: E402
+from recipes.takes import DEV, FRAMES, TRAIN, Take  # noqa: E402
 
 RNG = np.random.default_rng
 
@@ -74,6 +75,46 @@ def test_origins_take_turns() -> None:
     one = np.zeros(FRAMES, np.float32)
     found = [Take(one, f"a@{i}", TRAIN) for i in range(5)] + [Take(one, "b@0", TRAIN)]
     assert [t.origin for t in sounds.in_turns(found, [0.9, 0.8, 0.7, 0.6, 0.5, 0.1], 3)] == ["a", "b", "a"]
+
+
+class Ear:
+    """Hears a bell in what is loud."""
+
+    classes = ("Bell", *"abcdefgh")
+
+    def scores(self, sounds: torch.Tensor) -> torch.Tensor:
+        loud = sounds.square().mean(1).sqrt()
+        others = torch.linspace(0.1, 0.2, len(self.classes) - 1).expand(len(sounds), -1)
+        return torch.cat([loud[:, None], others], 1)[:, None]
+
+
+def test_a_take_counts_only_if_it_is_heard_when_drawn_and_played_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def player(logs: torch.Tensor) -> torch.Tensor:
+        """Plays nothing of what is low."""
+        return sounds_of(logs) * (logs.exp().sum(-1).argmax(-1) > SPEC.bands // 2)[:, None]
+
+    sounds_of = sounds.PLAYER
+    monkeypatch.setattr(sounds, "PLAYER", player)
+    bell = sounds.Concept(("Bell",), ())
+    by = sounds.Listener(Ear(), bell, levels=28)  # type: ignore[arg-type]
+    hertz = (4000.0, 300.0, 0.0)
+    found = [Take(tone(hz, 4, SPEC.rate_hz)[:FRAMES].numpy(), f"tone/{hz}", TRAIN) for hz in hertz]
+    plain, sure = by.plain(found), by.sure(found)
+    assert [c > 0 for c in plain] == [True, True, False]
+    assert [c > 0 for c in sure] == [True, False, False]
+    assert all(both <= alone for both, alone in zip(sure, plain, strict=True))
+
+
+def test_what_is_missing_is_filled_up_with_variations_that_are_heard() -> None:
+    by = sounds.Listener(Ear(), sounds.Concept(("Bell",), ()), levels=28)  # type: ignore[arg-type]
+    found = [
+        Take(takes.at_peak(tone(hz, 4, SPEC.rate_hz)[:FRAMES].numpy()), f"tone/{hz}@0", split)
+        for hz, split in ((700, TRAIN), (0, TRAIN), (800, DEV))
+    ]
+    windows = sounds.listened(found, by, sounds.Settings(train=5, dev=2), RNG(0))
+    assert windows.split == (TRAIN,) * 5 + (DEV,) * 2
+    assert (windows.kept, windows.dropped) == (2, 1)
+    assert windows.source[0] == "tone/700@0" and windows.source[1].endswith("+varied")
 
 
 def test_the_smoke_pack_has_what_it_says(tmp_path: Path) -> None:
