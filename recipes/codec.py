@@ -20,6 +20,7 @@ from recipes.data import canvases, sound_pictures
 from recipes.loop import Loss, Plan, fit
 
 PATCH = 8
+AT_ONCE = 16
 GRAIN = 0.5  # weight of the grain's difference
 DIRT = 0.03  # deviation of the noise on latents, so that a denoiser's small errors do not show
 #: Latent channels have their natural deviation to this power: 1 leaves structure first, 0 makes all equal.
@@ -157,6 +158,22 @@ def levelled(codec: PatchCodec, deviation: Tensor) -> PatchCodec:
     codec.analysis.bias *= factor
     codec.synthesis.weight /= factor[:, None, None, None]
     return codec
+
+
+@torch.no_grad()
+def encoded(codec: PatchCodec, pictures: np.ndarray) -> Tensor:
+    """Latents (N, channels, H / 8, W / 8) of pictures uint8 (N, H, W)."""
+    device = codec.analysis.weight.device
+    parts = [pictures[i : i + AT_ONCE] for i in range(0, len(pictures), AT_ONCE)]
+    return torch.cat([codec.encode(as_input(part, device)).latent_dist.mean for part in parts])
+
+
+@torch.no_grad()
+def through(codec: PatchCodec, pictures: np.ndarray) -> np.ndarray:
+    """What the codec leaves of pictures, uint8 (N, H, W)."""
+    made = [codec.decode(part).sample[:, 0] for part in encoded(codec, pictures).split(AT_ONCE)]
+    whole: np.ndarray = (127.5 * (torch.cat(made).clamp(-1, 1) + 1)).round().to(torch.uint8).cpu().numpy()
+    return whole
 
 
 def load(run: Run) -> PatchCodec:

@@ -1,7 +1,6 @@
 """Begins a denoiser from one that speaks of other latents; linear maps stand in between."""
 
 import torch
-from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from eidophone.models.load import Loader
@@ -20,8 +19,8 @@ def fitted(there: Tensor, here: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def translated(run: Run, which: str, net: UNet2DConditionModel) -> UNet2DConditionModel:
-    """`net`, a fresh denoiser of this run's latents, with what the elder's denoiser knows."""
+def translated(run: Run, which: str) -> dict[str, Tensor]:
+    """The state of the elder's denoiser, made to speak of this run's latents."""
     elder = Loader(torch.device("cpu"), torch.float32, offline=True).model(str(run.elder / which), "image")
     drawn, heard = canvases(run)[0], sound_pictures(run)[0]
     pictures = [kept[:: max(1, len(kept) // EXAMPLES)][:EXAMPLES] for kept in (drawn, heard)]
@@ -30,9 +29,8 @@ def translated(run: Run, which: str, net: UNet2DConditionModel) -> UNet2DConditi
     old = torch.cat([elder.vae.encode(x).latent_dist.mean * scale for x in inputs])
     new = torch.cat([coder.encode(x).latent_dist.mean for x in inputs])
     into, back = fitted(new, old), fitted(old, new)
-    known = elder.unet.state_dict()
+    known: dict[str, Tensor] = elder.unet.state_dict()
     known["conv_in.weight"] = torch.einsum("ochw,cd->odhw", known["conv_in.weight"], into)
     known["conv_out.weight"] = torch.einsum("dc,cihw->dihw", back, known["conv_out.weight"])
     known["conv_out.bias"] = back @ known["conv_out.bias"]
-    net.load_state_dict(known)
-    return net
+    return known

@@ -11,21 +11,25 @@ import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 
-from eidophone.models.patches import PatchCodec
+from eidophone.models.tagger import load_tagger
 from recipes import codec, text
 from recipes.config import Run
 from recipes.data import canvases, sound_phrases, sound_pictures
+from recipes.kept import kept_arrays
 from recipes.loop import Loss, Plan, fit, save_whole
+from recipes.sounds import concepts, heard_again
 from recipes.translate import translated
 from recipes.velocity import Task, levels
+from recipes.widen import widened
 
 DROP = 0.1  # share of captions replaced by the empty one, for guidance
 CAPTIONS_PER_SOUND = 24
+FEWEST_LASTING = 12  # windows of a concept
 
 
-def build(run: Run) -> UNet2DConditionModel:
+def build(run: Run, which: str) -> UNet2DConditionModel:
     """An untrained denoiser of LATENTS x 16 x 36; text enters at the two lower levels."""
-    settings, latents = run["unet"], run["codec"]["latents"]
+    settings, latents = run["unet"] | run[which], run["codec"]["latents"]
     return UNet2DConditionModel(
         sample_size=(16, 36),
         in_channels=latents,
@@ -33,6 +37,7 @@ def build(run: Run) -> UNet2DConditionModel:
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         block_out_channels=tuple(settings["channels"]),
+        time_embedding_dim=settings["channels"][-1],
         layers_per_block=1,
         cross_attention_dim=run["text"]["width"],
         attention_head_dim=settings["heads"],
@@ -70,12 +75,28 @@ class Lesson:
     roll: float
 
 
-@torch.no_grad()
-def encoded(coder: PatchCodec, pictures: np.ndarray, device: torch.device) -> Tensor:
-    """Scaled latents, float16 (N, channels, H / 8, W / 8), of pictures uint8 (N, H, W)."""
-    parts = [pictures[i : i + 16] for i in range(0, len(pictures), 16)]
-    means = [coder.encode(codec.as_input(p, device)).latent_dist.mean for p in parts]
-    return torch.cat(means).half().cpu()
+def lasting(run: Run) -> tuple[np.ndarray, list[str]]:
+    """The spectrograms to learn from in which the tagger still hears the concept after the codec.
+
+    Concepts of which fewer than FEWEST_LASTING are left keep all of theirs. Which they are is kept in
+    work/lasting.npz.
+    """
+    pictures, names = sound_pictures(run)
+    if not run.packs:
+        return pictures, names
+
+    def _heard() -> dict[str, np.ndarray]:
+        ear, known, coder = load_tagger(), concepts(), codec.load(run)
+        kept = np.zeros(len(names), bool)
+        for name in dict.fromkeys(names):
+            rows = [i for i, other in enumerate(names) if other == name]
+            kept[rows] = np.array(heard_again(ear, codec.through(coder, pictures[rows]), known[name])) > 0
+            if kept[rows].sum() < FEWEST_LASTING:
+                kept[rows] = True
+        return {"kept": kept}
+
+    kept = kept_arrays(run.work / "lasting.npz", _heard)["kept"]
+    return pictures[kept], [name for name, lasts in zip(names, kept, strict=True) if lasts]
 
 
 def heard(run: Run) -> tuple[np.ndarray, list[str]]:
@@ -83,7 +104,7 @@ def heard(run: Run) -> tuple[np.ndarray, list[str]]:
 
     The pictures are uint8 (N, HEIGHT, WIDTH).
     """
-    pictures, names = sound_pictures(run)
+    pictures, names = lasting(run)
     by_name = {name: [i for i, other in enumerate(names) if other == name] for name in dict.fromkeys(names)}
     out, kept = np.empty((run["canvases"]["sounds"], *pictures.shape[1:]), np.uint8), []
     for n in range(len(out)):
@@ -121,7 +142,7 @@ def make_lesson(run: Run, which: str) -> Lesson:
         first = [start[name] for name in names]
         count = [CAPTIONS_PER_SOUND] * len(names)
     conditions = text.encode(*text.load(run), texts).half().cpu()
-    latents = encoded(codec.load(run), pictures, run.device)
+    latents = codec.encoded(codec.load(run), pictures).half().cpu()
     return Lesson(
         latents, torch.tensor(first), torch.tensor(count), conditions, 0.0 if which == "image" else 0.5
     )
@@ -153,11 +174,12 @@ def train(run: Run, which: str, stop_after: int | None = None) -> UNet2DConditio
     """
     torch.manual_seed(run["seed"])
     settings = run[which]
-    net = build(run)
+    net = build(run, which)
     if run.elder:
-        net = translated(run, which, net)
+        net.load_state_dict(widened(translated(run, which), net))
     elif which == "audio":
-        net.load_state_dict(torch.load(run.work / "image.pt", map_location="cpu", weights_only=True)["mean"])
+        known = torch.load(run.work / "image.pt", map_location="cpu", weights_only=True)["mean"]
+        net.load_state_dict(widened(known, net))
     plan = Plan(
         steps=settings["steps"], rate=settings["rate"], seed=run["seed"], checkpoint_s=run["checkpoint_s"],
         stop_after=stop_after,
@@ -168,6 +190,6 @@ def train(run: Run, which: str, stop_after: int | None = None) -> UNet2DConditio
 
 def load(run: Run, which: str) -> UNet2DConditionModel:
     """The moving average of a denoiser so far."""
-    net = build(run)
+    net = build(run, which)
     net.load_state_dict(torch.load(run.work / f"{which}.pt", map_location="cpu", weights_only=True)["mean"])
     return net.to(run.device).eval().requires_grad_(False)

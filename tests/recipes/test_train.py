@@ -78,10 +78,11 @@ def test_the_coloured_pair_is_left_in_the_layout_of_if(
 def test_a_family_translated_to_its_own_latents_says_what_it_said(finished: Path, which: str) -> None:
     run = Run.open("smoke", finished, "cpu", finished / "tiny")
     told, noisy = torch.randn(1, 16, run["text"]["width"]), torch.randn(1, 4, 16, 36)
-    again = translated(run, which, unet.build(run)).eval()
+    again = unet.build(run, which)
+    again.load_state_dict(translated(run, which))
     stored = UNet2DConditionModel.from_pretrained(finished / "tiny" / which / "unet", dtype=torch.float32)
     with torch.no_grad():
-        said, expected = (net(noisy, torch.tensor(500), told).sample for net in (again, stored.eval()))
+        said, expected = (net(noisy, torch.tensor(500), told).sample for net in (again.eval(), stored.eval()))
     torch.testing.assert_close(said, expected, atol=2e-2 * float(expected.std()), rtol=0)
 
 
