@@ -11,12 +11,17 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 
-from recipes import codec, pixels, train, unet
+pytest.importorskip("mido", reason="needs the recipes extra")
+
+from eidophone.models.cards import package_folder
+from eidophone.models.patches import PatchCodec
+from recipes import codec, pixels, takes, train, unet
 from recipes.canvas import Pack, canvas, row
 from recipes.captions import caption
 from recipes.config import Run
 from recipes.loop import Plan
 from recipes.pictures import concepts
+from recipes.sounds import pictures_of
 from recipes.textures import HEIGHT, WIDTH, mel_row
 from recipes.translate import translated
 
@@ -110,6 +115,24 @@ def test_a_canvas_depends_on_its_number_alone() -> None:
         np.testing.assert_array_equal(first.picture, second.picture)
         assert first.picture.shape == (HEIGHT, WIDTH)
         assert 0 <= first.picture.min() <= first.picture.max() <= 1
+
+
+def test_windows_that_are_not_heard_behind_the_codec_teach_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    struck = [takes.at_peak(takes.bell(np.random.default_rng(i))) for i in range(6)]
+    bells = pictures_of(np.stack([(32767 * sound).astype(np.int16) for sound in struck]), 28)
+    np.savez(
+        tmp_path / "sounds.npz", pictures=np.concatenate([bells, np.zeros_like(bells[:3])] * 2),
+        concept=np.repeat([0, 1], 9), concepts=np.array(["bell", "owl"]), split=np.zeros(18),
+    )  # fmt: skip
+    shipped = PatchCodec.from_pretrained(package_folder("tiny/image") / "vae", dtype=torch.float32)
+    monkeypatch.setattr(codec, "load", lambda _: shipped)
+    monkeypatch.setattr(unet, "FEWEST_LASTING", 3)
+    pictures, names = unet.lasting(Run.open("cpu", tmp_path, "cpu"))
+    # no bell is an owl, so nothing of "owl" would be left, and all of it stays
+    assert 3 <= names.count("bell") <= 6 and names.count("owl") == 9
+    assert pictures[: names.count("bell")].max((1, 2)).all()
 
 
 def test_the_last_noise_level_hides_even_the_mean_of_a_canvas() -> None:

@@ -5,6 +5,8 @@ import torch
 from diffusers.models.embeddings import TimestepEmbedding, Timesteps
 from diffusers.models.resnet import ResnetBlock2D
 
+pytest.importorskip("mido", reason="needs the recipes extra")
+
 from recipes.config import Run
 from recipes.unet import build
 from recipes.widen import sources, widened
