@@ -5,7 +5,7 @@ from eidophone.media.vocoder import GriffinLim
 
 SPEC = MelSpec(
     rate_hz=22_050, n_fft=1024, window=1024, hop=256, bands=128, low_hz=0, high_hz=8000,
-    floor=1e-3, ceiling=20,
+    floor=1e-3, ceiling=20.0,
 )  # fmt: skip
 ROUNDS = 4  # of Griffin-Lim: of 120 own sounds the tagger heard 79, after one round 72, after eight 77
 PLAYER = GriffinLim(SPEC, ROUNDS)
