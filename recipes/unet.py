@@ -15,7 +15,6 @@ from eidophone.models.tagger import load_tagger
 from recipes import codec, text
 from recipes.config import Run
 from recipes.data import canvases, sound_phrases, sound_pictures
-from recipes.kept import kept_arrays
 from recipes.loop import Loss, Plan, fit, save_whole
 from recipes.sounds import concepts, heard_again
 from recipes.translate import translated
@@ -78,24 +77,17 @@ class Lesson:
 def lasting(run: Run) -> tuple[np.ndarray, list[str]]:
     """The spectrograms to learn from in which the tagger still hears the concept after the codec.
 
-    Concepts of which fewer than FEWEST_LASTING are left keep all of theirs. Which they are is kept in
-    work/lasting.npz.
+    Concepts of which fewer than FEWEST_LASTING are left keep all of theirs.
     """
     pictures, names = sound_pictures(run)
-    if not run.packs:
-        return pictures, names
-
-    def _heard() -> dict[str, np.ndarray]:
+    kept = np.ones(len(names), bool)
+    if run.packs:
         ear, known, coder = load_tagger(), concepts(), codec.load(run)
-        kept = np.zeros(len(names), bool)
         for name in dict.fromkeys(names):
-            rows = [i for i, other in enumerate(names) if other == name]
-            kept[rows] = np.array(heard_again(ear, codec.through(coder, pictures[rows]), known[name])) > 0
-            if kept[rows].sum() < FEWEST_LASTING:
-                kept[rows] = True
-        return {"kept": kept}
-
-    kept = kept_arrays(run.work / "lasting.npz", _heard)["kept"]
+            rows = np.array([i for i, other in enumerate(names) if other == name])
+            lasts = np.array(heard_again(ear, codec.through(coder, pictures[rows]), known[name])) > 0
+            if lasts.sum() >= FEWEST_LASTING:
+                kept[rows] = lasts
     return pictures[kept], [name for name, lasts in zip(names, kept, strict=True) if lasts]
 
 
