@@ -22,6 +22,8 @@ ENTERED = (10, 21)
 AT_ONCE = 16
 #: Share of a sound laid under a scene, from and to; columns between the moments at which it may begin.
 SHARES, STRIDE = (0.4, 0.6), 8
+#: Size of a scene over a sound, from and to.
+SIZES = (0.65, 1.0)
 
 
 @torch.inference_mode()
@@ -57,7 +59,7 @@ def laid_over(pictures: np.ndarray, sounds: np.ndarray, seed: int) -> np.ndarray
     for picture in pictures:
         planes = (picture, sounds[rng.integers(len(sounds))])
         drawing, sound = (as_light(plane)[None, None] for plane in planes)
-        made = lighter(drawing, sound, float(rng.uniform(*SHARES)), STRIDE)
+        made = lighter(drawing, sound, float(rng.uniform(*SHARES)), STRIDE, float(rng.uniform(*SIZES)))
         out.append((255 * made[0, 0]).round().to(torch.uint8).numpy())
     return np.stack(out)
 

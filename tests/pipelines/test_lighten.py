@@ -11,6 +11,7 @@ from eidophone.pipelines.lighten import (
     beneath,
     grained,
     lighter,
+    smaller,
     turned,
 )
 
@@ -23,9 +24,9 @@ def test_the_smaller_share_is_dimmed(share: float, levels: tuple[float, float]) 
     drawing, sound = torch.full((2, 3, 8, 24), 0.9), torch.full((2, 1, 8, 24), 0.9)
     none = torch.zeros(2, 3, 8, 24)
     quiet = levels[0] * HEADROOM * (1 - GRAIN) * drawing
-    assert torch.allclose(lighter(drawing, 0 * sound, share), quiet)
-    assert torch.allclose(lighter(none, sound, share), levels[1] * sound.expand(-1, 3, -1, -1))
-    assert torch.allclose(lighter(drawing, sound, share), drawing)
+    assert torch.allclose(lighter(drawing, 0 * sound, share, size=1), quiet)
+    assert torch.allclose(lighter(none, sound, share, size=1), levels[1] * sound.expand(-1, 3, -1, -1))
+    assert torch.allclose(lighter(drawing, sound, share, size=1), drawing)
 
 
 def test_a_sound_goes_where_nothing_is_drawn() -> None:
@@ -82,6 +83,26 @@ def test_a_canvas_without_an_empty_stretch_stays(canvas: torch.Tensor) -> None:
 def test_every_drawing_moves_by_itself() -> None:
     both = torch.cat([drawn(range(10, 20)), drawn(range(30, 60))])
     assert torch.equal(aside(both), torch.cat([aside(one[None]) for one in both]))
+
+
+@pytest.mark.parametrize("size", [0.25, 0.5, 0.8])
+def test_a_smaller_drawing_leaves_the_rest_black(size: float) -> None:
+    small = smaller(torch.ones(2, 3, 8, 64), size)
+    high, wide = round(8 * size), round(64 * size)
+    below = (8 - high) // 2
+    assert torch.allclose(small[..., below : below + high, :wide], torch.tensor(1.0))
+    assert float(small.sum()) == pytest.approx(2 * 3 * high * wide)
+
+
+def test_a_drawing_of_full_size_stays() -> None:
+    drawing = torch.rand(2, 3, 8, 64, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(smaller(drawing, 1.0), drawing)
+
+
+def test_a_smaller_drawing_leaves_a_sound_more_room() -> None:
+    drawing, sound = drawn(range(6, 60), level=1.0), torch.full((1, 1, 8, 64), 0.5)
+    free = [(lighter(drawing, sound, 0.5, size=size) == 0.5).float().mean() for size in (1.0, 0.8, 0.5)]
+    assert free == sorted(free) and free[0] < free[1] < free[2]
 
 
 def test_a_drawing_is_dimmed_over_a_quiet_sound_only() -> None:

@@ -101,12 +101,12 @@ def test_the_blend_is_what_the_paper_says(settings: dict) -> None:
 @pytest.mark.parametrize("view", ["identity", "rows"])
 def test_lighten_shows_the_lighter_of_what_either_model_makes_alone(view: str, settings: dict) -> None:
     told = {"count": 2, "steps": 3, "view": view, "height": 64 if view == "rows" else 32, **settings}
-    both = eidophone.compose(*PROMPTS, blend="lighten", audio_weight=0.3, **told)
+    both = eidophone.compose(*PROMPTS, blend="lighten", audio_weight=0.3, drawing_size=0.6, **told)
     alone = [eidophone.compose(*PROMPTS, audio_weight=w, **told) for w in (0.0, 1.0)]
     for result, drawn, played in zip(both, *alone, strict=True):
         drawing = VIEWS[view].apply(torch.from_numpy(drawn.arrays["picture"])[None])
         sound = torch.from_numpy(played.spectrogram)[None, None]
-        expected = lighter(drawing, sound, 0.3, 8).mean(1)[0].numpy()
+        expected = lighter(drawing, sound, 0.3, 8, 0.6).mean(1)[0].numpy()
         assert off(result.spectrogram, expected) < 1e-4
         assert off(result.arrays["latents"], drawn.arrays["latents"]) < 1e-4
         assert off(result.arrays["audio_latents"], played.arrays["latents"]) < 1e-4

@@ -26,7 +26,7 @@ from eidophone.options.base import (
     Weighting,
     flag_of,
 )
-from eidophone.options.canvas import ComposeOptions, ImprintOptions
+from eidophone.options.canvas import DRAWING_SIZE, ComposeOptions, ImprintOptions
 from eidophone.options.colorize import ColorizeOptions
 from eidophone.options.distill import DistillOptions
 from eidophone.options.judging import EvaluateOptions, ScoreOptions
@@ -35,6 +35,7 @@ from eidophone.options.paint import PaintOptions
 from eidophone.options.shared import ChoiceOptions, DrawOptions, JudgeOptions, PlaceOptions, SampleOptions
 
 __all__ = [
+    "DRAWING_SIZE",
     "VERBS",
     "BlendMode",
     "CaptionOptions",

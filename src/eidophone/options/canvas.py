@@ -17,6 +17,8 @@ from eidophone.options.base import (
 )
 from eidophone.options.shared import ChoiceOptions
 
+#: Height and width of a drawing as shares of the canvas's; what it gives up is room for the sound.
+DRAWING_SIZE = 0.85
 #: Walks a ladder of few steps best.
 COARSE_SOLVER: Solver = "dpm++2m"
 
@@ -56,6 +58,10 @@ class ComposeOptions(ChoiceOptions):
         "how the models meet, averaged on one canvas or as the lighter of two (default: the models' own)",
         default=None,
     )
+    drawing_size: float = choose(
+        "with --blend lighten: height and width of the drawing, as shares of the canvas's",
+        default=DRAWING_SIZE, ge=0.25, le=1,
+    )  # fmt: skip
     audio_weights: str = choose(
         "with --from: shares that candidates take in turn, commas between them, to find the best for a pair",
         default="",

@@ -181,7 +181,8 @@ def read_latents(
             kept = {"latents": drawn, "audio_latents": own}
             sound = image.decode(view.apply(own)).mean(1, keepdim=True)
             share = filled(options.audio_weight)
-            heard = lighter(view.apply(image.decode(drawn)), sound, share, image.factor)
+            drawing = view.apply(image.decode(drawn))
+            heard = lighter(drawing, sound, share, image.factor, options.drawing_size)
             pictures = view.undo(heard)
         else:
             kept = {"latents": latents}

@@ -6,6 +6,9 @@ place: in pictures of sounds the lighter one.
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+from eidophone.options import DRAWING_SIZE
 
 #: A column is empty where it has less than this share of the light of the lightest column.
 EMPTY = 0.15
@@ -19,7 +22,9 @@ LOUDEST = 0.98
 GRAIN = 0.1
 
 
-def lighter(drawing: Tensor, sound: Tensor, share: float, stride: int = 1) -> Tensor:
+def lighter(
+    drawing: Tensor, sound: Tensor, share: float, stride: int = 1, size: float = DRAWING_SIZE
+) -> Tensor:
     """The lighter of two pictures in [0, 1]: a drawing at the beginning, and a sound in what room is left.
 
     Args:
@@ -27,8 +32,9 @@ def lighter(drawing: Tensor, sound: Tensor, share: float, stride: int = 1) -> Te
         sound: Likewise, with as many channels or one.
         share: Of the sound, 0 to 1. The one with the smaller share is dimmed; at a half none is.
         stride: Columns between the moments at which the sound may begin.
+        size: Of the drawing, as a share of the canvas, above 0 to 1.
     """
-    drawing = beneath(aside(drawing), sound)
+    drawing = beneath(smaller(aside(drawing), size), sound)
     drawing, sound = min(1.0, 2 - 2 * share) * drawing, min(1.0, 2 * share) * sound
     return torch.maximum(grained(drawing, sound, stride), turned(drawing, sound, stride))
 
@@ -54,6 +60,20 @@ def _shift(full: Tensor) -> int:
     widest = int(gaps.argmax())
     begins = int(places[(widest + 1) % len(places)])
     return MARGIN - begins if int(gaps[widest]) >= 2 * MARGIN else 0
+
+
+def smaller(drawing: Tensor, size: float) -> Tensor:
+    """Each drawing made smaller, at the beginning, in the middle of the bands; black around it.
+
+    Args:
+        drawing: (batch, channels, bands, columns) in [0, 1].
+        size: Of its height and width, above 0 to 1.
+    """
+    bands, columns = drawing.shape[-2:]
+    high, wide = round(size * bands), round(size * columns)
+    small = F.interpolate(drawing, (high, wide), mode="bilinear", antialias=True)
+    below = (bands - high) // 2
+    return F.pad(small, (0, columns - wide, below, bands - high - below))
 
 
 def beneath(drawing: Tensor, sound: Tensor) -> Tensor:
