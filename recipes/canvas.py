@@ -28,6 +28,10 @@ STYLES = {
 }
 
 
+#: Share of canvases with one to five objects. Calm ones show one more often: it leaves a sound most room.
+COUNTS, CALM_COUNTS = (0.28, 0.36, 0.27, 0.07, 0.02), (0.5, 0.3, 0.2, 0, 0)
+
+
 @dataclass(frozen=True)
 class Canvas:
     """A picture of shape (HEIGHT, WIDTH), float32 in [0, 1], its caption and its concept."""
@@ -39,13 +43,17 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Pack:
-    """The packed objects (see pictures.py): grey and alpha uint8 (N, SIZE, SIZE), `members` by concept."""
+    """The packed objects (see pictures.py): grey and alpha uint8 (N, SIZE, SIZE), `members` by concept.
+
+    `form` is a drawing's emoji, (N,) strings; "drawn" or a path where it has none.
+    """
 
     grey: np.ndarray
     alpha: np.ndarray
     head: np.ndarray
     weight: np.ndarray
     calm: np.ndarray
+    form: np.ndarray
     members: dict[str, np.ndarray]
     tables: dict[str, dict[str, Any]]
 
@@ -58,8 +66,9 @@ class Pack:
         weight = np.where(source == "drawn", 0.2, np.where(source == "fluent-high-contrast", 0.3, 1.0))
         weight = np.where(source == "clipart", 0.3, weight)
         calm = np.isin(source, CALM_SOURCES) * np.where(source == "drawn", 0.2, 1.0)
+        form = np.where(source == "drawn", "drawn", data["name"])
         members = {name: np.nonzero(data["concept"] == i)[0] for i, name in enumerate(names)}
-        return cls(data["grey"], data["alpha"], data["head"], weight, calm, members, tables)
+        return cls(data["grey"], data["alpha"], data["head"], weight, calm, form, members, tables)
 
     @classmethod
     def made_up(cls, tables: dict[str, dict[str, Any]]) -> "Pack":
@@ -71,7 +80,8 @@ class Pack:
         grey, alpha = (np.stack([(255 * d[i]).astype(np.uint8) for d in drawn]) for i in (0, 1))
         members = {name: np.array([i % len(drawn)]) for i, name in enumerate(tables)}
         ones = np.ones(len(drawn))
-        return cls(grey, alpha, np.zeros(len(drawn), bool), ones, ones, members, tables)
+        form = np.full(len(drawn), "drawn")
+        return cls(grey, alpha, np.zeros(len(drawn), bool), ones, ones, form, members, tables)
 
     def one(self, rng: np.random.Generator, concept: str, calm: bool = False) -> int:
         """Index of a random object of a concept; `calm` takes only drawings that agree with each other."""
@@ -318,7 +328,7 @@ def canvas(
         sound = sounds[rng.integers(len(sounds))].astype(np.float32) / 255
     else:
         sound = texture(rng)
-    counts = (0.15, 0.5, 0.35, 0, 0) if calm else (0.28, 0.36, 0.27, 0.07, 0.02)
+    counts = CALM_COUNTS if calm else COUNTS
     names, count, head = [concept], int(rng.choice(5, p=counts)) + 1, False
     if concept == "garden":
         layer, count = garden(pack, rng, float(ground.mean())), 2

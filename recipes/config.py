@@ -32,13 +32,24 @@ class Run:
         presets = tomllib.loads((HERE / "train.toml").read_text())
         if name not in presets:
             raise ValueError(f"no preset {name!r}; there are: {', '.join(presets)}")
+        settings = merged(presets, name)
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         work.mkdir(parents=True, exist_ok=True)
-        return cls(name, work, presets[name], torch.device(device), packs=name != "smoke", elder=elder)
+        return cls(name, work, settings, torch.device(device), packs=name != "smoke", elder=elder)
 
     def __getitem__(self, section: str) -> Any:
         return self.settings[section]
+
+
+def merged(presets: dict[str, Any], name: str) -> dict[str, Any]:
+    """A preset's settings, over those of its `base`, table by table, where it names one."""
+    settings = dict(presets[name])
+    if "base" not in settings:
+        return settings
+    below = merged(presets, settings.pop("base"))
+    tables = {key: below[key] | value for key, value in settings.items() if isinstance(below.get(key), dict)}
+    return below | settings | tables
 
 
 def command_line(prog: str, about: str | None) -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ from recipes.canvas import Pack, canvas, choose
 from recipes.config import HERE, Run
 from recipes.kept import kept_arrays
 from recipes.pictures import concepts
+from recipes.plain import lit, plainest, plainness
 from recipes.textures import HEIGHT, WIDTH, texture
 
 FAVOURED = {
@@ -19,8 +20,9 @@ FAVOURED = {
 
 
 def pack(run: Run) -> Pack:
-    """The packed objects, or made-up ones."""
-    return Pack.load(run.work / "pictures.npz", concepts()) if run.packs else Pack.made_up(concepts())
+    """The packed objects, or made-up ones; where the run says so, lighter and mostly the plainest."""
+    found = Pack.load(run.work / "pictures.npz", concepts()) if run.packs else Pack.made_up(concepts())
+    return lit(plainest(found, plainness(run, found))) if run["canvases"].get("plainest") else found
 
 
 def sound_pictures(run: Run) -> tuple[np.ndarray, list[str]]:

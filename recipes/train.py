@@ -1,7 +1,7 @@
 """Trains the embedded family: `python -m recipes.train STAGE --config cpu|gpu|smoke --work recipes/work`.
 
 Stages, in order: canvases, text, codec, image, audio, pixel, upscaler, export; `all` runs them all. Every
-stage goes on where it was stopped.
+stage goes on where it was stopped. `adopt` instead of `text` and `codec` goes on from an exported family.
 """
 
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from recipes import codec, data, export, pixels, text, unet
+from recipes import adopt, codec, data, export, pixels, text, unet
 from recipes.config import Run, command_line, opened
 
 STAGES = ("canvases", "text", "codec", "image", "audio", *pixels.STAGES, "export")
@@ -17,7 +17,9 @@ STAGES = ("canvases", "text", "codec", "image", "audio", *pixels.STAGES, "export
 
 def stage(name: str, run: Run, stop_after: int | None = None) -> None:
     """Runs one stage."""
-    if name == "canvases":
+    if name == "adopt":
+        adopt.adopt(run)
+    elif name == "canvases":
         data.canvases(run)
     elif name == "text":
         text.train(run, stop_after)
@@ -34,7 +36,7 @@ def stage(name: str, run: Run, stop_after: int | None = None) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Command line."""
     parser = command_line("python -m recipes.train", __doc__)
-    parser.add_argument("stage", choices=(*STAGES, "all"))
+    parser.add_argument("stage", choices=("adopt", *STAGES, "all"))
     parser.add_argument("--elder", type=Path, help="an exported family to begin from")
     given = parser.parse_args(arguments)
     run = opened(given)

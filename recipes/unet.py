@@ -12,11 +12,12 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 
 from eidophone.models.tagger import load_tagger
-from recipes import codec, text
+from recipes import codec, own, text
 from recipes.config import Run
 from recipes.data import canvases, sound_phrases, sound_pictures
 from recipes.loop import Loss, Plan, fit, save_whole
 from recipes.sounds import concepts, heard_again
+from recipes.textures import HEIGHT, WIDTH
 from recipes.translate import translated
 from recipes.velocity import Task, levels
 from recipes.widen import widened
@@ -24,6 +25,8 @@ from recipes.widen import widened
 DROP = 0.1  # share of captions replaced by the empty one, for guidance
 CAPTIONS_PER_SOUND = 24
 FEWEST_LASTING = 12  # windows of a concept
+#: A concept of which less than this share is heard has twice as many turns.
+SELDOM = 0.6
 
 
 def build(run: Run, which: str) -> UNet2DConditionModel:
@@ -91,23 +94,61 @@ def lasting(run: Run) -> tuple[np.ndarray, list[str]]:
     return pictures[kept], [name for name, lasts in zip(names, kept, strict=True) if lasts]
 
 
+@dataclass(frozen=True)
+class Takes:
+    """Spectrograms of one concept to learn from.
+
+    Attributes:
+        pictures: uint8 (N, HEIGHT, WIDTH).
+        chance: How often each is taken, (N,); sums to 1.
+        turns: How often the concept has its turn, where others have one.
+    """
+
+    pictures: np.ndarray
+    chance: np.ndarray
+    turns: int = 1
+
+
+def takes(run: Run) -> dict[str, Takes]:
+    """What lasts of every concept, and what the elder made itself where the run has that (see own.py).
+
+    Then those count more that are heard beneath drawings, too, and concepts that the elder seldom hit have
+    their turn more often.
+    """
+    pictures, names = lasting(run)
+    found = {}
+    for name in dict.fromkeys(names):
+        real = pictures[[i for i, other in enumerate(names) if other == name]]
+        kept = own.own(run, name) if "own" in run.settings else None
+        if kept is None:
+            found[name] = Takes(real, np.full(len(real), 1 / len(real)))
+            continue
+        share = run["audio"]["own_share"] if len(kept.pictures) >= FEWEST_LASTING else 0.0
+        chance = [(1 - share) * own.chances(own.beneath_of(run, name, real))]
+        if share:
+            chance.append(share * own.chances(kept.beneath))
+            real = np.concatenate([real, kept.pictures])
+        found[name] = Takes(real, np.concatenate(chance), 1 + (kept.share < SELDOM))
+    return found
+
+
 def heard(run: Run) -> tuple[np.ndarray, list[str]]:
     """Spectrograms to learn from, shifted in time, louder or softer, and the concept of each.
 
     The pictures are uint8 (N, HEIGHT, WIDTH).
     """
-    pictures, names = lasting(run)
-    by_name = {name: [i for i, other in enumerate(names) if other == name] for name in dict.fromkeys(names)}
-    out, kept = np.empty((run["canvases"]["sounds"], *pictures.shape[1:]), np.uint8), []
+    known, names = takes(run), list[str]()
+    order = [name for name, kept in known.items() for _ in range(kept.turns)]
+    out = np.empty((run["canvases"]["sounds"], HEIGHT, WIDTH), np.uint8)
     for n in range(len(out)):
-        rng = np.random.default_rng((run["seed"], n, 2))
-        name = list(by_name)[n % len(by_name)]
-        sound = pictures[by_name[name][rng.integers(len(by_name[name]))]].astype(np.float32) / 255
+        rng, name = np.random.default_rng((run["seed"], n, 2)), order[n % len(order)]
+        row = rng.choice(len(known[name].chance), p=known[name].chance)
+        sound = known[name].pictures[row].astype(np.float32) / 255
         sound = np.roll(sound, int(rng.integers(sound.shape[1])), 1) if rng.random() < 0.6 else sound
         sound = np.where(sound > 0.02, sound + rng.uniform(-0.08, 0.08), sound).clip(0, 1)
         out[n] = (255 * sound).round()
-        kept.append(name)
-    return out, kept
+        names.append(name)
+    return out, names
 
 
 def lesson(run: Run, which: str) -> Lesson:
