@@ -10,10 +10,10 @@ from torch import Tensor
 from benchmarks.pairs import picture_side, sound_side
 from eidophone.options import ComposeOptions
 from eidophone.pipelines.run import open_studio
-from recipes.canvas import Pack, canvas
+from recipes import data
+from recipes.canvas import canvas
 from recipes.config import Run
 from recipes.embedder import windows
-from recipes.pictures import concepts
 
 STEPS = 25
 #: Options of `compose` that leave one model out.
@@ -40,7 +40,7 @@ def coded(gray: Tensor) -> Tensor:
 
 def drawn(work: Path, each: int) -> Iterator[tuple[str, np.ndarray]]:
     """Concepts and calm canvases, (height, width) in [0, 1], as the image model learned from."""
-    pack = Pack.load(work / "pictures.npz", concepts())
+    pack = data.pack(Run.open("further", work, "cpu"))
     for number, concept in enumerate(picture_side()):
         for more in range(each):
             yield concept, canvas(pack, (9, each * number + more), concept, None, calm=True).picture

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from eidophone.diffusion.guidance import Blend, Guided, Part, Seen, Window
+from eidophone.diffusion.guidance import Apart, Blend, Guided, Part, Seen, Window
 from eidophone.diffusion.noise import batch_noise, start_noise
 from eidophone.diffusion.views import ROWS, VIEWS
 
@@ -56,6 +56,15 @@ def test_a_part_without_a_share_is_not_asked_unless_alone() -> None:
     blend(X, T)
     assert silent.asked == 0
     assert blend(X, torch.tensor(601)).unique().tolist() == [5.0]
+
+
+def test_canvases_that_are_apart_are_each_their_own_denoisers() -> None:
+    said = Apart((Constant(1.0), Constant(2.0)), (3, 5))(X, T)
+    assert said.shape == X.shape
+    assert said[..., :3].unique().tolist() == [1.0]
+    assert said[..., 3:].unique().tolist() == [2.0]
+    with pytest.raises(RuntimeError):
+        Apart((Constant(1.0), Constant(2.0)), (3, 4))(X, T)
 
 
 def test_blend_refuses_an_empty_step_and_negative_shares() -> None:

@@ -99,6 +99,14 @@ def test_a_drawing_of_full_size_stays() -> None:
     assert torch.allclose(smaller(drawing, 1.0), drawing)
 
 
+def test_a_sound_with_a_longer_canvas_is_kept_whole_beside_a_drawing() -> None:
+    drawing, sound = drawn(range(10, 50), level=1.0), torch.full((1, 1, 8, 160), 0.5)
+    made = lighter(drawing, sound, 0.5, size=1)
+    assert made.shape == (1, 3, 8, 160)
+    assert torch.equal(made[..., 64:], sound[..., 64:].expand(-1, 3, -1, -1))
+    assert torch.allclose(made[..., :64], lighter(drawing, sound[..., :64], 0.5, size=1))
+
+
 def test_a_smaller_drawing_leaves_a_sound_more_room() -> None:
     drawing, sound = drawn(range(6, 60), level=1.0), torch.full((1, 1, 8, 64), 0.5)
     free = [(lighter(drawing, sound, 0.5, size=size) == 0.5).float().mean() for size in (1.0, 0.8, 0.5)]

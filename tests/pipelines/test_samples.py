@@ -1,6 +1,7 @@
 """Samples: what seeds, batches and recipes promise, on a small random pair in the real layout."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +93,7 @@ def test_the_blend_is_what_the_paper_says(settings: dict) -> None:
         return e[1] + scale * (e[0] - e[1])
 
     with torch.no_grad():
-        ours = blend(options, studio.image, studio.audio, conditions, scheduler)(x, t)
+        ours = blend(options, studio.image, studio.audio, conditions, scheduler, (8,))(x, t)
         theirs = 0.7 * of(studio.image, "image", "not image", 5.0)
         theirs = theirs + 0.3 * of(studio.audio, "audio", "not audio", 2.0)
     assert torch.allclose(ours, theirs, atol=1e-5)
@@ -112,6 +113,38 @@ def test_lighten_shows_the_lighter_of_what_either_model_makes_alone(view: str, s
         assert off(result.arrays["audio_latents"], played.arrays["latents"]) < 1e-4
     evaluations = [results[0].facts["unet_evaluations"] for results in (both, *alone)]
     assert evaluations[0] == sum(evaluations[1:])
+
+
+@pytest.fixture(scope="module")
+def wide(pair: tuple[Path, Path], settings: dict, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """The settings of a pair that gives sounds more room than drawings."""
+    root = tmp_path_factory.mktemp("wide")
+    image, audio = (shutil.copytree(folder, root / folder.name) for folder in pair)
+    facts = json.loads((audio / "eidophone.json").read_text())
+    (image / "eidophone.json").write_text(json.dumps({"canvas": [32, 64]}))
+    (audio / "eidophone.json").write_text(json.dumps(facts | {"canvas": [32, 64], "lighten_width": 96}))
+    return settings | {"image_model": str(image), "audio_model": str(audio)}
+
+
+def test_a_drawing_keeps_its_width_where_the_sound_has_more(wide: dict) -> None:
+    told = {"count": 2, "steps": 3, **wide}
+    both = eidophone.compose(*PROMPTS, blend="lighten", **told)
+    drawn = eidophone.compose(*PROMPTS, audio_weight=0.0, **told)
+    heard = eidophone.compose(*PROMPTS, audio_weight=1.0, width=96, **told)
+    for result, drawing, sound in zip(both, drawn, heard, strict=True):
+        assert result.recipe["options"]["width"] == result.spectrogram.shape[1] == 96
+        assert drawing.spectrogram.shape[1] == 64
+        assert off(result.arrays["latents"], drawing.arrays["latents"]) < 1e-4
+        assert off(result.arrays["audio_latents"], sound.arrays["latents"]) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("more", "width"),
+    [({"blend": "average"}, 64), ({"blend": "lighten", "width": 32}, 32), ({"crop": True}, 32)],
+)
+def test_only_canvases_that_are_apart_become_wider(more: dict, width: int, wide: dict) -> None:
+    (made,) = eidophone.compose(*PROMPTS, count=1, steps=2, **more, **wide)
+    assert made.spectrogram.shape[1] == width
 
 
 def test_before_its_first_step_a_canvas_of_its_own_is_the_other_models(settings: dict) -> None:

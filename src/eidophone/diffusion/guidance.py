@@ -100,19 +100,20 @@ class Part:
 
 @dataclass(frozen=True)
 class Apart:
-    """Canvases that are stacked along the batch, each with a denoiser of its own.
+    """Canvases side by side, each with a denoiser of its own.
 
     Attributes:
-        denoisers: One for each of as many equal parts of the batch, in its order.
+        denoisers: One for each canvas, from left to right.
+        columns: How wide each canvas is, in latent cells.
     """
 
     denoisers: tuple[Denoiser, ...]
+    columns: tuple[int, ...]
 
     def __call__(self, latents: Tensor, timestep: Tensor) -> Tensor:
-        """See `Denoiser`; the batch must divide by their number."""
-        stacks = latents.reshape(len(self.denoisers), -1, *latents.shape[1:])
-        said = [denoiser(stack, timestep) for denoiser, stack in zip(self.denoisers, stacks, strict=True)]
-        return torch.cat(said)
+        """See `Denoiser`; the latents must be as wide as all canvases together."""
+        canvases = torch.split(latents, list(self.columns), -1)
+        return torch.cat([d(c, timestep) for d, c in zip(self.denoisers, canvases, strict=True)], -1)
 
 
 @dataclass(frozen=True)

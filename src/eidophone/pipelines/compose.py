@@ -21,6 +21,7 @@ from eidophone.pipelines.played import played
 from eidophone.pipelines.run import (
     CROP_PIXELS,
     Studio,
+    are_apart,
     batches,
     check_canvas,
     denoise,
@@ -42,29 +43,34 @@ class Canvas:
     Attributes:
         options: Completed.
         studio: Models and player.
-        shape: Of one sample's latent.
+        shapes: Of one sample's latent; where either model has its own, of the drawing's and of the sound's.
         conditions: From `encode_prompts`.
     """
 
     options: ComposeOptions
     studio: Studio
-    shape: tuple[int, ...]
+    shapes: tuple[tuple[int, ...], ...]
     conditions: dict[str, Tensor]
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """How wide each latent is."""
+        return tuple(shape[-1] for shape in self.shapes)
 
     def scheduler(self) -> Any:
         """A fresh one."""
         return make_scheduler(self.options.solver, filled(self.studio.image).schedule, self.options.steps)
 
     def noise(self, indices: Sequence[int]) -> Tensor:
-        """The start noise of samples, (len(indices), *shape); of both canvases, where there are two."""
-        drawn = batch_noise(self.shape, [self.options.seed + i for i in indices])
-        stacked = torch.cat([drawn, drawn]) if are_apart(self.options) else drawn
-        return stacked.to(filled(self.studio.image).device)
+        """The start noise of samples; that of two latents side by side, each as it would be alone."""
+        seeds = [self.options.seed + i for i in indices]
+        noise = torch.cat([batch_noise(shape, seeds) for shape in self.shapes], -1)
+        return noise.to(filled(self.studio.image).device)
 
     def denoiser(self, scheduler: Any) -> Denoiser:
         """See `blend`."""
         image, audio = filled(self.studio.image), filled(self.studio.audio)
-        return blend(self.options, image, audio, self.conditions, scheduler)
+        return blend(self.options, image, audio, self.conditions, scheduler, self.columns)
 
 
 def open_canvas(options: ComposeOptions, progress: Progress = silent) -> Canvas:
@@ -77,9 +83,17 @@ def open_canvas(options: ComposeOptions, progress: Progress = silent) -> Canvas:
     studio, options = open_studio(options, progress, rows=view.rows)
     image, audio = filled(studio.image), filled(studio.audio)
     cut = CROP_PIXELS if options.crop else CUTOFF_COLUMNS * image.factor if options.cutoff else 0
-    shape = image.latent_shape(*check_canvas(options, studio, view.rows, cut))
+    height, width = check_canvas(options, studio, view.rows, cut)
     make_scheduler(options.solver, image.schedule, options.steps)  # refuses too many steps
-    return Canvas(options, studio, shape, encode_prompts(options, image, audio))
+    widths = (drawn_width(options, studio, width), width) if are_apart(options) else (width,)
+    shapes = tuple(image.latent_shape(height, wide) for wide in widths)
+    return Canvas(options, studio, shapes, encode_prompts(options, image, audio))
+
+
+def drawn_width(options: ComposeOptions, studio: Studio, width: int) -> int:
+    """Width of a drawing's own canvas: what its model is used to, if that is less than the sound's."""
+    own = studio.sources["image"].advice.canvas
+    return min(width, own[1]) if own and options.view == "identity" else width
 
 
 def compose(options: ComposeOptions, progress: Progress = silent) -> Iterator[Result]:
@@ -116,7 +130,7 @@ def samples(canvas: Canvas, progress: Progress) -> Iterator[Result]:
         with within_memory(len(batch)):
             latents = denoise(canvas.denoiser(scheduler), noise, scheduler, _watch)
             recipes = [sample_recipe("compose", options, studio, batch, index) for index in batch]
-            results = read_latents(latents, options, studio, recipes)
+            results = read_latents(torch.split(latents, list(canvas.columns), -1), options, studio, recipes)
         done += len(batch) * options.steps
         facts = meter.facts(len(batch)) | told
         for result in results:
@@ -140,10 +154,12 @@ def blend(
     audio: LatentModel,
     conditions: dict[str, Tensor],
     scheduler: Any,
+    columns: tuple[int, ...],
 ) -> Denoiser:
     """The canvas's denoiser: both models guided, each from its first step on.
 
-    Where the canvases are apart, either is its own model's alone, as soon as that model is on.
+    Where there are two canvases, so many `columns` wide, either is its own model's alone, as soon as that
+    model is on.
     """
     share = filled(options.audio_weight)
     guided_at = window_from_steps(scheduler, options.guidance_start_step, options.guidance_stop_step)
@@ -160,32 +176,33 @@ def blend(
     def _shared(share: float) -> Blend:
         return Blend((Part(draws, 1 - share, draws_at), Part(seen, share, plays_at)))
 
-    return Apart((_shared(0.0), _shared(1.0))) if are_apart(options) else _shared(share)
-
-
-def are_apart(options: ComposeOptions) -> bool:
-    """Whether each model has a canvas of its own: not if one of them has no share anyway."""
-    return options.blend == "lighten" and 0 < filled(options.audio_weight) < 1
+    return Apart((_shared(0.0), _shared(1.0)), columns) if len(columns) == 2 else _shared(share)
 
 
 def read_latents(
-    latents: Tensor, options: ComposeOptions, studio: Studio, recipes: Sequence[dict[str, Any]]
+    latents: Sequence[Tensor], options: ComposeOptions, studio: Studio, recipes: Sequence[dict[str, Any]]
 ) -> list[Result]:
-    """Finished latents as pictures, and as sounds of what the audio model sees; each with its recipe."""
-    image, view = filled(studio.image), VIEWS[options.view]
+    """Finished latents as pictures, and as sounds of what the audio model sees; each with its recipe.
+
+    Args:
+        latents: One, or the drawing's and the sound's.
+        options: Completed.
+        studio: Models and player.
+        recipes: One a sample.
+    """
+    image, view, own = filled(studio.image), VIEWS[options.view], latents[-1]
     if options.cutoff:
-        latents = latents[..., :-CUTOFF_COLUMNS]
+        own = own[..., :-CUTOFF_COLUMNS]
     with torch.inference_mode():
-        if are_apart(options):
-            drawn, own = latents.chunk(2)
+        if len(latents) == 2:
+            drawn = latents[0][..., : own.shape[-1]]
             kept = {"latents": drawn, "audio_latents": own}
             sound = image.decode(view.apply(own)).mean(1, keepdim=True)
-            share = filled(options.audio_weight)
-            drawing = view.apply(image.decode(drawn))
+            share, drawing = filled(options.audio_weight), view.apply(image.decode(drawn))
             heard = lighter(drawing, sound, share, image.factor, options.drawing_size)
             pictures = view.undo(heard)
         else:
-            kept = {"latents": latents}
-            pictures = image.decode(latents)
-            heard = pictures if view.rows == 1 else image.decode(view.apply(latents))
+            kept = {"latents": own}
+            pictures = image.decode(own)
+            heard = pictures if view.rows == 1 else image.decode(view.apply(own))
     return played(pictures, heard.mean(1), options, studio, recipes, kept)

@@ -29,12 +29,12 @@ def lighter(
 
     Args:
         drawing: (batch, channels, bands, columns).
-        sound: Likewise, with as many channels or one.
+        sound: Likewise, with as many channels or one, and as many columns or more.
         share: Of the sound, 0 to 1. The one with the smaller share is dimmed; at a half none is.
         stride: Columns between the moments at which the sound may begin.
         size: Of the drawing, as a share of the canvas, above 0 to 1.
     """
-    drawing = beneath(smaller(aside(drawing), size), sound)
+    drawing = beneath(wider(smaller(aside(drawing), size), sound.shape[-1]), sound)
     drawing, sound = min(1.0, 2 - 2 * share) * drawing, min(1.0, 2 * share) * sound
     return torch.maximum(grained(drawing, sound, stride), turned(drawing, sound, stride))
 
@@ -74,6 +74,16 @@ def smaller(drawing: Tensor, size: float) -> Tensor:
     small = F.interpolate(drawing, (high, wide), mode="bilinear", antialias=True)
     below = (bands - high) // 2
     return F.pad(small, (0, columns - wide, below, bands - high - below))
+
+
+def wider(drawing: Tensor, columns: int) -> Tensor:
+    """Each drawing with its last column repeated, so that it is as wide as its sound.
+
+    Args:
+        drawing: (batch, channels, bands, columns).
+        columns: Not fewer than it has.
+    """
+    return torch.cat([drawing, drawing[..., -1:].expand(-1, -1, -1, columns - drawing.shape[-1])], -1)
 
 
 def beneath(drawing: Tensor, sound: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from eidophone.models.load import Loader, load_vocoder, mel_spec_of
 from eidophone.models.place import batch_size, choose_device, choose_dtype, within_memory
 from eidophone.models.source import Source, find
 from eidophone.models.weights import Origin
-from eidophone.options import BlendMode, DrawOptions, Options, SampleOptions
+from eidophone.options import BlendMode, ComposeOptions, DrawOptions, Options, SampleOptions
 from eidophone.progress import Progress, silent
 from eidophone.recipe import FORMAT
 from eidophone.values import Clip, Floats
@@ -133,17 +133,28 @@ def _advised(options: SampleOptions, studio: Studio, rows: int) -> dict[str, Any
     advice = studio.sources["audio"].advice
     if "image" in studio.sources:
         advice = advice.over(studio.sources["image"].advice)
-    width = (advice.canvas or DEFAULT_CANVAS)[1]
     weight = advice.audio_weight
-    open_settings = {
+    open_settings: dict[str, Any] = {
         "height": studio.mel_spec.bands * rows,
-        "width": width,
+        "width": (advice.canvas or DEFAULT_CANVAS)[1],
         "image_guidance": advice.image_guidance or DEFAULT_GUIDANCE,
         "audio_guidance": advice.audio_guidance or DEFAULT_GUIDANCE,
         "audio_weight": DEFAULT_AUDIO_WEIGHT if weight is None else weight,
         "blend": advice.blend or DEFAULT_BLEND,
     }
-    return {k: v for k, v in open_settings.items() if getattr(options, k, 0) is None}
+    found = {k: v for k, v in open_settings.items() if getattr(options, k, 0) is None}
+    if "width" in found and rows == 1 and are_apart(options.model_copy(update=found)):
+        found["width"] = advice.lighten_width or found["width"]
+    return found
+
+
+def are_apart(options: SampleOptions) -> bool:
+    """Whether each model has a canvas of its own: not if one of them has no share anyway."""
+    return (
+        isinstance(options, ComposeOptions)
+        and options.blend == "lighten"
+        and 0 < filled(options.audio_weight) < 1
+    )
 
 
 def read_as(*said: tuple[LatentModel | None, str]) -> dict[str, dict[str, str]]:
