@@ -27,7 +27,7 @@ COUNTS, SIZE = (1, 2), 116
 TEMPERATURE = 0.1
 AT_ONCE = 16
 #: Share of its weight that a drawing keeps if its form is not among the plain ones; and if it is not known.
-REST = 0.1
+REST = 0.03
 #: No drawing is darker than this on the whole: on a black ground dark ones are hardly seen.
 TONE = 0.6
 

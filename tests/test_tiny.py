@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from soxr import resample
 
 import eidophone
 from eidophone.cli import main
 from eidophone.diffusion.noise import batch_noise
 from eidophone.models.cards import package_folder
+from eidophone.models.embedders.load import load_embedder
 from eidophone.models.load import Loader, load_vocoder, mel_spec_of
 from eidophone.models.source import find
+from eidophone.models.tagger import RATE_HZ, load_tagger
 
 FAMILY = package_folder("tiny")
 
@@ -67,6 +70,20 @@ def test_the_command_works_offline_and_makes_different_samples(tmp_path: Path, c
     again = eidophone.remake(out / "0001" / "sound.wav", out=tmp_path / "again")
     for name in ("picture.png", "sound.wav", "video.mp4"):
         assert (again.folder / name).read_bytes() == (out / "0001" / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_the_demo_shows_a_frog_and_plays_one() -> None:
+    prompts = ("a painting of a frog, grayscale, black background", "frog croaking")
+    (made,) = eidophone.compose(*prompts, count=1, offline=True)
+    drawn, whole = find("tiny", "image").advice.canvas[1], made.spectrogram.shape[1]
+    assert whole == find("tiny", "audio").advice.lighten_width > drawn
+    ear, eye = load_tagger(), load_embedder("tiny", torch.device("cpu"))
+    sound = torch.from_numpy(resample(made.clip.mono(), made.clip.rate_hz, RATE_HZ))
+    assert "Frog" in ear.top(ear.scores(sound[None]).mean(1), 5)[0]
+    things = ["a frog", "a dog", "a castle", "a trumpet", "a clock", "a tree", "nothing"]
+    pixels = torch.from_numpy(made.spectrogram)[None, None].expand(-1, 3, -1, -1)
+    assert int((eye.text(things) @ eye.picture(pixels)[0]).argmax()) == 0
 
 
 @pytest.mark.parametrize("batch", [1, 3])
