@@ -11,7 +11,7 @@ stopped. The ceilings need the packs of recipes/sounds.py and recipes/pictures.p
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,10 @@ import numpy as np
 import torch
 
 from benchmarks.compose import peak_mb, seconds
-from benchmarks.judging import Judges, Ledger, pixels_of
+from benchmarks.judging import Judges, Ledger
 from benchmarks.material import SOUND_ALONE, STEPS, coded, drawn, real
 from benchmarks.pairs import PAIRS, SYNONYMS, picture_prompt, picture_side, sound_prompt, sound_side
 from eidophone.models.cards import package_folder
-from eidophone.models.embedders.contract import Embedder
 from eidophone.models.embedders.load import load_embedder
 from eidophone.models.load import load_vocoder, mel_spec_of
 from eidophone.models.source import find
@@ -31,7 +30,9 @@ from eidophone.options import ComposeOptions, ImprintOptions
 from eidophone.pipelines.compose import compose
 from eidophone.pipelines.imprint import imprint
 from eidophone.pipelines.run import open_studio, play
-from eidophone.scoring.ranking import Candidate, ranked
+from eidophone.scoring.contract import judged, subject_of
+from eidophone.scoring.ranking import Candidate, candidate_of, ranked
+from eidophone.scoring.similarity import Similarity
 from eidophone.values import Result
 from recipes.config import HERE
 
@@ -39,7 +40,6 @@ SEEDS, CANDIDATES = 8, 16
 FIRST_SEED = 1234
 AT_ONCE = 8
 CEILING_CLIPS, CEILING_CANVASES = 3, 2
-SIDES = ("looks", "sounds")
 
 
 @dataclass(frozen=True)
@@ -92,16 +92,14 @@ def made(part: str, item: Item, seeds: Sequence[int]) -> Iterable[Result]:
     return compose(ComposeOptions.make(**given, steps=STEPS))
 
 
-def fit_of(embedder: Embedder, result: Result, item: Item) -> dict[str, float]:
-    """How well the whole picture and the whole sound fit their prompts, as cosines."""
-    sound = torch.from_numpy(result.clip.mono())[None]
-    told = embedder.text(item.prompts)
-    looks = embedder.picture(pixels_of(result.spectrogram))
-    sides = (looks, embedder.sound(sound, result.clip.rate_hz))
-    return {name: float(side[0] @ told[i]) for i, (name, side) in enumerate(zip(SIDES, sides, strict=True))}
+def fit_of(judge: Similarity, result: Result) -> dict[str, float]:
+    """By what the family's own judge would rank a result."""
+    candidate = candidate_of(replace(result, score=judged(subject_of(result), [judge])))
+    assert candidate.looks is not None and candidate.sounds is not None
+    return {"looks": candidate.looks, "sounds": candidate.sounds}
 
 
-def judge_part(part: str, seeds: int, judges: Judges, ledger: Ledger, embedder: Embedder) -> None:
+def judge_part(part: str, seeds: int, judges: Judges, ledger: Ledger, own: Similarity) -> None:
     """Makes and judges what is missing in the ledger."""
     for item in items(part):
         missing = [n for n in range(seeds) if f"{part}/{item.key}/{n}" not in ledger.rows]
@@ -110,7 +108,7 @@ def judge_part(part: str, seeds: int, judges: Judges, ledger: Ledger, embedder: 
             for result in made(part, item, run):
                 row: dict[str, Any] = dict(judges.both(result, item.shown, item.played))
                 if part == "compose":
-                    row |= fit_of(embedder, result, item)
+                    row |= fit_of(own, result)
                 ledger.add(f"{part}/{item.key}/{result.index}", row)
         rows = [ledger.rows[f"{part}/{item.key}/{n}"] for n in range(seeds)]
         sides = [side for side in ("seen", "heard") if side in rows[0]]
@@ -234,13 +232,13 @@ def main() -> None:
 
 def run_parts(parts: list[str], given: argparse.Namespace, ledger: Ledger) -> None:
     """Everything but the costs."""
-    judges, embedder = Judges.load(given.work), load_embedder("tiny", torch.device("cpu"))
+    judges, own = Judges.load(given.work), Similarity(load_embedder("tiny", torch.device("cpu")))
     for part in parts:
         if part == "ceilings" and not any(ledger.of("real")):
             ceilings(given.work, judges, ledger)
         elif part not in ("ceilings", "costs"):
             seeds = given.seeds * (CANDIDATES // SEEDS if part == "compose" else 1)
-            judge_part(part, seeds, judges, ledger, embedder)
+            judge_part(part, seeds, judges, ledger, own)
 
 
 if __name__ == "__main__":

@@ -337,6 +337,7 @@ def export(run: Run, space: JointSpace, folder: Path) -> None:
         "widths": settings["widths"],
         "dimensions": settings["dimensions"],
         "mel_spec": SPEC.to_dict(),
+        "nothing": list(NOTHING_PHRASES),
         "text_width": space.text.in_features,
         "text_encoder": fetch.sha256(encoder),
     }

@@ -92,13 +92,16 @@ class Score:
     numbers: dict[str, float] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
-    def side(self, what: str) -> float | None:
+    def side(self, what: str, rather: str = "") -> float | None:
         """The number of the first judge that says `what` ("looks", "sounds"); None if none does.
+
+        That judge's number of the same name with `rather` behind it is taken instead, if it has one.
 
         >>> Score({"clean.dc": 0.0, "clip.looks": 0.3, "tiny.looks": 0.9}).side("looks")
         0.3
         """
-        return next((x for name, x in self.numbers.items() if name.endswith(f".{what}")), None)
+        first = next((name for name in self.numbers if name.endswith(f".{what}")), None)
+        return None if first is None else self.numbers.get(first + rather, self.numbers[first])
 
 
 @dataclass(frozen=True)

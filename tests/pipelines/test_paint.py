@@ -29,6 +29,8 @@ class Projection:
     """An embedder that is a fixed random projection of small pictures and of spectra."""
 
     name, senses, logit_scale = "projection", frozenset({"picture", "sound", "text"}), 100.0
+    sees_whole = False
+    nothing: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         drawn = torch.Generator().manual_seed(0)

@@ -31,6 +31,8 @@ class Formula:
     name = "formula"
     senses = frozenset({"picture", "sound", "text"})
     logit_scale = 1.0
+    sees_whole = False
+    nothing: tuple[str, ...] = ()
 
     def picture(self, pixels: Tensor) -> Tensor:
         return F.normalize(F.adaptive_avg_pool2d(pixels.mean(1, keepdim=True), (2, 4)).flatten(1) - 0.5)

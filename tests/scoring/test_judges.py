@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from eidophone.errors import BadInput, UnknownModel
+from eidophone.media.audio import peak_normalize
 from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.embedders.load import load_embedder
@@ -60,6 +61,28 @@ def test_a_long_sound_is_heard_to_its_end() -> None:
     assert stretches(clip).shape == (2, 10_000)
     assert float(stretches(clip)[-1, -1]) == 1024 * 10 - 1
     assert stretches(Clip(clip.samples[:, :700], 1000)).shape == (1, 700)
+
+
+def test_a_sound_is_clear_by_as_much_as_it_is_nearer_to_its_prompt_than_to_nothing(
+    make_result, formula
+) -> None:
+    subject = subject_of(make_result())
+    assert "sounds_clear" not in Similarity(formula)(subject)
+    formula.nothing = ("noise", "hiss")
+    said, sound = (
+        Similarity(formula)(subject),
+        formula.sound(stretches(peak_normalize(subject.clip, 1.0)), 8000)[0],
+    )
+    noise = [float(sound @ row) for row in formula.text(formula.nothing)]
+    assert said["sounds_clear"] == pytest.approx(said["sounds"] - sum(noise) / 2, abs=1e-3)
+
+
+def test_who_learned_from_wide_pictures_sees_them_whole(make_result, formula) -> None:
+    subject = subject_of(make_result(width=100))
+    formula.sees_whole = True
+    pixels = torch.from_numpy(subject.picture.pixels).permute(2, 0, 1)[None]
+    expected = float(formula.picture(pixels)[0] @ formula.text([subject.image_prompt])[0])
+    assert Similarity(formula)(subject)["looks"] == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("width", [32, 72, 301])

@@ -3,6 +3,7 @@
 import itertools
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,3 +115,11 @@ def test_a_record_holds_its_score(make_result: Callable[..., Result], tmp_path: 
     start, end = text.index('  "score"'), text.index('  "files"')
     record.write_text(text[:start] + text[end:])
     assert load(saved.folder).score == Score()
+
+
+def test_how_clear_a_sound_is_ranks_where_its_judge_says_it(make_result) -> None:
+    said = {"clip.looks": 0.3, "tiny.looks": 0.9, "tiny.sounds": 0.8, "tiny.sounds_clear": 0.1}
+    found = candidate_of(replace(make_result(), score=Score(said)))
+    assert (found.looks, found.sounds) == (0.3, 0.1)
+    other = Score({"clap.sounds": 0.4} | said)
+    assert candidate_of(replace(make_result(), score=other)).sounds == 0.4

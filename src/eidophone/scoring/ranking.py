@@ -31,9 +31,12 @@ class Candidate(Generic[T]):
 
 
 def candidate_of(result: Result) -> Candidate[Result]:
-    """A result by what its first judges say; ties go to the lower index, then to the first folder."""
-    key = (result.index, str(result.folder))
-    return Candidate(result, key, result.score.side("looks"), result.score.side("sounds"))
+    """A result by what its first judges say; ties go to the lower index, then to the first folder.
+
+    How clear a sound is counts instead of how like, where the judge says it.
+    """
+    key, score = (result.index, str(result.folder)), result.score
+    return Candidate(result, key, score.side("looks"), score.side("sounds", "_clear"))
 
 
 def ranked(

@@ -10,7 +10,7 @@ from torch import Tensor
 from eidophone.media.audio import peak_normalize
 from eidophone.models.embedders.contract import Embedder
 from eidophone.scoring.contract import Subject
-from eidophone.scoring.windows import squares, stretches
+from eidophone.scoring.windows import squares, stretches, whole
 from eidophone.values import Floats
 
 #: Windows that are embedded at once, so that memory does not grow with the width.
@@ -22,9 +22,12 @@ class Similarity:
     """Cosines in [-1, 1], more is better; which of them depends on what the embedder embeds.
 
     - looks: picture as shown and image prompt, mean over square windows (Images that Sound, section 4.1,
-      gives it times 100).
+      gives it times 100), or of the whole where the embedder learned from wide pictures.
     - looks_gray: the same of the grey channel that plays.
     - sounds: sound, made as loud as it can be, and audio prompt, mean over windows of ten seconds.
+    - sounds_clear: sounds, less the mean cosine of the sound and of what the embedder calls nothing, where it
+      has words for that. Which of two barks is more like a bark a small embedder hardly knows, but it knows
+      in which there is more noise.
     - sounds_floored: the same with what is below 0 set to 0, as the publication counts it.
     - agrees: picture as shown and sound.
     """
@@ -49,14 +52,18 @@ class Similarity:
         """
         found: dict[str, Floats] = {}
         if "picture" in self.embedder.senses:
-            found["picture"] = _mean(self.embedder.picture, squares(subject.picture.pixels))
+            found["picture"] = _mean(self.embedder.picture, self.cut(subject.picture.pixels))
             gray = np.repeat(subject.gray[:, :, None], 3, axis=2)
             same = np.allclose(gray, subject.picture.pixels, atol=1e-6)
-            found["gray"] = found["picture"] if same else _mean(self.embedder.picture, squares(gray))
+            found["gray"] = found["picture"] if same else _mean(self.embedder.picture, self.cut(gray))
         if "sound" in self.embedder.senses:
             clip = peak_normalize(subject.clip, 1.0)
             found["sound"] = _mean(lambda x: self.embedder.sound(x, clip.rate_hz), stretches(clip))
         return found
+
+    def cut(self, pixels: Floats) -> Tensor:
+        """What the embedder looks at of a picture (height, width, 3): (windows, 3, height, width)."""
+        return whole(pixels) if self.embedder.sees_whole else squares(pixels)
 
     def numbers(self, subject: Subject, features: dict[str, Floats]) -> dict[str, float]:
         """The cosines of a subject whose features are known."""
@@ -69,6 +76,9 @@ class Similarity:
             if "sound" in features and subject.audio_prompt:
                 said["sounds"] = float(features["sound"] @ self.text(subject.audio_prompt))
                 said["sounds_floored"] = max(0.0, said["sounds"])
+                if self.embedder.nothing:
+                    noise = [float(features["sound"] @ self.text(word)) for word in self.embedder.nothing]
+                    said["sounds_clear"] = said["sounds"] - float(np.mean(noise))
         if "picture" in features and "sound" in features:
             said["agrees"] = float(features["picture"] @ features["sound"])
         return said

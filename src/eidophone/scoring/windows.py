@@ -45,6 +45,11 @@ def squares(pixels: Floats) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(upright.transpose(0, 3, 1, 2)))
 
 
+def whole(pixels: Floats) -> Tensor:
+    """A picture (height, width, 3) as one window, (1, 3, height, width)."""
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
+
+
 def stretches(clip: Clip) -> Tensor:
     """Ten seconds of mono sound every five, (windows, frames); a shorter sound is one window as it is."""
     mono = clip.mono()

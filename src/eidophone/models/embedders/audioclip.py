@@ -152,6 +152,8 @@ class AudioClipEmbedder:
     """AudioCLIP as an `Embedder`: of a sound it hears the first 10 s, as published."""
 
     senses: frozenset[Sense] = frozenset({"picture", "sound", "text"})
+    sees_whole = False
+    nothing: tuple[str, ...] = ()
 
     def __init__(self, name: str, network: AudioClip, tokenizer: Any) -> None:
         self.name = name

@@ -25,6 +25,8 @@ class ClapEmbedder:
 
     senses: frozenset[Sense] = frozenset({"sound", "text"})
     logit_scale = 100.0
+    sees_whole = False
+    nothing: tuple[str, ...] = ()
 
     def __init__(self, name: str, network: Any, tokenizer: Any, extractor: Any) -> None:
         self.name = name

@@ -47,6 +47,8 @@ class ClipEmbedder:
 
     senses: frozenset[Sense] = frozenset({"picture", "text"})
     logit_scale = 100.0
+    sees_whole = False
+    nothing: tuple[str, ...] = ()
 
     def __init__(self, name: str, network: Any, tokenizer: Any, preprocessing: Preprocessing) -> None:
         self.name = name

@@ -20,11 +20,15 @@ class Embedder(Protocol):
         senses: What it can embed; the other methods raise `BadInput`.
         logit_scale: What the published losses multiply a cosine by: AudioCLIP's own of picture and sound, and
             100, the most that it allows, where none was learned.
+        sees_whole: Whether wide pictures are its own; others see them in square windows.
+        nothing: Phrases that it learned to say of sounds and pictures in which nothing is, if it did.
     """
 
     name: str
     senses: frozenset[Sense]
     logit_scale: float
+    sees_whole: bool
+    nothing: tuple[str, ...]
 
     def picture(self, pixels: Tensor) -> Tensor:
         """Pictures of any size, (batch, 3, height, width) in [0, 1] -> (batch, dimensions)."""

@@ -38,7 +38,7 @@ class TowerConfig(BaseModel):
     """What the embedder's `config.json` says.
 
     `blocks` and `widths` are the shapes of sight and of the sound tower. `text_encoder` is the SHA-256 of the
-    weights that the text map was made for.
+    weights that the text map was made for. `nothing` is what was said of sounds in which nothing is.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -49,6 +49,7 @@ class TowerConfig(BaseModel):
     text_width: int = Field(ge=1)
     text_encoder: str
     mel_spec: dict[str, Any]
+    nothing: list[str]
 
 
 class _Residual(nn.Module):
@@ -170,9 +171,11 @@ class TinyEmbedder:
     name = "tiny"
     senses: frozenset[Sense] = frozenset({"picture", "sound", "text"})
     logit_scale = 100.0
+    sees_whole = True
 
-    def __init__(self, space: JointSpace, words: TextEncoder, spec: MelSpec) -> None:
+    def __init__(self, space: JointSpace, words: TextEncoder, spec: MelSpec, nothing: Sequence[str]) -> None:
         self._space, self._words, self._spec = space, words, spec
+        self.nothing = tuple(nothing)
         self._device = space.text.weight.device
 
     def picture(self, pixels: Tensor) -> Tensor:
@@ -220,4 +223,4 @@ def load_tiny(folder: Path, device: torch.device) -> TinyEmbedder:
     book = read_wordbook(lender.path).common(read_wordbook(other.path))
     words = replace(load_text_encoder(lender, torch.float32, device), wordbook=book)
     spec = MelSpec.from_dict(config.mel_spec, str(where))
-    return TinyEmbedder(settled(space, device), words, spec)
+    return TinyEmbedder(settled(space, device), words, spec, config.nothing)
