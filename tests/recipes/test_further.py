@@ -52,7 +52,8 @@ def test_plain_forms_and_plain_drawings_count_most() -> None:
     pack = Pack.made_up(concepts())
     members = {name: np.zeros(0, int) for name in concepts()} | {"dog": np.arange(4)}
     forms = np.full(len(pack.form), "drawn", dtype="<U10")
-    forms[:4] = ("1f415", "1f415", "1f429", "1f429")  # the first is named in pictures.toml
+    plain, other = concepts()["dog"]["plain"][0], "1f429"
+    forms[:4] = (plain, plain, other, other)
     chosen = plainest(
         replace(pack, members=members, form=forms), np.array([0.9, 0.0, 0.9, 0.0, *[1.0] * 50])[: len(forms)]
     )
