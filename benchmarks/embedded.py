@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.compose import peak_mb, seconds
 from benchmarks.judging import Judges, Ledger
-from benchmarks.material import SOUND_ALONE, STEPS, coded, drawn, real
+from benchmarks.material import coded, drawn, real
 from benchmarks.pairs import PAIRS, SYNONYMS, picture_prompt, picture_side, sound_prompt, sound_side
 from eidophone.models.cards import package_folder
 from eidophone.models.embedders.load import load_embedder
@@ -35,6 +35,8 @@ from eidophone.scoring.ranking import Candidate, candidate_of, ranked
 from eidophone.scoring.similarity import Similarity
 from eidophone.values import Result
 from recipes.config import HERE
+from recipes.own import DRAWN_ALONE, PLAYED_ALONE
+from recipes.repainted import STEPS
 
 SEEDS, CANDIDATES = 8, 16
 FIRST_SEED = 1234
@@ -60,24 +62,21 @@ class Item:
     more: dict[str, Any]
 
 
-PICTURE_ALONE = {"audio_start_step": STEPS, "audio_weight": 0.0}
-
-
 def items(part: str) -> list[Item]:
     """What a part makes."""
     if part == "sound":
-        return [Item(n, "", n, ("", sound_prompt(n)), SOUND_ALONE) for n in sound_side()]
+        return [Item(n, "", n, ("", sound_prompt(n)), PLAYED_ALONE) for n in sound_side()]
     if part == "picture":
-        return [Item(n, n, "", (picture_prompt(n), ""), PICTURE_ALONE) for n in picture_side()]
+        return [Item(n, n, "", (picture_prompt(n), ""), DRAWN_ALONE) for n in picture_side()]
     if part == "synonym":
         pictures = [
-            Item(word, c, "", (picture_prompt(word), ""), PICTURE_ALONE) for word, c in SYNONYMS["seen"]
+            Item(word, c, "", (picture_prompt(word), ""), DRAWN_ALONE) for word, c in SYNONYMS["seen"]
         ]
-        sounds = [Item(word, "", c, ("", word), SOUND_ALONE) for word, c in SYNONYMS["heard"]]
+        sounds = [Item(word, "", c, ("", word), PLAYED_ALONE) for word, c in SYNONYMS["heard"]]
         return pictures + sounds
     if part == "plain":
         missing = [c for _, c in SYNONYMS["heard"] if c not in sound_side()]
-        return [Item(n, "", n, ("", sound_prompt(n)), SOUND_ALONE) for n in missing]
+        return [Item(n, "", n, ("", sound_prompt(n)), PLAYED_ALONE) for n in missing]
     return [Item(f"{a}+{b}", a, b, (picture_prompt(a), sound_prompt(b)), {}) for a, b in PAIRS]
 
 

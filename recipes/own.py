@@ -11,6 +11,7 @@ import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ TRIALS = 2
 RARELY = 0.25
 #: One in so many prompts is a concept's first phrase, the others are any of its phrases.
 FIRST_PHRASE = 2
+#: Options of `compose` that leave one model out.
 DRAWN_ALONE = {"audio_start_step": STEPS, "audio_weight": 0.0}
 PLAYED_ALONE = {"image_start_step": STEPS, "audio_weight": 1.0}
 
@@ -158,7 +160,7 @@ def make(run: Run, names: Sequence[str]) -> None:
     ear, over, phrases = load_tagger(), drawings(run), sound_phrases(run)
     for name in names:
         file: Path = run.work / "own" / f"{name}.npz"
-        kept_arrays(file, lambda name=name: listened(run, ear, name, phrases[name], over))  # type: ignore[misc]
+        kept_arrays(file, partial(listened, run, ear, name, phrases[name], over))
         found = own(run, name)
         assert found is not None
         counts = np.bincount(found.beneath, minlength=TRIALS + 1).tolist()
