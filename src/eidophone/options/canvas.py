@@ -59,7 +59,7 @@ class ComposeOptions(ChoiceOptions):
         default=None,
     )
     drawing_size: float = choose(
-        "height and width of the drawing, as shares of the canvas's, with --blend lighten",
+        "size of the drawing as a share of the canvas (with --blend lighten)",
         default=DRAWING_SIZE, ge=0.25, le=1,
     )  # fmt: skip
     audio_weights: str = choose(
