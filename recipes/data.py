@@ -16,6 +16,7 @@ from recipes.textures import HEIGHT, WIDTH, texture
 FAVOURED = {
     "castle": 3.0, "dog": 3.0, "cat": 2.0, "tiger": 2.0, "garden": 1.5, "lilies": 1.5, "train": 2.0,
     "race car": 1.5, "horse": 2.0, "bird": 2.0, "bell": 1.5, "frog": 1.5, "rooster": 1.5,
+    "monkey": 2.0, "violin": 2.0, "cow": 2.0, "whale": 2.0, "ship": 2.0,
 }  # fmt: skip
 
 

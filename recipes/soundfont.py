@@ -24,6 +24,7 @@ TICKS_PER_S = 960  # mido's defaults: 480 ticks a beat, 120 beats a minute
 DRUM_BANK, DRUM_CHANNEL = 128, 9
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9))
 CHORDS = ((0, 4, 7), (0, 3, 7), (0, 4, 7, 11), (0, 5, 7), (0, 3, 7, 10))
+TRIAD = CHORDS[0]
 ALL_SOUND_OFF, BANK, REVERB, CHORUS = 120, 0, 91, 93
 
 
@@ -141,6 +142,29 @@ def arpeggio(rng: Generator, keys: tuple[int, int], seconds: float) -> list[Note
     return [Note(t, 4 * step_s, turn[i % len(turn)], int(rng.integers(70, 110))) for i, t in enumerate(times)]
 
 
+def fanfare(rng: Generator, keys: tuple[int, int], seconds: float) -> list[Note]:
+    """Long and short notes of one major chord, that of the lowest key."""
+    ladder = [keys[0] + step for step in (*TRIAD, 12) if keys[0] + step <= keys[1]]
+    at, notes = rng.uniform(0, 0.2), []
+    while at < seconds:
+        length = float(rng.choice([0.2, 0.4, 0.4, 0.8]))
+        notes.append(Note(at, 0.95 * length, int(rng.choice(ladder)), int(rng.integers(95, 125))))
+        at += length
+    return notes
+
+
+def strum(rng: Generator, keys: tuple[int, int], seconds: float) -> list[Note]:
+    """The three chords of every song, over six strings; the lowest key is the first chord's."""
+    at, made = rng.uniform(0, 0.2), []
+    while at < seconds:
+        length, root = float(rng.choice([0.4, 0.4, 0.8])), keys[0] + int(rng.choice([0, 0, 5, 7]))
+        velocity = int(rng.integers(85, 120))
+        strings = [key for step in (0, 7, 12, 16, 19, 24) if (key := root + step) <= keys[1]]
+        made += [Note(at + 0.012 * j, length, key, velocity) for j, key in enumerate(strings)]
+        at += length
+    return made
+
+
 def beat(rng: Generator, keys: tuple[int, int], seconds: float) -> list[Note]:
     """A drum pattern of sixteen steps, with a fill now and then; drums have no pitch, `keys` is not used."""
     del keys
@@ -171,7 +195,8 @@ def gallop(rng: Generator, keys: tuple[int, int], seconds: float) -> list[Note]:
 
 
 PATTERNS: dict[str, Callable[[Generator, tuple[int, int], float], list[Note]]] = {
-    f.__name__: f for f in (held, hits, toll, peal, melody, notes, chords, arpeggio, beat, gallop)
+    f.__name__: f
+    for f in (held, hits, toll, peal, melody, notes, chords, arpeggio, fanfare, strum, beat, gallop)
 }
 
 

@@ -155,7 +155,7 @@ def listened(found: list[Take], by: Listener, settings: Settings, rng: np.random
         rows = [i for i, take in enumerate(found) if take.split == split]
         good = [i for i in rows if sure[i] > 0]
         best = in_turns([found[i] for i in good], [sure[i] for i in good], count)
-        pool = [found[i] for i in rows if plain[i] > 0]
+        pool = [found[i] for i in rows if plain[i] > 0] or [found[i] for i in rows]
         chosen += best + variations(pool, count - len(best), by, rng)
     kept = sum(c > 0 for c in sure)
     return Windows(
@@ -175,7 +175,7 @@ def variations(pool: Sequence[Take], count: int, by: Listener, rng: np.random.Ge
     made: list[Take] = []
     for _ in range(TRIES):
         if pool and len(made) < count:
-            fresh = [takes.varied(pool, rng) for _ in range(max(count, FEWEST))]
+            fresh = [takes.varied(pool, rng, by.concept.semitones) for _ in range(max(count, FEWEST))]
             made += [take for take, c in zip(fresh, by.sure(fresh), strict=True) if c > 0]
     return made[: max(count, 0)]
 

@@ -27,6 +27,9 @@ SAMPLING_PLUS = {"1-40730-A", "2-96460-A"}  # the two ESC-10 clips that are neit
 DEV_PART = 0.2  # of each ambient recording, at its end
 SEMITONES = (-6, 3)  # how far a take is moved in pitch; lower ones outlast a mel picture more often
 SEAM = 220  # frames (10 ms) faded where a sound is cut and joined
+#: A sound calls where it has more than this share of its loudest moments' level, and a little before and after.
+CALLING, AROUND_S = 0.12, 0.12
+SHORTEST_CALL_S, REST_S = 0.15, 0.4
 
 Floats = NDArray[np.float32]
 
@@ -53,7 +56,12 @@ class Take:
 
 @dataclass(frozen=True)
 class Concept:
-    """What a sound is made of, as sounds.toml has it."""
+    """What a sound is made of, as sounds.toml has it.
+
+    Attributes:
+        calls: Whether recordings are made of calls, whose pauses are to be shortened.
+        semitones: How far a take may be moved in pitch.
+    """
 
     heard: tuple[str, ...]
     captions: tuple[str, ...]
@@ -61,6 +69,8 @@ class Concept:
     ambient: tuple[str, ...] = ()
     presets: tuple[Preset, ...] = ()
     synth: str = ""
+    calls: bool = False
+    semitones: tuple[int, int] = SEMITONES
 
     @classmethod
     def from_mapping(cls, given: dict) -> "Concept":
@@ -69,18 +79,20 @@ class Concept:
             Preset(p["bank"], p["program"], (p["keys"][0], p["keys"][1]), tuple(p["play"]))
             for p in given.get("presets", ())
         )
-        lists = {key: tuple(given[key]) for key in given.keys() - {"presets", "synth"}}
-        return cls(**lists, presets=presets, synth=given.get("synth", ""))
+        plain = {key: given[key] for key in given.keys() & {"synth", "calls"}}
+        lists = {key: tuple(given[key]) for key in given.keys() - plain.keys() - {"presets"}}
+        return cls(**lists, **plain, presets=presets)
 
 
 def gather(concept: Concept, data: Path, train: int, dev: int, seed: Sequence[int]) -> list[Take]:
     """Every raw take of a concept, with about `train` and `dev` of them played or modelled."""
     rng = np.random.default_rng(seed)
-    takes = []
+    takes, read = [], called if concept.calls else mono
     for folder in concept.esc10:
-        takes += esc10_takes(data / "esc10" / folder, rng)
+        takes += esc10_takes(data / "esc10" / folder, rng, read)
     for name in concept.ambient:
-        takes += ambient_takes(data / "ambient" / f"{name}.ogg", max(10, train // len(concept.ambient)))
+        count = max(10, train // len(concept.ambient))
+        takes += ambient_takes(data / "ambient" / f"{name}.ogg", count, read)
     if concept.presets:
         takes += played_takes(concept.presets, {TRAIN: train, DEV: dev}, seed)
     if concept.synth:
@@ -91,11 +103,11 @@ def gather(concept: Concept, data: Path, train: int, dev: int, seed: Sequence[in
 # --- recordings ----------------------------------------------------------------------------------
 
 
-def esc10_takes(folder: Path, rng: Generator) -> list[Take]:
+def esc10_takes(folder: Path, rng: Generator, read: Callable[[Path], Floats]) -> list[Take]:
     """Two windows of each clip: around the loudest moment, and anywhere."""
     takes = []
     for file in sorted(f for f in folder.glob("*.ogg") if f.stem not in SAMPLING_PLUS):
-        sound, split = mono(file), DEV if file.name.startswith(f"{DEV_FOLD}-") else TRAIN
+        sound, split = read(file), DEV if file.name.startswith(f"{DEV_FOLD}-") else TRAIN
         last = max(len(sound) - FRAMES, 0)
         near = round(loudest(sound) + rng.uniform(-0.4, 0.1) * SPEC.rate_hz)
         for start in (int(np.clip(near, 0, last)), int(rng.integers(last + 1))):
@@ -103,9 +115,9 @@ def esc10_takes(folder: Path, rng: Generator) -> list[Take]:
     return takes
 
 
-def ambient_takes(file: Path, count: int) -> list[Take]:
+def ambient_takes(file: Path, count: int, read: Callable[[Path], Floats]) -> list[Take]:
     """Windows all over a recording; its end is for development and shares no frame with the rest."""
-    sound = mono(file)
+    sound = read(file)
     border = round(len(sound) * (1 - DEV_PART))
     if len(sound) - border < FRAMES:
         border = len(sound)
@@ -122,6 +134,23 @@ def ambient_takes(file: Path, count: int) -> list[Take]:
 def mono(file: Path) -> Floats:
     """A sound file's mean channel at SPEC's rate."""
     return resample(read_sound(file), SPEC.rate_hz).mono()
+
+
+def called(file: Path) -> Floats:
+    """A sound file's calls one after another, with short rests: what is quiet between them is left out."""
+    sound = mono(file)
+    level = np.sqrt(np.convolve(sound.astype(np.float64) ** 2, np.full(2 * SEAM, 0.5 / SEAM), "same").clip(0))
+    reach = 2 * round(AROUND_S * SPEC.rate_hz) + 1
+    near = np.convolve(level > CALLING * np.quantile(level, 0.995), np.ones(reach), "same") > 0.5
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], near.astype(int), [0]])))
+    rest = np.zeros(round(REST_S * SPEC.rate_hz), np.float32)
+    calls = [
+        part
+        for begin, end in edges.reshape(-1, 2)
+        if end - begin > SHORTEST_CALL_S * SPEC.rate_hz
+        for part in (faded(sound[begin:end]), rest)
+    ]
+    return np.concatenate(calls) if calls else sound
 
 
 def loudest(sound: Floats) -> int:
@@ -227,13 +256,13 @@ MODELS: dict[str, Callable[[Generator], Floats]] = {"bell": bell, "pipe": pipe, 
 # --- variations ----------------------------------------------------------------------------------
 
 
-def varied(takes: Sequence[Take], rng: Generator) -> Take:
-    """A new take out of one or two old ones: moved in time, in pitch, in level, mixed.
+def varied(takes: Sequence[Take], rng: Generator, semitones: tuple[int, int] = SEMITONES) -> Take:
+    """A new take out of one or two old ones: moved in time, in pitch (by so many semitones), in level, mixed.
 
     Takes must be of one split, so that nothing leaks.
     """
     first, second = (takes[i] for i in rng.integers(len(takes), size=2))
-    sound = shifted(repitched(first.samples, rng.uniform(*SEMITONES)), int(rng.integers(FRAMES)))
+    sound = shifted(repitched(first.samples, rng.uniform(*semitones)), int(rng.integers(FRAMES)))
     if rng.random() < 0.3:
         sound = sound + rng.uniform(0.3, 0.9) * shifted(second.samples, int(rng.integers(FRAMES)))
     return Take(at_peak(sound, rng.uniform(0.6, PEAK)), f"{first.source}+varied", first.split)

@@ -112,16 +112,16 @@ class Takes:
 def takes(run: Run) -> dict[str, Takes]:
     """What lasts of every concept, and what the elder made itself where the run has that (see own.py).
 
-    Then those count more that are heard beneath drawings, too, and concepts that the elder seldom hit have
-    their turn more often.
+    Then those count more that are heard beneath drawings, too. Concepts that the elder seldom hit, or that
+    are learned `anew`, from recordings alone, have their turn more often.
     """
     pictures, names = lasting(run)
-    found = {}
+    found, anew = {}, run["audio"].get("anew", ())
     for name in dict.fromkeys(names):
         real = pictures[[i for i, other in enumerate(names) if other == name]]
         kept = own.own(run, name) if "own" in run.settings else None
         if kept is None:
-            found[name] = Takes(real, np.full(len(real), 1 / len(real)))
+            found[name] = Takes(real, np.full(len(real), 1 / len(real)), 1 + (name in anew))
             continue
         share = run["audio"]["own_share"] if len(kept.pictures) >= FEWEST_LASTING else 0.0
         chance = [(1 - share) * own.chances(own.beneath_of(run, name, real))]

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from eidophone.pipelines.lighten import (
+    BOOST,
+    FULL,
     GRAIN,
     HEADROOM,
     MARGIN,
@@ -11,6 +13,7 @@ from eidophone.pipelines.lighten import (
     beneath,
     grained,
     lighter,
+    louder,
     smaller,
     turned,
 )
@@ -21,7 +24,7 @@ EVENT[..., 4:8] = 0.9
 
 @pytest.mark.parametrize(("share", "levels"), [(0.5, (1.0, 1.0)), (0.25, (1.0, 0.5)), (0.8, (0.4, 1.0))])
 def test_the_smaller_share_is_dimmed(share: float, levels: tuple[float, float]) -> None:
-    drawing, sound = torch.full((2, 3, 8, 24), 0.9), torch.full((2, 1, 8, 24), 0.9)
+    drawing, sound = torch.full((2, 3, 8, 24), FULL), torch.full((2, 1, 8, 24), FULL)
     none = torch.zeros(2, 3, 8, 24)
     quiet = levels[0] * HEADROOM * (1 - GRAIN) * drawing
     assert torch.allclose(lighter(drawing, 0 * sound, share, size=1), quiet)
@@ -103,13 +106,14 @@ def test_a_sound_with_a_longer_canvas_is_kept_whole_beside_a_drawing() -> None:
     drawing, sound = drawn(range(10, 50), level=1.0), torch.full((1, 1, 8, 160), 0.5)
     made = lighter(drawing, sound, 0.5, size=1)
     assert made.shape == (1, 3, 8, 160)
-    assert torch.equal(made[..., 64:], sound[..., 64:].expand(-1, 3, -1, -1))
+    assert torch.equal(made[..., 64:], louder(sound)[..., 64:].expand(-1, 3, -1, -1))
     assert torch.allclose(made[..., :64], lighter(drawing, sound[..., :64], 0.5, size=1))
 
 
 def test_a_smaller_drawing_leaves_a_sound_more_room() -> None:
     drawing, sound = drawn(range(6, 60), level=1.0), torch.full((1, 1, 8, 64), 0.5)
-    free = [(lighter(drawing, sound, 0.5, size=size) == 0.5).float().mean() for size in (1.0, 0.8, 0.5)]
+    made = [lighter(drawing, sound, 0.5, size=size) for size in (1.0, 0.8, 0.5)]
+    free = [(one == louder(sound)).float().mean() for one in made]
     assert free == sorted(free) and free[0] < free[1] < free[2]
 
 
@@ -119,6 +123,21 @@ def test_a_drawing_is_dimmed_over_a_quiet_sound_only() -> None:
     dimmed = beneath(drawing.expand(2, -1, -1, -1), sounds)
     assert torch.allclose(dimmed[0], (0.2 + HEADROOM) * drawing[0])
     assert torch.equal(dimmed[1], drawing[0])
+
+
+@pytest.mark.parametrize(("level", "gain"), [(0.4, BOOST), (FULL - 0.04, 0.04), (0.98, 0.0)])
+def test_a_sound_is_turned_up_as_a_whole_and_no_further_than_full_scale(level: float, gain: float) -> None:
+    sound = torch.linspace(0.2, level, 640).reshape(1, 1, 8, 80)
+    sound[..., 60:] = level
+    assert torch.allclose(louder(sound), sound + gain)
+
+
+def test_silence_stays_silent_and_what_is_louder_stays_louder() -> None:
+    ramp = torch.linspace(0, 0.6, 80).expand(1, 1, 8, 80)
+    risen = louder(ramp)
+    assert torch.equal(risen[..., 0], torch.zeros(1, 1, 8))
+    assert (risen.diff() > 0).all()
+    assert torch.equal(louder(torch.zeros(2, 1, 8, 24)), torch.zeros(2, 1, 8, 24))
 
 
 def test_a_drawing_shows_the_lines_and_gaps_of_its_sound() -> None:

@@ -20,6 +20,11 @@ HEADROOM = 0.25
 LOUDEST = 0.98
 #: How deep the grain of a sound is pressed into a drawing; in the embedded family a tenth is 9 dB.
 GRAIN = 0.1
+#: How light a sound's loudest parts become where BOOST is enough for it, and by how much they are lightened at
+#: most; in the embedded family a tenth is 9 dB.
+FULL, BOOST = 0.95, 0.1
+#: What is darker is lightened less, black not at all, so that silence stays silent.
+QUIET = 0.15
 
 
 def lighter(
@@ -34,6 +39,7 @@ def lighter(
         stride: Columns between the moments at which the sound may begin.
         size: Of the drawing, as a share of the canvas, above 0 to 1.
     """
+    sound = louder(sound)
     drawing = beneath(wider(smaller(aside(drawing), size), sound.shape[-1]), sound)
     drawing, sound = min(1.0, 2 - 2 * share) * drawing, min(1.0, 2 * share) * sound
     return torch.maximum(grained(drawing, sound, stride), turned(drawing, sound, stride))
@@ -93,6 +99,16 @@ def beneath(drawing: Tensor, sound: Tensor) -> Tensor:
         drawing, sound: As in `lighter`.
     """
     return drawing * (loudest(sound) + HEADROOM).clamp(max=1)
+
+
+def louder(sound: Tensor) -> Tensor:
+    """Each sound turned up towards full scale, as far as BOOST goes: beside a drawing a soft one is not heard.
+
+    Args:
+        sound: (batch, channels, bands, columns) in [0, 1].
+    """
+    missing = (FULL - loudest(sound)).clamp(0, BOOST)
+    return (sound + missing * (sound / QUIET).clamp(max=1)).clamp(max=1)
 
 
 def loudest(sound: Tensor) -> Tensor:
