@@ -27,7 +27,7 @@ SAMPLING_PLUS = {"1-40730-A", "2-96460-A"}  # the two ESC-10 clips that are neit
 DEV_PART = 0.2  # of each ambient recording, at its end
 SEMITONES = (-6, 3)  # how far a take is moved in pitch; lower ones outlast a mel picture more often
 SEAM = 220  # frames (10 ms) faded where a sound is cut and joined
-#: A sound calls where it has more than this share of its loudest moments' level, and a little before and after.
+#: A sound calls where it has more than this share of its loudest moments' level, and a little around that.
 CALLING, AROUND_S = 0.12, 0.12
 SHORTEST_CALL_S, REST_S = 0.15, 0.4
 

@@ -2,10 +2,11 @@
 
 A small text encoder knows little beyond its captions: of twenty words that stood in none it put three near to
 what they mean, its teacher seventeen (docs/journal.md). So the teacher is asked beforehand about every noun
-and verb of WordNet (3.0, Debian wordnet-base; Princeton's licence), and WordNet itself about what is a kind
-of what. A word is read as the learned word that is most like it by
+and verb of WordNet (3.0, Debian wordnet-base; Princeton's licence) and about interjections
+(recipes/interjections.py), each with what the dictionary says it means, and WordNet itself about what is a
+kind of what. A word is read as the learned word that is most like it by
 
-    the cosine of the teacher's meanings,
+    the cosine of the teacher's meanings, the best of its first senses,
     + SURE if its first sense is a near kind of the learned one, MAYBE if some sense is some kind of it,
 
 where that reaches ENOUGH. `python -m recipes.wordbook --config cpu` writes words.txt into tiny/image and
@@ -13,6 +14,7 @@ tiny/audio; the two learned different words.
 """
 
 import collections
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,11 +30,14 @@ from recipes import fetch, text
 from recipes.captions import STYLES
 from recipes.config import Run, command_line, opened
 from recipes.data import canvases, sound_phrases
+from recipes.interjections import interjections
 from recipes.kept import kept_tensor
 from recipes.nouns import counts, inflected, irregular, with_s
 from recipes.pictures import concepts
 
-ENOUGH, SURE, MAYBE = 0.5, 0.35, 0.2
+ENOUGH, SURE, MAYBE = 0.45, 0.35, 0.2
+#: How many senses of each part of speech the teacher is asked about.
+ASKED = 2
 #: How many senses of a word are looked at, and how far up: a spaniel is a sporting dog, a hunting dog, a dog.
 SENSES, STEPS, NEAR_STEPS = 3, 4, 2
 CLEARLY = 4  # meetings in WordNet's corpus
@@ -43,6 +48,7 @@ BINDING = frozenset((
     "through", "while", "off", "out", "someone", "something", "nearby", "distance", "twice",
 ))  # fmt: skip
 _WORD = re.compile(r"[a-z]+")
+_REMARK = re.compile(r"^\s*\([^)]*\)")  # such as (literary)
 
 
 @dataclass(frozen=True)
@@ -52,24 +58,28 @@ class Senses:
     Attributes:
         of: Senses of each word, as numbers of synonym sets, the most usual first, by part of speech.
         kinds: What each synonym set is a kind of.
+        said: What the dictionary says that each synonym set means.
     """
 
     of: dict[str, dict[str, list[str]]]
     kinds: dict[str, list[str]]
+    said: dict[str, str]
 
     @classmethod
     def read(cls, folder: Path) -> "Senses":
         """Reads WordNet's own files."""
         of: dict[str, dict[str, list[str]]] = collections.defaultdict(dict)
         kinds: dict[str, list[str]] = {}
+        said: dict[str, str] = {}
         for part in ("noun", "verb"):
-            for fields in _lines(folder / f"index.{part}"):
+            for fields, _ in _lines(folder / f"index.{part}"):
                 of[fields[0]][part] = [part + number for number in fields[-int(fields[2]) :]]
-            for fields in _lines(folder / f"data.{part}"):
+            for fields, meaning in _lines(folder / f"data.{part}"):
                 start = 4 + 2 * int(fields[3], 16)
                 pointers = [fields[start + 1 + 4 * n :][:2] for n in range(int(fields[start]))]
                 kinds[part + fields[0]] = [part + number for sign, number in pointers if sign in POINTERS]
-        return cls(dict(of), kinds)
+                said[part + fields[0]] = _REMARK.sub("", meaning).split(";")[0].strip()
+        return cls(dict(of), kinds, said)
 
     def above(self, sense: str, steps: int) -> set[str]:
         """A sense and what it is a kind of, up to so many steps."""
@@ -79,16 +89,24 @@ class Senses:
             found |= edge
         return found
 
+    def meanings(self, word: str) -> list[str]:
+        """What the dictionary says of a word's first senses, the word before it."""
+        return [
+            f"{word}, {self.said[sense]}" for senses in self.of[word].values() for sense in senses[:ASKED]
+        ]
+
     @cached_property
     def words(self) -> list[str]:
         """Single words in small letters."""
         return sorted(w for w in self.of if w.isalpha() and w.isascii() and w.islower() and len(w) > 2)
 
 
-def _lines(file: Path) -> Iterator[list[str]]:
+def _lines(file: Path) -> Iterator[tuple[list[str], str]]:
+    """Fields of each entry, and what it means, where the file says that."""
     for line in file.read_text().splitlines():
         if not line.startswith(" "):
-            yield line.split(" | ")[0].split()
+            fields, _, meaning = line.partition(" | ")
+            yield fields.split(), meaning
 
 
 def learned(run: Run, role: str) -> tuple[set[str], list[str]]:
@@ -114,9 +132,9 @@ class Books:
     """What is needed to make books.
 
     Attributes:
-        senses: Of all words.
-        asked: Words to find near ones for.
-        meanings: The teacher's, unit vectors, one of each asked word.
+        senses: Of all words of WordNet.
+        asked: The word that each row of `meanings` belongs to; its rows stand together.
+        meanings: The teacher's, unit vectors, one of each sense that it was asked about.
         folder: WordNet's files.
     """
 
@@ -130,9 +148,13 @@ class Books:
         """Asks the teacher about every noun and verb that is not mostly an adjective; kept in work/."""
         folder = fetch.debian("wordnet-base") / "usr/share/wordnet"
         senses, listed = Senses.read(folder), counts(folder)
-        asked = [word for word in senses.words if not _describes(listed[word])]
-        meanings = kept_tensor(run.work / "wordbook.pt", lambda: text.taught(asked).half())
-        return cls(senses, asked, meanings.float(), folder)
+        means = {word: senses.meanings(word) for word in senses.words if not _describes(listed[word])}
+        for word, meanings in interjections().items():
+            means.setdefault(word, [f"{word}, {meaning}" for meaning in meanings])
+        asked = [word for word, meanings in means.items() for _ in meanings]
+        said = [meaning for meanings in means.values() for meaning in meanings]
+        known = kept_tensor(run.work / "wordbook.pt", lambda: text.taught(said).half())
+        return cls(senses, asked, known.float(), folder)
 
     def near(self, known: set[str], targets: Sequence[str], meant: Tensor) -> dict[str, str]:
         """The target that each unknown word is read as, where there is one.
@@ -142,15 +164,16 @@ class Books:
             targets: Words to be read instead.
             meant: The teacher's meanings of the targets, unit vectors.
         """
-        reached = self._reached(targets)
-        alike, found = self.meanings @ meant.T, {}
-        for word, row in zip(self.asked, alike, strict=True):
+        reached, found, row = self._reached(targets), dict[str, str](), 0
+        for word, group in itertools.groupby(self.asked):
+            begin, row = row, row + len(list(group))
             if word in known:
                 continue
+            alike = (self.meanings[begin:row] @ meant.T).amax(0)
             for target, more in self._kinship(word, reached).items():
-                row[target] += more
-            best = int(row.argmax())
-            if row[best] >= ENOUGH:
+                alike[target] += more
+            best = int(alike.argmax())
+            if alike[best] >= ENOUGH:
                 found[word] = targets[best]
         return found
 
@@ -165,7 +188,7 @@ class Books:
     def _kinship(self, word: str, reached: dict[str, set[int]]) -> dict[int, float]:
         """What is added to the likeness of a word and the targets that it is a kind of."""
         found: dict[int, float] = {}
-        for senses in self.senses.of[word].values():
+        for senses in self.senses.of.get(word, {}).values():
             for place, sense in enumerate(senses[:SENSES]):
                 close = self.senses.above(sense, NEAR_STEPS) if place == 0 else set()
                 for kind in self.senses.above(sense, STEPS):
@@ -180,7 +203,7 @@ class Books:
         for word, target in near.items():
             many = (plurals.get(noun, [with_s(noun)]) for noun in (word, target))
             pairs = list(zip(*many, strict=False))
-            if "verb" in self.senses.of[word]:
+            if "verb" in self.senses.of.get(word, {}):
                 pairs += zip(inflected(word, verbs), inflected(target, verbs), strict=False)
             for form, wanted in pairs:
                 if form not in known and form.isalpha():

@@ -7,6 +7,7 @@ from eidophone.pipelines.lighten import (
     BOOST,
     FULL,
     GRAIN,
+    GROUND,
     HEADROOM,
     MARGIN,
     aside,
@@ -127,9 +128,16 @@ def test_a_drawing_is_dimmed_over_a_quiet_sound_only() -> None:
 
 @pytest.mark.parametrize(("level", "gain"), [(0.4, BOOST), (FULL - 0.04, 0.04), (0.98, 0.0)])
 def test_a_sound_is_turned_up_as_a_whole_and_no_further_than_full_scale(level: float, gain: float) -> None:
-    sound = torch.linspace(0.2, level, 640).reshape(1, 1, 8, 80)
+    sound = torch.full((1, 1, 8, 80), 0.2)
     sound[..., 60:] = level
     assert torch.allclose(louder(sound), sound + gain)
+
+
+def test_a_sound_that_fills_the_canvas_is_not_turned_up_to_where_drawings_vanish() -> None:
+    hiss = torch.rand(1, 1, 8, 80, generator=torch.Generator().manual_seed(0)) * 0.2 + 0.38
+    hiss[..., :2] = 0.7
+    assert float(louder(hiss).median()) == pytest.approx(GROUND, abs=1e-3)
+    assert torch.equal(louder(hiss + 0.2), hiss + 0.2)
 
 
 def test_silence_stays_silent_and_what_is_louder_stays_louder() -> None:

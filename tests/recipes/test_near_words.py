@@ -1,5 +1,6 @@
 """The recipe of the books of words, on a dictionary of five words."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from benchmarks.pairs import SYNONYMS
 from torch.nn import functional as F
 
 from eidophone.models.wordbook import WORDS_FILE, read_wordbook
+from recipes import fetch
+from recipes.interjections import DIGITS, NAME, interjections
 from recipes.pictures import concepts as picture_concepts
 from recipes.sounds import concepts as sound_concepts
 from recipes.wordbook import ENOUGH, Books, Senses, lines
@@ -17,7 +20,7 @@ DATA = {
     "noun": [
         "1 03 n 01 animal 0 000 | a living thing",
         "2 03 n 01 dog 0 001 @ 1 n 0000 | barks",
-        "3 03 n 02 hound 0 beagle 0 001 @ 2 n 0000 | hunts",
+        '3 03 n 02 hound 0 beagle 0 001 @ 2 n 0000 | (old) a dog that hunts; "release the hounds"',
         "4 03 n 01 breeze 0 000 | a little wind",
     ],
     "verb": ["5 03 v 01 bark 0 000 01 + 01 00 | loudly", "6 03 v 01 yap 0 001 @ 5 v 0000 01 + 01 00 | small"],
@@ -59,6 +62,41 @@ def test_likeness_alone_must_be_enough(senses: Senses, tmp_path: Path) -> None:
     for alike, expected in ((ENOUGH + 0.01, {"breeze": "wind"}), (ENOUGH - 0.01, {})):
         made, meant = books(senses, tmp_path, ["breeze"], alike)
         assert made.near(set(), ["wind", "dog"], meant) == expected
+
+
+def test_the_best_of_several_senses_counts(senses: Senses, tmp_path: Path) -> None:
+    meanings = torch.tensor([[0, 0, 1.0, 0], [ENOUGH + 0.01, 0, 0, 1], [0, 0, 1.0, 0]])
+    made = Books(senses, ["breeze", "breeze", "beagle"], meanings, tmp_path)
+    assert made.near(set(), ["wind", "cat"], torch.eye(2, 4)) == {"breeze": "wind"}
+
+
+def test_meanings_are_without_remarks_and_examples(senses: Senses) -> None:
+    assert senses.meanings("hound") == ["hound, a dog that hunts"]
+    assert senses.meanings("yap") == ["yap, small"]
+
+
+def test_interjections_come_with_their_english_meaning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {
+        "moo": "moo //mu// <interjection>\n1. \u30e2\u30fc\nsound made by a cow\n",
+        "table": "table <n>\n\u53f0\na piece of furniture\n",
+        "hmm": "hmm <interjection>\n\u3093\n",
+    }
+    folder, packed, index = tmp_path / "usr/share/dictd", b"", []
+    folder.mkdir(parents=True)
+    for word, entry in texts.items():
+        index.append(f"{word}\t{digits(len(packed))}\t{digits(len(entry.encode()))}")
+        packed += entry.encode()
+    (folder / f"{NAME}.dict.dz").write_bytes(gzip.compress(packed))
+    (folder / f"{NAME}.index").write_text("\n".join(index))
+    monkeypatch.setattr(fetch, "debian", lambda _: tmp_path)
+    assert interjections() == {"moo": ["sound made by a cow"]}
+
+
+def digits(number: int) -> str:
+    """A number as an index of dictd has it."""
+    return DIGITS[number // 64] + DIGITS[number % 64]
 
 
 def test_known_words_are_left_alone(senses: Senses, tmp_path: Path) -> None:

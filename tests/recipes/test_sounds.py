@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 mido = pytest.importorskip("mido", reason="needs the recipes extra")
@@ -69,6 +70,28 @@ def test_the_loudest_window_holds_the_burst() -> None:
     sound[2 * FRAMES - 100 : 2 * FRAMES + 100] = 1
     start = takes.loudest(sound)
     assert start <= 2 * FRAMES - 100 and start + FRAMES >= 2 * FRAMES + 100
+
+
+def test_calls_follow_each_other_after_short_rests(tmp_path: Path) -> None:
+    sound = np.zeros(12 * SPEC.rate_hz, np.float32)
+    for begin_s in (1, 9):
+        sound[begin_s * SPEC.rate_hz :][: SPEC.rate_hz] = tone(500, 1, SPEC.rate_hz)
+    soundfile.write(tmp_path / "calls.wav", sound, SPEC.rate_hz)
+    near = takes.called(tmp_path / "calls.wav")
+    loud = np.abs(near) > 0.1
+    assert loud.sum() == pytest.approx((np.abs(sound) > 0.1).sum(), rel=0.02)
+    pauses = np.diff(np.flatnonzero(loud)).max() / SPEC.rate_hz
+    assert takes.REST_S < pauses < takes.REST_S + 3 * takes.AROUND_S
+
+
+def test_an_instrument_keeps_to_its_key() -> None:
+    for seed in range(5):
+        horn = soundfont.fanfare(RNG(seed), (58, 70), 3.3)
+        assert {note.key for note in horn} <= {58, 62, 65, 70}
+        strings = soundfont.strum(RNG(seed), (40, 72), 3.3)
+        assert {note.key for note in strings} <= {
+            root + step for root in (40, 45, 47) for step in (0, 7, 12, 16, 19, 24)
+        }
 
 
 def test_origins_take_turns() -> None:

@@ -20,9 +20,11 @@ HEADROOM = 0.25
 LOUDEST = 0.98
 #: How deep the grain of a sound is pressed into a drawing; in the embedded family a tenth is 9 dB.
 GRAIN = 0.1
-#: How light a sound's loudest parts become where BOOST is enough for it, and by how much they are lightened at
-#: most; in the embedded family a tenth is 9 dB.
+#: How light a sound's loudest parts become where BOOST is enough for it, and by how much they are lightened
+#: at most; in the embedded family a tenth is 9 dB.
 FULL, BOOST = 0.95, 0.1
+#: How light half of its places may become: before a lighter ground a drawing does not stand out.
+GROUND = 0.5
 #: What is darker is lightened less, black not at all, so that silence stays silent.
 QUIET = 0.15
 
@@ -102,18 +104,25 @@ def beneath(drawing: Tensor, sound: Tensor) -> Tensor:
 
 
 def louder(sound: Tensor) -> Tensor:
-    """Each sound turned up towards full scale, as far as BOOST goes: beside a drawing a soft one is not heard.
+    """Each sound turned up towards full scale, as far as BOOST and GROUND allow.
+
+    Beside a drawing a soft sound is not heard, before a light one a drawing is not seen.
 
     Args:
         sound: (batch, channels, bands, columns) in [0, 1].
     """
-    missing = (FULL - loudest(sound)).clamp(0, BOOST)
-    return (sound + missing * (sound / QUIET).clamp(max=1)).clamp(max=1)
+    room = torch.minimum(FULL - loudest(sound), GROUND - _level(sound, 0.5))
+    return (sound + room.clamp(0, BOOST) * (sound / QUIET).clamp(max=1)).clamp(max=1)
 
 
 def loudest(sound: Tensor) -> Tensor:
     """How light the loudest parts of each sound are, (batch, 1, 1, 1)."""
-    return sound.flatten(1).quantile(LOUDEST, 1)[:, None, None, None]
+    return _level(sound, LOUDEST)
+
+
+def _level(sound: Tensor, share: float) -> Tensor:
+    """How light so large a share of each sound's places is at most, (batch, 1, 1, 1)."""
+    return sound.flatten(1).quantile(share, 1)[:, None, None, None]
 
 
 def grained(drawing: Tensor, sound: Tensor, stride: int = 1) -> Tensor:
