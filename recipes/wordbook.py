@@ -6,7 +6,8 @@ and verb of WordNet (3.0, Debian wordnet-base; Princeton's licence) and about in
 (recipes/interjections.py), each with what the dictionary says it means, and WordNet itself about what is a
 kind of what. A word is read as the learned word that is most like it by
 
-    the cosine of the teacher's meanings, the best of its first senses,
+    the likeness of the teacher's meanings, in the best of its first senses: DEFINED of the cosine of the
+      word with its definition, the rest of that of the word alone,
     + SURE if its first sense is a near kind of the learned one, MAYBE if some sense is some kind of it,
 
 where that reaches ENOUGH. `python -m recipes.wordbook --config cpu` writes words.txt into tiny/image and
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from eidophone.media.files import write_text
@@ -35,7 +37,8 @@ from recipes.kept import kept_tensor
 from recipes.nouns import counts, inflected, irregular, with_s
 from recipes.pictures import concepts
 
-ENOUGH, SURE, MAYBE = 0.45, 0.35, 0.2
+ENOUGH, SURE, MAYBE = 0.42, 0.35, 0.2
+DEFINED = 0.7
 #: How many senses of each part of speech the teacher is asked about.
 ASKED = 2
 #: How many senses of a word are looked at, and how far up: a spaniel is a sporting dog, a hunting dog, a dog.
@@ -134,7 +137,7 @@ class Books:
     Attributes:
         senses: Of all words of WordNet.
         asked: The word that each row of `meanings` belongs to; its rows stand together.
-        meanings: The teacher's, unit vectors, one of each sense that it was asked about.
+        meanings: The teacher's, one of each sense that it was asked about; likeness is the product with them.
         folder: WordNet's files.
     """
 
@@ -152,9 +155,14 @@ class Books:
         for word, meanings in interjections().items():
             means.setdefault(word, [f"{word}, {meaning}" for meaning in meanings])
         asked = [word for word, meanings in means.items() for _ in meanings]
-        said = [meaning for meanings in means.values() for meaning in meanings]
-        known = kept_tensor(run.work / "wordbook.pt", lambda: text.taught(said).half())
-        return cls(senses, asked, known.float(), folder)
+
+        def _taught() -> Tensor:
+            row = {word: n for n, word in enumerate(means)}
+            alone = text.taught(list(means))[[row[word] for word in asked]]
+            defined = text.taught([meaning for meanings in means.values() for meaning in meanings])
+            return torch.lerp(alone, defined, DEFINED).half()
+
+        return cls(senses, asked, kept_tensor(run.work / "wordbook.pt", _taught).float(), folder)
 
     def near(self, known: set[str], targets: Sequence[str], meant: Tensor) -> dict[str, str]:
         """The target that each unknown word is read as, where there is one.
