@@ -26,7 +26,8 @@ from recipes.textures import HEIGHT, WIDTH
 COUNTS, SIZE = (1, 2), 116
 TEMPERATURE = 0.1
 AT_ONCE = 16
-#: Share of its weight that a drawing keeps if its form is not among the plain ones; and if it is not known.
+#: Share of a concept's canvases that show other forms than the plain ones; and of a known drawing's chance that
+#: one has which is not known.
 REST = 0.03
 #: No drawing is darker than this on the whole: on a black ground dark ones are hardly seen.
 TONE = 0.6
@@ -83,10 +84,11 @@ def plainest(pack: Pack, plain: np.ndarray) -> Pack:
     weight = np.zeros(len(plain))
     for name, members in pack.members.items():
         items = members[pack.calm[members] > 0]
-        known = pack.tables[name].get("plain")
-        share = np.where(np.isin(pack.form[items], known), 1.0, REST) if known else np.ones(len(items))
-        least = plain[items].max(initial=0) * REST
-        weight[items] = share * np.maximum(plain[items], max(least, 1e-3))
+        weight[items] = np.maximum(plain[items], max(plain[items].max(initial=0) * REST, 1e-3))
+        if forms := pack.tables[name].get("plain"):
+            told = np.isin(pack.form[items], forms)
+            for part, share in ((items[told], 1 - REST), (items[~told], REST)):
+                weight[part] *= share / (pack.calm[part] * weight[part]).sum().clip(1e-9)
     return replace(pack, calm=pack.calm * weight)
 
 
