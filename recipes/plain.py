@@ -26,8 +26,8 @@ from recipes.textures import HEIGHT, WIDTH
 COUNTS, SIZE = (1, 2), 116
 TEMPERATURE = 0.1
 AT_ONCE = 16
-#: Share of a concept's canvases that show other forms than the plain ones; and of a known drawing's chance, what
-#: an unknown one has.
+#: Share of a concept's canvases that show other forms than the plain ones; likewise, the chance of a drawing
+#: that is not known beside that of one that is.
 REST = 0.03
 #: No drawing is darker than this on the whole: on a black ground dark ones are hardly seen.
 TONE = 0.6

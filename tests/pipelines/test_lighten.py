@@ -98,6 +98,14 @@ def test_a_smaller_drawing_leaves_the_rest_black(size: float) -> None:
     assert float(small.sum()) == pytest.approx(2 * 3 * high * wide)
 
 
+@pytest.mark.parametrize("size", [0.5, 0.65, 0.8, 0.85, 0.9, 0.99])
+def test_white_stays_within_range_at_any_size(size: float) -> None:
+    drawing = (torch.rand(4, 1, 128, 288, generator=torch.Generator().manual_seed(1)) + 0.5).clamp(max=1)
+    drawing[:, :, 20:100, 10:200] = 1.0
+    made = lighter(drawing, torch.full((4, 1, 128, 448), 0.9), 0.5, stride=64, size=size)
+    assert float(made.max()) <= 1.0 and float(made.min()) >= 0.0
+
+
 def test_a_drawing_of_full_size_stays() -> None:
     drawing = torch.rand(2, 3, 8, 64, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(smaller(drawing, 1.0), drawing)
