@@ -66,6 +66,12 @@ class Own:
         return float((self.beneath > 0).sum()) / max(1, self.tried)
 
 
+def anew(run: Run) -> Sequence[str]:
+    """Concepts that the run learns from recordings alone, whatever the elder makes of them."""
+    names: Sequence[str] = run["audio"].get("anew", ())
+    return names
+
+
 def folder_of(run: Run, role: str) -> str:
     """The model that a run begins from."""
     return str(run.elder / role) if run.elder else "tiny"
@@ -175,7 +181,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only", nargs="+", metavar="CONCEPT", help="these concepts only")
     given = parser.parse_args(arguments)
     run = opened(given)
-    make(run, given.only or list(sound_phrases(run)))
+    make(run, given.only or [name for name in sound_phrases(run) if name not in anew(run)])
 
 
 if __name__ == "__main__":

@@ -116,10 +116,10 @@ def takes(run: Run) -> dict[str, Takes]:
     are learned `anew`, from recordings alone, have their turn more often.
     """
     pictures, names = lasting(run)
-    found, anew = {}, run["audio"].get("anew", ())
+    found, anew = {}, own.anew(run)
     for name in dict.fromkeys(names):
         real = pictures[[i for i, other in enumerate(names) if other == name]]
-        kept = own.own(run, name) if "own" in run.settings else None
+        kept = own.own(run, name) if "own" in run.settings and name not in anew else None
         if kept is None:
             found[name] = Takes(real, np.full(len(real), 1 / len(real)), 1 + (name in anew))
             continue

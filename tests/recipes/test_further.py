@@ -122,14 +122,31 @@ def test_what_is_heard_beneath_drawings_is_learned_more_often(
     run = Run.open("further", tmp_path, "cpu")
     real, made = np.zeros((3, HEIGHT, WIDTH), np.uint8), np.full((20, HEIGHT, WIDTH), 9, np.uint8)
     (tmp_path / "own").mkdir()
-    np.savez(tmp_path / "own" / "owl.npz", pictures=made, beneath=np.arange(20) % 3, tried=np.array(96))
-    np.savez(tmp_path / "own" / "owl-recorded.npz", beneath=np.array([0, 0, 2]))
-    monkeypatch.setattr(unet, "lasting", lambda _: (np.concatenate([real, real]), ["owl"] * 3 + ["rain"] * 3))
+    np.savez(tmp_path / "own" / "crow.npz", pictures=made, beneath=np.arange(20) % 3, tried=np.array(96))
+    np.savez(tmp_path / "own" / "crow-recorded.npz", beneath=np.array([0, 0, 2]))
+    lasting = np.concatenate([real, real]), ["crow"] * 3 + ["rain"] * 3
+    monkeypatch.setattr(unet, "lasting", lambda _: lasting)
     known = unet.takes(run)
-    owl, rain = known["owl"], known["rain"]
-    assert owl.chance.sum() == pytest.approx(1)
-    assert owl.chance[:3].sum() == pytest.approx(1 - run["audio"]["own_share"])
-    assert owl.chance[2] == pytest.approx(5 * owl.chance[0])
-    assert owl.chance[5] == pytest.approx(5 * owl.chance[3])
-    assert (owl.turns, rain.turns) == (2, 1)
+    crow, rain = known["crow"], known["rain"]
+    assert crow.chance.sum() == pytest.approx(1)
+    assert crow.chance[:3].sum() == pytest.approx(1 - run["audio"]["own_share"])
+    assert crow.chance[2] == pytest.approx(5 * crow.chance[0])
+    assert crow.chance[5] == pytest.approx(5 * crow.chance[3])
+    assert (crow.turns, rain.turns) == (2, 1)
     np.testing.assert_allclose(rain.chance, 1 / 3)
+
+
+def test_what_is_learned_anew_comes_from_recordings_alone_and_more_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run.open("further", tmp_path, "cpu")
+    name, real = own.anew(run)[0], np.zeros((3, HEIGHT, WIDTH), np.uint8)
+    (tmp_path / "own").mkdir()
+    made = np.full((20, HEIGHT, WIDTH), 9, np.uint8)
+    np.savez(tmp_path / "own" / f"{name}.npz", pictures=made, beneath=np.ones(20, int), tried=np.array(20))
+    monkeypatch.setattr(unet, "lasting", lambda _: (real, [name] * 3))
+    (found,) = unet.takes(run).values()
+    np.testing.assert_array_equal(found.pictures, real)
+    np.testing.assert_allclose(found.chance, 1 / 3)
+    assert found.turns == 2
+    assert set(own.anew(run)) <= sound_concepts().keys()
