@@ -20,7 +20,7 @@ import numpy as np
 from eidophone.errors import BadInput, CannotWrite
 from eidophone.media.audio import read_sound, write_wav
 from eidophone.media.files import cannot_write, sha256, write_atomically, write_text
-from eidophone.media.picture import contact_sheet, read_picture, write_png
+from eidophone.media.picture import contact_sheet, from_bytes, read_picture, to_bytes, write_png
 from eidophone.media.video import write_video
 from eidophone.recipe import FORMAT, KEYWORD, RECORD_FILE, read_record, to_text
 from eidophone.values import Picture, Result, Score
@@ -173,7 +173,9 @@ def _write_files(result: Result, folder: Path, keep_arrays: bool) -> None:
     same_columns = result.picture.pixels.shape[:2] == result.spectrogram.shape
     # imprint shows what plays; so does a canvas whose columns are not those of the sound
     shown = result.film or (result.picture if same_columns and result.verb != "imprint" else spectrogram)
-    write_video(folder / "video.mp4", shown, result.clip, captions=tuple(c for c in result.captions if c))
+    # made of what the other files hold: a last bit that they do not keep may not change the film
+    seen, heard = from_bytes(to_bytes(shown)), read_sound(folder / "sound.wav")
+    write_video(folder / "video.mp4", seen, heard, captions=tuple(c for c in result.captions if c))
     if keep_arrays:
         write_atomically(
             folder / ARRAYS_FILE, lambda draft: np.savez(draft, allow_pickle=False, **result.arrays)

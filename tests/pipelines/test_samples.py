@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ import torch
 import eidophone
 from eidophone.diffusion.views import VIEWS
 from eidophone.errors import BadInput, CannotWrite
+from eidophone.media.picture import read_picture
 from eidophone.options import ComposeOptions
 from eidophone.pipelines.compose import blend, compose, encode_prompts
 from eidophone.pipelines.lighten import lighter
 from eidophone.pipelines.run import open_studio
+from eidophone.records import Store
+from eidophone.values import Clip
 
 PROMPTS = ("castle towers", "bell ringing")
 FILES = {"picture.png", "spectrogram.png", "sound.wav", "video.mp4", "record.json"}
@@ -52,6 +56,19 @@ def test_remake_gives_the_same_bytes(verb: str, suffix: str, settings: dict, tmp
         again = eidophone.remake(result.folder / suffix, out=tmp_path / "b")
         for name in FILES - {"record.json"}:
             assert (again.folder / name).read_bytes() == (result.folder / name).read_bytes(), name
+
+
+def test_a_film_is_made_of_what_the_other_files_hold(settings: dict, tmp_path: Path) -> None:
+    (made,) = eidophone.compose(*PROMPTS, count=1, steps=2, out=tmp_path / "a", **settings)
+    samples = made.clip.samples + np.float32(1e-9)
+    samples[0, 100:200] *= np.float32(1 + 1e-7)
+    nearly = replace(
+        made, clip=Clip(samples, made.clip.rate_hz), picture=read_picture(made.folder / "picture.png")
+    )
+    with Store(tmp_path / "b") as store:
+        again = store.save(nearly)
+    for name in ("picture.png", "sound.wav", "video.mp4"):
+        assert (again.folder / name).read_bytes() == (made.folder / name).read_bytes(), name
 
 
 def test_a_result_folder_is_whole(settings: dict, tmp_path: Path) -> None:
