@@ -2,7 +2,7 @@
 
 For each pair 16 candidates of the embedded family are made and the embedder keeps the best one. Its film goes
 to docs/gallery/, all pictures to docs/images/tiny.png. The sound tagger, which did not choose, says what it
-hears.
+hears. Six further pairs, one sample each, are coloured: docs/images/colours.jpg.
 """
 
 import argparse
@@ -11,12 +11,14 @@ import tempfile
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 import eidophone
 from benchmarks.judging import guesses
 from eidophone.media.files import slug
-from eidophone.media.picture import contact_sheet, write_png
+from eidophone.media.picture import contact_sheet, to_bytes, write_png
 from eidophone.models.tagger import load_tagger
+from eidophone.values import Picture
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 FORM = "a painting of {}, grayscale, black background"
@@ -31,7 +33,28 @@ PAIRS = (
     ("a guitar", "guitar playing"),
     ("a clock", "clock ticking"),
 )
+#: What is seen and heard, and how it is to be coloured.
+COLOURED = (
+    ("an owl", "birds singing sweetly", "a blue owl"),
+    ("a car", "a car drives past", "a red car"),
+    ("a frog", "frog croaking", "a green frog"),
+    ("a rooster", "rooster crowing", "a red rooster"),
+    ("a kitten", "cat purring", "an orange kitten"),
+    ("a castle", "church bell ringing", "a purple castle"),
+)
 CANDIDATES, SEED = 16, 1234
+
+
+def coloured() -> Picture:
+    """One sample of each pair of COLOURED, coloured once, on one sheet."""
+    pictures = []
+    for looks, sounds, colours in COLOURED:
+        with tempfile.TemporaryDirectory() as folder:
+            (made,) = eidophone.compose(FORM.format(looks), sounds, count=1, seed=SEED, out=folder)
+            assert made.folder is not None
+            (found,) = eidophone.colorize(made.folder, f"a colorful photo of {colours}", count=1, seed=SEED)
+        pictures.append(found.picture)
+    return contact_sheet(pictures, [colours for *_, colours in COLOURED], 3)
 
 
 def main() -> None:
@@ -53,6 +76,7 @@ def main() -> None:
         heard = guesses(ear, torch.from_numpy(best.clip.mono()), best.clip.rate_hz, 3)
         print(f"{titles[-1]}: seed {best.recipe['seed']}, the tagger hears {', '.join(heard)}")
     write_png(given.docs / "images" / "tiny.png", contact_sheet(pictures, titles, 3))
+    Image.fromarray(to_bytes(coloured())).save(given.docs / "images" / "colours.jpg", quality=85)
 
 
 if __name__ == "__main__":
