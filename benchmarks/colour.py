@@ -23,6 +23,7 @@ from eidophone.media.picture import contact_sheet, write_png
 from eidophone.models.load import Loader
 from eidophone.pipelines.run import DEFAULT_GUIDANCE
 from eidophone.values import Picture
+from recipes.captions import ADVISED
 from recipes.colours import mean_hue, palette
 
 MODEL = "tiny-pixel"
@@ -85,8 +86,7 @@ def alone(colour: str, thing: str, seeds: int, model: str) -> Iterator[Row]:
 def coloured(things: str, sounds: str, colours: tuple[str, ...], seeds: int, model: str) -> Iterator[Row]:
     """What `colorize` makes of a picture that plays."""
     with tempfile.TemporaryDirectory() as folder:
-        shown = f"a painting of {things}, grayscale, black background"
-        (played,) = eidophone.compose(shown, sounds, count=1, seed=SEED, out=folder)
+        (played,) = eidophone.compose(ADVISED.format(things), sounds, count=1, seed=SEED, out=folder)
         assert played.folder is not None
         for colour in colours:
             prompt = f"a colorful painting of {colour} {things}"

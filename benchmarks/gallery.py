@@ -19,9 +19,9 @@ from eidophone.media.files import slug
 from eidophone.media.picture import contact_sheet, to_bytes, write_png
 from eidophone.models.tagger import load_tagger
 from eidophone.values import Picture
+from recipes.captions import ADVISED
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-FORM = "a painting of {}, grayscale, black background"
 PAIRS = (
     ("a frog", "frog croaking"),
     ("a cute dog", "dog barking"),
@@ -50,7 +50,7 @@ def coloured() -> Picture:
     pictures = []
     for looks, sounds, colours in COLOURED:
         with tempfile.TemporaryDirectory() as folder:
-            (made,) = eidophone.compose(FORM.format(looks), sounds, count=1, seed=SEED, out=folder)
+            (made,) = eidophone.compose(ADVISED.format(looks), sounds, count=1, seed=SEED, out=folder)
             assert made.folder is not None
             (found,) = eidophone.colorize(made.folder, f"a colorful photo of {colours}", count=1, seed=SEED)
         pictures.append(found.picture)
@@ -67,7 +67,7 @@ def main() -> None:
     for looks, sounds in PAIRS:
         with tempfile.TemporaryDirectory() as folder:
             (best,) = eidophone.compose(
-                FORM.format(looks), sounds, count=1, from_=CANDIDATES, seed=SEED, judges="tiny", out=folder
+                ADVISED.format(looks), sounds, count=1, from_=CANDIDATES, seed=SEED, judges="tiny", out=folder
             )
             assert best.folder is not None
             shutil.copy(best.folder / "video.mp4", given.docs / "gallery" / f"{slug(looks)}.mp4")

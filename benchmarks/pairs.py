@@ -1,6 +1,6 @@
 """What `benchmarks.embedded` asks for: words, pairs, and words that stood in no caption."""
 
-from recipes.captions import article
+from recipes.captions import ADVISED, article
 from recipes.judge import JUDGED
 from recipes.pictures import concepts as picture_concepts
 from recipes.sounds import concepts as sound_concepts
@@ -47,7 +47,7 @@ def picture_side() -> list[str]:
 def picture_prompt(concept: str) -> str:
     """A prompt in the form that the family's card advises, for a concept or a word."""
     noun = picture_concepts()[concept]["one"][0] if concept in picture_concepts() else concept
-    return f"a painting of {article(noun)}, grayscale, black background"
+    return ADVISED.format(article(noun))
 
 
 def sound_prompt(concept: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+#: The form of a prompt that the family's card advises.
+ADVISED = "a painting of {}, grayscale, black background"
 COUNTS = {2: "two", 3: "three", 4: "four", 5: "five"}
 STYLES = {
     "plain": ("", "a painting of", "a picture of", "an image of", "a drawing of", "a photo of"),

@@ -96,7 +96,7 @@ def drawings(run: Run) -> np.ndarray:
     def _drawn() -> dict[str, np.ndarray]:
         tables = picture_concepts()
         things = [captions.article(tables[n]["one"][0]) for n in run["canvases"]["concepts"]]
-        said = [f"a painting of {thing}, grayscale, black background" for thing in things]
+        said = [captions.ADVISED.format(thing) for thing in things]
         drawn = [made(run, (s, ""), DRAWING_SEED, DRAWN_ALONE, DRAWN) for s in said]
         return {"pictures": np.concatenate(drawn)}
 

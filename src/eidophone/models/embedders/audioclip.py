@@ -18,7 +18,7 @@ from eidophone.media.resampling import resampled
 from eidophone.models.components import check_keys, checked, settled
 from eidophone.models.embedders.bottlenecks import PictureTower, SpectrogramTower
 from eidophone.models.embedders.clip import Preprocessing
-from eidophone.models.embedders.contract import Sense
+from eidophone.models.embedders.contract import Embedder, Sense
 
 RATE_HZ, FRAMES = 44_100, 441_000
 _DIMENSIONS = 1024
@@ -148,12 +148,10 @@ def scale_of(logit_scale: Tensor) -> float:
     return float(logit_scale.detach().exp().clamp(1, 100))
 
 
-class AudioClipEmbedder:
+class AudioClipEmbedder(Embedder):
     """AudioCLIP as an `Embedder`: of a sound it hears the first 10 s, as published."""
 
     senses: frozenset[Sense] = frozenset({"picture", "sound", "text"})
-    sees_whole = False
-    nothing: tuple[str, ...] = ()
 
     def __init__(self, name: str, network: AudioClip, tokenizer: Any) -> None:
         self.name = name

@@ -15,18 +15,16 @@ from torch.nn import functional as F
 from eidophone.errors import BadInput
 from eidophone.media.resampling import resampled
 from eidophone.models.embedders.clip import text_features
-from eidophone.models.embedders.contract import Sense
+from eidophone.models.embedders.contract import Embedder, Sense
 
 _FLOOR = 1e-10
 
 
-class ClapEmbedder:
+class ClapEmbedder(Embedder):
     """CLAP as an `Embedder`."""
 
     senses: frozenset[Sense] = frozenset({"sound", "text"})
     logit_scale = 100.0
-    sees_whole = False
-    nothing: tuple[str, ...] = ()
 
     def __init__(self, name: str, network: Any, tokenizer: Any, extractor: Any) -> None:
         self.name = name

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from eidophone.errors import BadInput
-from eidophone.models.embedders.contract import Sense
+from eidophone.models.embedders.contract import Embedder, Sense
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,11 @@ class Preprocessing:
         return (square - mean) / std
 
 
-class ClipEmbedder:
+class ClipEmbedder(Embedder):
     """CLIP as an `Embedder`."""
 
     senses: frozenset[Sense] = frozenset({"picture", "text"})
     logit_scale = 100.0
-    sees_whole = False
-    nothing: tuple[str, ...] = ()
 
     def __init__(self, name: str, network: Any, tokenizer: Any, preprocessing: Preprocessing) -> None:
         self.name = name

@@ -27,8 +27,8 @@ class Embedder(Protocol):
     name: str
     senses: frozenset[Sense]
     logit_scale: float
-    sees_whole: bool
-    nothing: tuple[str, ...]
+    sees_whole: bool = False
+    nothing: tuple[str, ...] = ()
 
     def picture(self, pixels: Tensor) -> Tensor:
         """Pictures of any size, (batch, 3, height, width) in [0, 1] -> (batch, dimensions)."""

@@ -21,7 +21,7 @@ from eidophone.media.resampling import resampled
 from eidophone.media.spectrogram import log_mel, picture_from_log_mel
 from eidophone.media.vocoder_files import read_json, settings_of
 from eidophone.models.components import checked, load_text_encoder, settled
-from eidophone.models.embedders.contract import Sense
+from eidophone.models.embedders.contract import Embedder, Sense
 from eidophone.models.embedders.efficientnet import FEATURES, EfficientNetLite, photographed
 from eidophone.models.source import find
 from eidophone.models.text import TextEncoder
@@ -165,7 +165,7 @@ def heard_rows(samples: Tensor, rate_hz: int, spec: MelSpec) -> Tensor:
     return F.avg_pool2d(drawn[:, None], 2)[:, 0]
 
 
-class TinyEmbedder:
+class TinyEmbedder(Embedder):
     """The embedded family's `Embedder`."""
 
     name = "tiny"
