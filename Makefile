@@ -15,8 +15,8 @@ test: lint
 	$(BIN)/python -m pytest -q
 
 lint: .venv/ready-dev
-	$(BIN)/ruff check src tests recipes benchmarks
-	$(BIN)/ruff format --check src tests recipes benchmarks
+	$(BIN)/ruff check src tests training benchmarks
+	$(BIN)/ruff format --check src tests training benchmarks
 	$(BIN)/mypy
 
 bench: .venv/ready
@@ -30,7 +30,7 @@ bench: .venv/ready
 	touch $@
 
 .venv/ready-dev: .venv/ready
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,recipes]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,training]'
 	touch $@
 
 clean:

@@ -15,10 +15,10 @@ from typing import Any
 from benchmarks import choosing
 from benchmarks.judging import Judges, Ledger
 from benchmarks.pairs import PAIRS, picture_prompt, sound_prompt
-from eidophone.options import ComposeOptions
-from eidophone.pipelines.choose import open_judge
-from eidophone.pipelines.compose import open_canvas, samples
-from eidophone.progress import silent
+from eidophone.core.events import silent
+from eidophone.verbs.compose.options import ComposeOptions
+from eidophone.verbs.compose.pipeline import open_canvas, samples
+from eidophone.verbs.shared.best_of_n import open_judge
 
 FILE = "best-of.jsonl"
 
@@ -50,9 +50,9 @@ def judgements(
     canvas = open_canvas(options)
     these = {"samples": tuple(missing), "count": len(missing)}
     asked, judge = canvas.options.model_copy(update=these), open_judge(canvas.options)
-    walks = {str(steps): asked.coarse(steps) for steps in choosing.SCOUTED} | {"end": asked}
-    for stage, walk in walks.items():
-        for result in samples(replace(canvas, options=walk), silent):
+    walks = {str(steps): asked.coarse(steps) for steps in choosing.ROUGH_STEPS} | {"end": asked}
+    for stage, sampling_steps in walks.items():
+        for result in samples(replace(canvas, options=sampling_steps), silent):
             score = judge(result)
             row: dict[str, Any] = {"looks": score.side("looks"), "sounds": score.side("sounds")}
             if stage == "end":
@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--weights", type=float, nargs="+", default=[0.5], help="audio weights")
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--judge", default="tiny", help="the embedder that chooses")
-    parser.add_argument("--work", type=Path, default=Path("recipes/work"), help="where judge.pt is")
+    parser.add_argument("--work", type=Path, default=Path("training/work"), help="where judge.pt is")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument(

@@ -9,12 +9,12 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from eidophone.core.values import Caption, Clip
 from eidophone.data.mixtures import draw, mix
 from eidophone.data.recordings import read_esc
 from eidophone.media.audio import read_sound, resample
 from eidophone.models.captioners.contract import Captioner
 from eidophone.models.captioners.tagged import load_tagged
-from eidophone.values import Caption, Clip
 
 #: Words that name each class.
 WORDS = {

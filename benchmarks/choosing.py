@@ -13,8 +13,8 @@ from eidophone.scoring.ranking import Candidate, ranked
 
 Sides = tuple[float, float]
 #: Steps of the rough samples that are judged.
-SCOUTED = (4, 6, 8)
-#: (steps of rough samples, share of the candidates that is kept) of each scouting.
+ROUGH_STEPS = (4, 6, 8)
+#: (steps of rough samples, share of the candidates that is kept) of each rejection_plan.
 Policy = tuple[tuple[int, float], ...]
 POLICIES: dict[str, Policy] = {
     "4 steps keep 1/4": ((4, 0.25),),
@@ -52,7 +52,7 @@ def pools(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Pool]:
     found: dict[str, Pool] = defaultdict(Pool)
     for key, row in rows.items():
         part, index, step = key.rsplit("/", 2)
-        if any(f"{part}/{index}/{stage}" not in rows for stage in (*SCOUTED, "end")):
+        if any(f"{part}/{index}/{stage}" not in rows for stage in (*ROUGH_STEPS, "end")):
             continue
         sides = (row["looks"], row["sounds"])
         if step == "end":

@@ -17,14 +17,14 @@ import numpy as np
 import torch
 
 import eidophone
-from eidophone.diffusion.noise import batch_noise
-from eidophone.diffusion.walk import make_scheduler, walk
+from eidophone.core.values import Picture
+from eidophone.diffusion.canvas import batch_noise
+from eidophone.diffusion.sampler import make_scheduler, sampling_steps
 from eidophone.media.picture import contact_sheet, write_png
 from eidophone.models.load import Loader
-from eidophone.pipelines.run import DEFAULT_GUIDANCE
-from eidophone.values import Picture
-from recipes.captions import ADVISED
-from recipes.colours import mean_hue, palette
+from eidophone.verbs.shared.run import DEFAULT_GUIDANCE
+from training.captions import ADVISED
+from training.colours import mean_hue, palette
 
 MODEL = "tiny-pixel"
 STEPS, SEED = 20, 1234
@@ -72,11 +72,11 @@ def alone(colour: str, thing: str, seeds: int, model: str) -> Iterator[Row]:
     stage, told = Loader(torch.device("cpu"), torch.float32).pixel(
         model, {"prompt": prompt, "negative prompt": ""}
     )
-    guidance = stage.source.advice.image_guidance or DEFAULT_GUIDANCE
+    guidance = stage.source.defaults.image_guidance or DEFAULT_GUIDANCE
     denoiser = stage.guided(told["prompt"], told["negative prompt"], guidance)
     noise = batch_noise((3, *stage.canvas), range(SEED, SEED + seeds))
     with torch.inference_mode():
-        *_, last = walk(denoiser, noise, make_scheduler("ddim", stage.schedule, STEPS))
+        *_, last = sampling_steps(denoiser, noise, make_scheduler("ddim", stage.schedule, STEPS))
     each = (time.perf_counter() - began) / seeds
     for pixels in (last.latents / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).numpy():
         picture = Picture(np.ascontiguousarray(pixels))

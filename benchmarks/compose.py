@@ -17,14 +17,14 @@ from typing import Any
 
 import torch
 
-from eidophone.diffusion.noise import start_noise
-from eidophone.models.cards import Advice, package_folder
+from eidophone.diffusion.canvas import start_noise
+from eidophone.models.cards import ModelDefaults, package_folder
+from eidophone.models.device import choose_device
 from eidophone.models.latent import LatentModel, TextEncoder
-from eidophone.models.place import choose_device
-from eidophone.models.source import Source
-from eidophone.options import ComposeOptions
-from eidophone.pipelines.compose import compose
-from eidophone.pipelines.run import open_studio
+from eidophone.models.source import DiffusionFiles
+from eidophone.verbs.compose.options import ComposeOptions
+from eidophone.verbs.compose.pipeline import compose
+from eidophone.verbs.shared.run import load_models
 
 PROMPTS = {"image_prompt": "a painting of castle towers, grayscale", "audio_prompt": "church bell ringing"}
 
@@ -51,8 +51,8 @@ def embedded(device: torch.device, model: str) -> dict[str, float]:
     if model != "tiny":
         given |= {"image_model": f"{model}/image", "audio_model": f"{model}/audio"}
     rows = {"load s (libraries imported)": 0.0}
-    open_studio(ComposeOptions.make(**given))  # libraries are imported
-    rows["load s (libraries imported)"] = seconds(lambda: open_studio(ComposeOptions.make(**given)), device)
+    load_models(ComposeOptions.make(**given))  # libraries are imported
+    rows["load s (libraries imported)"] = seconds(lambda: load_models(ComposeOptions.make(**given)), device)
 
     def candidate(count: int, **more: Any) -> float:
         options = ComposeOptions.make(**given, count=count, batch_size=count, **more)
@@ -82,7 +82,7 @@ def random_full_size(device: torch.device, dtype: torch.dtype) -> LatentModel:
         for kind, part in ((UNet2DConditionModel, "unet"), (AutoencoderKL, "vae"))
     )
     schedule = json.loads((layout / "scheduler" / "scheduler_config.json").read_text())
-    source = Source("random", "image", layout, None, None, "random", "", Advice())
+    source = DiffusionFiles("random", "image", layout, None, None, "random", "", ModelDefaults())
     return LatentModel(source, unet, vae, TextEncoder(None, None), schedule)
 
 

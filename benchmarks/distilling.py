@@ -16,16 +16,18 @@ import torch
 from benchmarks.judging import Judges, Ledger
 from benchmarks.pairs import PAIRS, picture_prompt, sound_prompt
 from eidophone import api
+from eidophone.core.events import silent
+from eidophone.core.values import Result
 from eidophone.media.picture import contact_sheet, read_picture, write_png
-from eidophone.options import ComposeOptions, DistillOptions, ImprintOptions
-from eidophone.pipelines.atelier import open_atelier
-from eidophone.pipelines.played import played
-from eidophone.pipelines.run import sample_recipe
-from eidophone.progress import silent
-from eidophone.records import Store, load, name_of
+from eidophone.results.store import Store, load, name_of
 from eidophone.scoring.contract import judged, subject_of
 from eidophone.scoring.judges import open_judges
-from eidophone.values import Result
+from eidophone.verbs.compose.options import ComposeOptions
+from eidophone.verbs.distill.models import load_distill_models
+from eidophone.verbs.distill.options import DistillOptions
+from eidophone.verbs.imprint.options import ImprintOptions
+from eidophone.verbs.shared.results import played
+from eidophone.verbs.shared.run import sample_recipe
 
 KINDS = {"distill": DistillOptions, "compose": ComposeOptions, "imprint": ImprintOptions}
 METHODS = ("start", *KINDS)
@@ -51,7 +53,7 @@ def made(method: str, pair: tuple[str, str], given: argparse.Namespace) -> Resul
 
 def start(options: DistillOptions) -> Result:
     """What `distill` shows before its first iteration."""
-    atelier = open_atelier(options, silent)
+    atelier = load_distill_models(options, silent)
     pictures, numbers = atelier.pictures(atelier.new_canvas(options.seed))
     recipe = sample_recipe("distill", atelier.options, atelier.studio, range(1), 0)
     (result,) = played(pictures, pictures.mean(1), atelier.options, atelier.studio, [recipe], numbers)
@@ -114,7 +116,7 @@ def main() -> None:
     parser.add_argument("--image-model", default="tiny")
     parser.add_argument("--audio-model", default="tiny")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--work", type=Path, default=Path("recipes/work"), help="where judge.pt is")
+    parser.add_argument("--work", type=Path, default=Path("training/work"), help="where judge.pt is")
     given = parser.parse_args()
     ledger = Ledger(given.out / "distilling.jsonl")
     collect(ledger, given)

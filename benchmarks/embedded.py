@@ -4,9 +4,9 @@
     python -m benchmarks.embedded --part sound picture --seeds 2
     python -m benchmarks.embedded --table             what is known so far, without making anything
 
-Independent judges: YAMNet (right class in the top five of 521) and recipes/judge.py (right of forty), which
+Independent judges: YAMNet (right class in the top five of 521) and training/judge.py (right of forty), which
 must have been trained before. Results are kept by the weights' digest in --out, so a run goes on where it was
-stopped. The ceilings need the packs of recipes/sounds.py and recipes/pictures.py.
+stopped. The ceilings need the packs of training/sounds.py and training/pictures.py.
 """
 
 import argparse
@@ -22,21 +22,22 @@ from benchmarks.compose import peak_mb, seconds
 from benchmarks.judging import Judges, Ledger
 from benchmarks.material import coded, drawn, real
 from benchmarks.pairs import PAIRS, SYNONYMS, picture_prompt, picture_side, sound_prompt, sound_side
+from eidophone.core.values import Result
 from eidophone.models.cards import package_folder
 from eidophone.models.embedders.load import load_embedder
 from eidophone.models.load import load_vocoder, mel_spec_of
 from eidophone.models.source import find
-from eidophone.options import ComposeOptions, ImprintOptions
-from eidophone.pipelines.compose import compose
-from eidophone.pipelines.imprint import imprint
-from eidophone.pipelines.run import open_studio, play
 from eidophone.scoring.contract import judged, subject_of
 from eidophone.scoring.ranking import Candidate, candidate_of, ranked
 from eidophone.scoring.similarity import Similarity
-from eidophone.values import Result
-from recipes.config import HERE
-from recipes.own import DRAWN_ALONE, PLAYED_ALONE
-from recipes.repainted import STEPS
+from eidophone.verbs.compose.options import ComposeOptions
+from eidophone.verbs.compose.pipeline import compose
+from eidophone.verbs.imprint.options import ImprintOptions
+from eidophone.verbs.imprint.pipeline import imprint
+from eidophone.verbs.shared.run import load_models, play
+from training.config import HERE
+from training.own import DRAWN_ALONE, PLAYED_ALONE
+from training.repainted import STEPS
 
 SEEDS, CANDIDATES = 8, 16
 FIRST_SEED = 1234
@@ -137,8 +138,8 @@ def costs() -> dict[str, str]:
         image_prompt=picture_prompt("frog"), audio_prompt=sound_prompt("frog"), count=1, preset="fast"
     )
     here = torch.device("cpu")
-    open_studio(options)
-    load = seconds(lambda: open_studio(options), here)
+    load_models(options)
+    load = seconds(lambda: load_models(options), here)
     list(compose(options))
     alone = seconds(lambda: list(compose(options)), here) - load
     weights = sum(f.stat().st_size for f in package_folder("tiny").rglob("*.safetensors"))

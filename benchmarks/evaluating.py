@@ -15,12 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from eidophone import evaluate, records
+from eidophone import evaluate
+from eidophone.core.values import Clip, Picture, Result
 from eidophone.media.mel import MelSpec
-from eidophone.records import Store
-from eidophone.values import Clip, Picture, Result
+from eidophone.results import store as records
+from eidophone.results.store import Store
 
-SPEC = MelSpec(rate_hz=8000, n_fft=256, window=256, hop=64, bands=32, high_hz=4000.0, floor=1e-3, ceiling=20)
+SPEC = MelSpec(
+    rate_hz=8000, n_fft=256, win_length=256, hop_length=64, n_mels=32, f_max=4000.0, floor=1e-3, ceiling=20
+)
 
 
 def make(root: Path, count: int) -> None:
@@ -29,7 +32,7 @@ def make(root: Path, count: int) -> None:
     for index in range(count):
         rng = np.random.default_rng(index)
         gray = rng.random((32, 64), np.float32)
-        samples = (0.2 * rng.standard_normal((1, 64 * SPEC.hop))).astype(np.float32)
+        samples = (0.2 * rng.standard_normal((1, 64 * SPEC.hop_length))).astype(np.float32)
         options = {"image_prompt": f"picture {index % 10}", "audio_prompt": f"sound {index % 10}"}
         recipe = {
             "format": 1, "verb": "compose", "index": index, "seed": index, "options": options, "models": {},

@@ -15,11 +15,11 @@ from PIL import Image
 
 import eidophone
 from benchmarks.judging import guesses
+from eidophone.core.values import Picture
 from eidophone.media.files import slug
 from eidophone.media.picture import contact_sheet, to_bytes, write_png
 from eidophone.models.tagger import load_tagger
-from eidophone.values import Picture
-from recipes.captions import ADVISED
+from training.captions import ADVISED
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAIRS = (

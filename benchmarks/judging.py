@@ -1,4 +1,4 @@
-"""Judges of `benchmarks.embedded` that took no part in training: YAMNet hears, recipes/judge.py sees.
+"""Judges of `benchmarks.embedded` that took no part in training: YAMNet hears, training/judge.py sees.
 
 Results are kept a line each, so that a run goes on where it was stopped.
 """
@@ -13,12 +13,12 @@ import soxr
 import torch
 from torch import Tensor
 
+from eidophone.core.values import Floats, Result
 from eidophone.models.tagger import RATE_HZ, Tagger, load_tagger
-from eidophone.values import Floats, Result
-from recipes.judge import Judge
-from recipes.judge import load as load_judge
-from recipes.sounds import TOP
-from recipes.sounds import concepts as sound_concepts
+from training.judge import Judge
+from training.judge import load as load_judge
+from training.sounds import TOP
+from training.sounds import concepts as sound_concepts
 
 
 def pixels_of(gray: Floats) -> Tensor:

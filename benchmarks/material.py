@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.pairs import picture_side, sound_side
-from eidophone.options import ComposeOptions
-from eidophone.pipelines.run import open_studio
-from recipes import data
-from recipes.canvas import canvas
-from recipes.config import Run
-from recipes.embedder import windows
+from eidophone.verbs.compose.options import ComposeOptions
+from eidophone.verbs.shared.run import load_models
+from training import data
+from training.canvas import canvas
+from training.config import Run
+from training.embedder import windows
 
 
 def real(work: Path, clips: int) -> tuple[Tensor, list[str]]:
@@ -25,7 +25,7 @@ def real(work: Path, clips: int) -> tuple[Tensor, list[str]]:
 
 def coded(gray: Tensor) -> Tensor:
     """Mel pictures after the family's codec, as the audio model would make them at best."""
-    studio, _ = open_studio(ComposeOptions.make())
+    studio, _ = load_models(ComposeOptions.make())
     assert studio.image is not None
     codec = studio.image.vae
     with torch.inference_mode():

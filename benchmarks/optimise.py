@@ -25,7 +25,7 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "paper, best kept": ("paper", {"keep": "best"}),
     "last 5 steps": ("paper", {"gradient_steps": 5}),
     "checkpointed": ("paper", {"checkpointing": True}),
-    "10 steps of DPM-Solver++": ("paper", {"solver": "dpm++2m", "steps": 10}),
+    "10 steps of DPM-Sampler++": ("paper", {"sampler": "dpm++2m", "steps": 10}),
     "stop after 2 no better": ("paper", {"patience": 2, "keep": "best"}),
     "fast": ("fast", {}),
 }
@@ -50,9 +50,9 @@ def memory(kind: str) -> float:
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """One way over all sounds, in this process."""
-    from eidophone.options import PaintOptions
-    from eidophone.pipelines.easel import open_easel
-    from eidophone.pipelines.paint import paint
+    from eidophone.verbs.paint.models import load_paint_models
+    from eidophone.verbs.paint.options import PaintOptions
+    from eidophone.verbs.paint.pipeline import paint
 
     preset, changes = WAYS[arguments.way]
     rows = []
@@ -62,7 +62,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         options = PaintOptions.make(
             preset=preset, sound=sound, caption=caption, device="cpu", threads=1, **models, **changes
         )
-        easel = easel or open_easel(options)
+        easel = easel or load_paint_models(options)
         # the words differ from sound to sound, the models do not
         mine = replace(easel, options=easel.options.model_copy(update={"caption": caption}))
         Path("/proc/self/clear_refs").write_text("5")
@@ -104,7 +104,7 @@ def ways(arguments: argparse.Namespace) -> None:
 def rises(arguments: argparse.Namespace) -> None:
     """Paints recordings into a folder, those that are not there yet, and counts."""
     from eidophone import api
-    from eidophone.options import PaintOptions
+    from eidophone.verbs.paint.options import PaintOptions
 
     for number, (sound, caption) in enumerate(recordings(arguments.sounds, arguments.fold, arguments.count)):
         if (arguments.out / f"{number:04d}").exists():

@@ -1,9 +1,9 @@
 """What `benchmarks.embedded` asks for: words, pairs, and words that stood in no caption."""
 
-from recipes.captions import ADVISED, article
-from recipes.judge import JUDGED
-from recipes.pictures import concepts as picture_concepts
-from recipes.sounds import concepts as sound_concepts
+from training.captions import ADVISED, article
+from training.judge import JUDGED
+from training.pictures import concepts as picture_concepts
+from training.sounds import concepts as sound_concepts
 
 #: Concepts of sounds.toml that the sound pack does not hold (docs/embedded-family.md).
 ABSENT = ("horse", "sheep")

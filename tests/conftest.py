@@ -17,8 +17,8 @@ SHARED = Path(os.environ.get("EIDOPHONE_SHARED", Path(__file__).resolve().parent
 GOLDEN = SHARED / "golden"
 
 MEL = {
-    "rate_hz": 8000, "n_fft": 256, "window": 256, "hop": 64, "bands": 32, "low_hz": 0.0, "high_hz": 4000.0,
-    "floor": 1e-3, "ceiling": 20.0,
+    "rate_hz": 8000, "n_fft": 256, "win_length": 256, "hop_length": 64, "n_mels": 32,
+    "f_min": 0.0, "f_max": 4000.0, "floor": 1e-3, "ceiling": 20.0,
 }  # fmt: skip
 CANVAS = (32, 64)
 SCHEDULE = {

@@ -85,16 +85,18 @@ def test_the_mel_picture_equals_the_published_one(golden: Path) -> None:
 @pytest.mark.slow
 def test_plms_with_gradients_equals_the_published_sampler(golden: Path) -> None:
     """The gradient of the mean square for the weights of the tokens, through all 40 steps."""
-    from eidophone.diffusion.walk import make_scheduler, walk
-    from eidophone.diffusion.weighting import weighted
+    from eidophone.diffusion.sampler import make_scheduler, sampling_steps
     from eidophone.models.load import Loader
+    from eidophone.verbs.paint.optimise import weighted
 
     model = Loader(torch.device("cpu"), torch.float32, offline=True).model(str(golden / "toy-image"), "image")
     with np.load(golden / "plms-a.npz") as theirs:
         cond, uncond, noise = (torch.from_numpy(theirs[name]) for name in ("cond", "uncond", "x_T"))
         weights = torch.ones(77, requires_grad=True)
         denoiser = model.guided(weighted(cond, weights), uncond, float(theirs["scale"]))
-        *_, state = walk(denoiser, noise, make_scheduler("plms", model.schedule, int(theirs["steps"])))
+        *_, state = sampling_steps(
+            denoiser, noise, make_scheduler("plms", model.schedule, int(theirs["steps"]))
+        )
         loss = state.latents.square().mean()
         loss.backward()
         assert off(state.latents[0].detach().numpy(), theirs["latents"]) < 1e-3
@@ -105,7 +107,7 @@ def test_plms_with_gradients_equals_the_published_sampler(golden: Path) -> None:
 
 def test_the_paper_costs_380_evaluations() -> None:
     """90 guided image steps and 100 guided audio steps."""
-    from eidophone.options import ComposeOptions
+    from eidophone.verbs.compose.options import ComposeOptions
 
     paper = ComposeOptions.make(preset="paper")
     assert 2 * (paper.steps - paper.image_start_step + paper.steps - paper.audio_start_step) == 380

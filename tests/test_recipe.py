@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import eidophone
-from eidophone.errors import BadInput, EidophoneError
+from eidophone.core.errors import BadInput, EidophoneError
 from eidophone.media.picture import write_png
-from eidophone.recipe import KEYWORD, read_recipe, to_text
+from eidophone.results.recipe import KEYWORD, read_recipe, to_text
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_all_carriers_carry_the_same_recipe(made) -> None:
 DAMAGE = [
     ("options", None), ("options", []), ("index", None), ("index", 9), ("index", "../../x"), ("verb", []),
     ("verb", "sing"), ("versions", None), ("models", []), ("models", {"image": 3}), ("mel_spec", None),
-    ("mel_spec", {"bands": 3.5}), ("mel_spec", []), ("format", 2), ("inputs", []), ("inputs", {"seed": "x"}),
+    ("mel_spec", {"n_mels": 3.5}), ("mel_spec", []), ("format", 2), ("inputs", []), ("inputs", {"seed": "x"}),
     ("inputs", {"picture": "0" * 64}), ("options", {"preset": []}), ("options", {"foo": 1}),
     ("options", {"seed": "x"}), ("options", {"image_model": 5}),
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from soxr import resample
 
 import eidophone
 from eidophone.cli import main
-from eidophone.diffusion.noise import batch_noise
+from eidophone.diffusion.canvas import batch_noise
 from eidophone.models.cards import package_folder
 from eidophone.models.embedders.load import load_embedder
 from eidophone.models.load import Loader, load_vocoder, mel_spec_of
@@ -30,14 +30,14 @@ def test_the_weights_are_small() -> None:
 def test_the_pair_fits_and_shares_everything_but_the_unet_and_the_book_of_words() -> None:
     image, audio = Loader(torch.device("cpu"), torch.float32, offline=True).pair("tiny", "tiny")
     assert image.vae is audio.vae and image.unet is not audio.unet
-    assert image.text.network is audio.text.network and image.text.wordbook != audio.text.wordbook
+    assert image.text.network is audio.text.network and image.text.synonyms != audio.text.synonyms
 
 
 def test_the_canvas_is_as_large_as_promised() -> None:
     source = find("tiny", "audio")
-    height, width = source.advice.canvas
+    height, width = source.defaults.canvas
     spec = mel_spec_of(source)
-    assert height >= 128 and width >= 256 and spec.bands == height
+    assert height >= 128 and width >= 256 and spec.n_mels == height
     assert spec.seconds(width) >= 3
     assert load_vocoder(source).name
 
@@ -76,8 +76,8 @@ def test_the_command_works_offline_and_makes_different_samples(tmp_path: Path, c
 def test_the_demo_shows_a_frog_and_plays_one() -> None:
     prompts = ("a painting of a frog, grayscale, black background", "frog croaking")
     (made,) = eidophone.compose(*prompts, count=1, offline=True)
-    drawn, whole = find("tiny", "image").advice.canvas[1], made.spectrogram.shape[1]
-    assert whole == find("tiny", "audio").advice.lighten_width > drawn
+    drawn, whole = find("tiny", "image").defaults.canvas[1], made.spectrogram.shape[1]
+    assert whole == find("tiny", "audio").defaults.lighten_width > drawn
     ear, eye = load_tagger(), load_embedder("tiny", torch.device("cpu"))
     sound = torch.from_numpy(resample(made.clip.mono(), made.clip.rate_hz, RATE_HZ))
     assert "Frog" in ear.top(ear.scores(sound[None]).mean(1), 5)[0]

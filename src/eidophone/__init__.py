@@ -23,10 +23,10 @@ if TYPE_CHECKING:
         score,
         see,
     )
-    from eidophone.errors import EidophoneError
+    from eidophone.core.errors import EidophoneError
+    from eidophone.core.values import Caption, Clip, Picture, Result, Score
     from eidophone.evaluation.evaluate import evaluate
     from eidophone.media.mel import MelSpec
-    from eidophone.values import Caption, Clip, Picture, Result, Score
 
 __version__ = VERSION
 __all__ = [
@@ -36,14 +36,14 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "Caption": "values",
-    "Clip": "values",
-    "EidophoneError": "errors",
+    "Caption": "core.values",
+    "Clip": "core.values",
+    "EidophoneError": "core.errors",
     "MelSpec": "media.mel",
     "evaluate": "evaluation.evaluate",
-    "Picture": "values",
-    "Result": "values",
-    "Score": "values",
+    "Picture": "core.values",
+    "Result": "core.values",
+    "Score": "core.values",
 }
 
 

@@ -4,7 +4,7 @@
 >>> eidophone.compose("castle", "bell", steps=0)
 Traceback (most recent call last):
     ...
-eidophone.errors.BadInput: --steps, denoising steps, should be greater than or equal to 1; got 0.
+eidophone.core.errors.BadInput: --steps, denoising steps, should be greater than or equal to 1; got 0.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,38 +12,35 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from eidophone.errors import EidophoneError
+from eidophone.core.errors import EidophoneError
+from eidophone.core.events import Progress, silent
+from eidophone.core.values import Caption, Result, Score
 from eidophone.media.audio import read_sound
 from eidophone.media.picture import read_picture
 from eidophone.media.stream import mono_blocks
 from eidophone.models.captioners.load import load_captioner
-from eidophone.models.place import choose_device
-from eidophone.options import (
-    VERBS,
-    CaptionOptions,
-    ColorizeOptions,
-    ComposeOptions,
-    DistillOptions,
-    HearOptions,
-    ImprintOptions,
-    Options,
-    PaintOptions,
-    ScoreOptions,
-    SeeOptions,
-)
-from eidophone.pipelines.checkpoints import Checkpoints
-from eidophone.pipelines.distill import distill as distill_with
-from eidophone.pipelines.easel import open_easel
-from eidophone.pipelines.paint import paint as paint_with
-from eidophone.pipelines.run import use_threads
-from eidophone.pipelines.verbs import PIPELINES
-from eidophone.pipelines.verbs import remake as remake_from
-from eidophone.progress import Progress, silent
-from eidophone.recipe import RECORD_FILE, read_recipe, read_record
-from eidophone.records import Store, load, name_of
+from eidophone.models.device import choose_device
+from eidophone.options.commands import CaptionOptions, ScoreOptions
+from eidophone.options.kinds import Options
+from eidophone.results.recipe import RECORD_FILE, read_recipe, read_record
+from eidophone.results.store import Store, load, name_of
 from eidophone.scoring.contract import Subject, judged, subject_of
 from eidophone.scoring.judges import open_judges
-from eidophone.values import Caption, Result, Score
+from eidophone.verbs import VERBS
+from eidophone.verbs.colorize.options import ColorizeOptions
+from eidophone.verbs.compose.options import ComposeOptions
+from eidophone.verbs.distill.checkpoints import Checkpoints
+from eidophone.verbs.distill.options import DistillOptions
+from eidophone.verbs.distill.pipeline import distill as distill_with
+from eidophone.verbs.hear.options import HearOptions
+from eidophone.verbs.imprint.options import ImprintOptions
+from eidophone.verbs.paint.models import load_paint_models
+from eidophone.verbs.paint.options import PaintOptions
+from eidophone.verbs.paint.pipeline import paint as paint_with
+from eidophone.verbs.remake import PIPELINES
+from eidophone.verbs.remake import remake as remake_from
+from eidophone.verbs.see.options import SeeOptions
+from eidophone.verbs.shared.run import use_threads
 
 __all__ = [
     "caption", "colorize", "compose", "distill", "hear", "imprint", "load", "open_captioner", "open_judge",
@@ -156,7 +153,7 @@ def paint_each(
     Raises:
         EidophoneError: what concerns all of them: models, settings.
     """
-    easel = open_easel(sounds[0], progress)
+    easel = load_paint_models(sounds[0], progress)
     for options, folder in zip(sounds, folders, strict=True):
         try:
             made = paint_with(options, progress, easel)

@@ -12,7 +12,8 @@ import pytest
 
 from eidophone.cli import main
 from eidophone.cli.main import build_parser
-from eidophone.options import VERBS, flag_of
+from eidophone.options.kinds import flag_of
+from eidophone.verbs import VERBS
 
 
 def flags(settings: dict) -> list[str]:

@@ -80,8 +80,8 @@ def test_pictures(verb: str, name: str, files, pair, tmp_path, capsys) -> None:
 
 
 def test_a_picture_without_a_recipe_cannot_be_remade(tmp_path, capsys) -> None:
+    from eidophone.core.values import Picture
     from eidophone.media.picture import write_png
-    from eidophone.values import Picture
 
     write_png(tmp_path / "plain.png", Picture(np.zeros((8, 8, 3), np.float32)))
     assert "carries no recipe" in refused(["remake", str(tmp_path / "plain.png")], capsys)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from eidophone.core.errors import BadInput
 from eidophone.data.mixtures import Mixture, draw, loudness, mix, read_mixtures, write_mixtures
 from eidophone.data.recordings import Recording, read_audiocaps, read_clotho, read_esc
-from eidophone.errors import BadInput
 from eidophone.media.audio import read_sound
 
 RATE_HZ = 44_100

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from eidophone.diffusion.crops import random_crops
-from eidophone.diffusion.distillation import Rule, Voice, distil, gradient, surrogate
+from eidophone.diffusion.canvas import random_crops
+from eidophone.diffusion.distillation import DistillationConfig, LossTerm, distil, gradient, surrogate
 from eidophone.diffusion.guidance import Guided
 from eidophone.diffusion.representation import ImplicitPicture, LatentGrid, PixelGrid
-from eidophone.diffusion.walk import cumulative_alphas
+from eidophone.diffusion.sampler import cumulative_alphas
 
 SIGNALS = cumulative_alphas({"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"})
 SIZE = (8, 12)
@@ -31,7 +31,7 @@ def bent(slope: float) -> Callable[[Tensor, Tensor], Tensor]:
 @pytest.mark.parametrize("noise_share", [1.0, 0.25, 0.0])
 def test_the_gradient_is_weighted_guided_noise_less_noise(weighting: str, noise_share: float) -> None:
     guided = Guided(bent(0.5), bent(0.2), 7.5)
-    rule = Rule(weighting=weighting, noise_share=noise_share)
+    rule = DistillationConfig(weighting=weighting, noise_share=noise_share)
     shown = torch.randn(2, 3, *SIZE, generator=seeded(0)).requires_grad_()
     noise = torch.randn(2, 3, *SIZE, generator=seeded(1))
     timestep = torch.tensor(321)
@@ -50,8 +50,8 @@ def test_it_flows_through_the_canvas_and_its_lens_only() -> None:
     """One iteration of plain descent moves the levels by the chain rule, done by hand."""
     canvas = PixelGrid(1, *SIZE, seed=3)
     start = canvas.levels.detach().clone()
-    rule = Rule(iterations=1, annealed=True, highest=0.5, lowest=0.5)
-    voice = Voice(Guided(bent(0.5), bent(0.2), 3.0), lambda shown, _: 2 * shown - 1, SIGNALS, 0.7)
+    rule = DistillationConfig(iterations=1, annealed=True, highest=0.5, lowest=0.5)
+    voice = LossTerm(Guided(bent(0.5), bent(0.2), 3.0), lambda shown, _: 2 * shown - 1, SIGNALS, 0.7)
     assert list(distil(canvas, torch.optim.SGD(canvas.parameters(), 0.1), [voice], rule, seeded(5))) == [1]
 
     noise = torch.randn((1, 1, *SIZE), generator=seeded(5)).numpy()
@@ -67,7 +67,7 @@ def test_it_flows_through_the_canvas_and_its_lens_only() -> None:
 def test_what_is_not_a_number_pulls_nowhere() -> None:
     shown, timestep = torch.zeros(1, 1, *SIZE), torch.tensor(10)
     broken = Guided(lambda x, _: x / 0, lambda x, _: x / 0, 2.0)
-    assert not gradient(broken, shown, shown, timestep, SIGNALS[10], Rule()).any()
+    assert not gradient(broken, shown, shown, timestep, SIGNALS[10], DistillationConfig()).any()
 
 
 def test_the_implicit_picture_is_the_published_function_of_place() -> None:
@@ -110,9 +110,9 @@ def gaussian(mean: Tensor, std: float = 0.1) -> Guided:
 def test_a_picture_is_pulled_to_a_known_mean(make: Callable[[], nn.Module], annealed: bool) -> None:
     mean = 2 * torch.rand(1, 1, *SIZE, generator=seeded(7)) - 1
     mean = 0.8 * mean
-    rule = Rule(iterations=300, annealed=annealed)
+    rule = DistillationConfig(iterations=300, annealed=annealed)
     canvas = make()
-    voice = Voice(gaussian(mean), lambda shown, _: 2 * shown - 1, SIGNALS, 1.0)
+    voice = LossTerm(gaussian(mean), lambda shown, _: 2 * shown - 1, SIGNALS, 1.0)
     before = (2 * canvas() - 1 - mean).abs().mean()
     rate = 0.003 if isinstance(canvas, ImplicitPicture) else 0.1
     for _ in distil(canvas, torch.optim.AdamW(canvas.parameters(), rate), [voice], rule, seeded(1)):
@@ -125,11 +125,11 @@ def test_latents_are_pulled_between_two_voices_by_their_weights() -> None:
     canvas, shape = LatentGrid(4, *SIZE), (1, 4, *SIZE)
     means = [torch.full(shape, 2.0), torch.full(shape, -1.0)]
     voices = [
-        Voice(gaussian(mean), lambda shown, _: shown, SIGNALS, weight)
+        LossTerm(gaussian(mean), lambda shown, _: shown, SIGNALS, weight)
         for mean, weight in zip(means, (2.0, 1.0), strict=True)
     ]
     optimiser = torch.optim.AdamW(canvas.parameters(), 0.05, weight_decay=0)
-    for _ in distil(canvas, optimiser, voices, Rule(iterations=300, annealed=True), seeded(2)):
+    for _ in distil(canvas, optimiser, voices, DistillationConfig(iterations=300, annealed=True), seeded(2)):
         pass
     assert torch.allclose(canvas.latents.detach(), torch.full(shape, 1.0), atol=0.15)
 
@@ -137,21 +137,22 @@ def test_latents_are_pulled_between_two_voices_by_their_weights() -> None:
 def test_a_voice_is_heard_from_its_first_iteration_on() -> None:
     canvas = LatentGrid(1, *SIZE)
     voices = [
-        Voice(gaussian(torch.zeros(1, 1, *SIZE)), lambda shown, _: shown, SIGNALS, 0.0),
-        Voice(gaussian(torch.ones(1, 1, *SIZE)), lambda shown, _: shown, SIGNALS, 1.0, first=3),
+        LossTerm(gaussian(torch.zeros(1, 1, *SIZE)), lambda shown, _: shown, SIGNALS, 0.0),
+        LossTerm(gaussian(torch.ones(1, 1, *SIZE)), lambda shown, _: shown, SIGNALS, 1.0, first=3),
     ]
     optimiser = torch.optim.AdamW(canvas.parameters(), 0.05, weight_decay=0)
     moved = []
-    for _ in distil(canvas, optimiser, voices, Rule(iterations=5), seeded(0)):
+    for _ in distil(canvas, optimiser, voices, DistillationConfig(iterations=5), seeded(0)):
         moved.append(bool(canvas.latents.any()))
     assert moved == [False, False, False, True, True]
 
 
 def test_timesteps_lie_within_their_shares() -> None:
-    drawn = [int(Rule().timestep(i, 1000, seeded(i))) for i in range(2000)]
+    drawn = [int(DistillationConfig().timestep(i, 1000, seeded(i))) for i in range(2000)]
     assert min(drawn) >= 20 and max(drawn) <= 980 and min(drawn) < 30 and max(drawn) > 970
     fall = [
-        int(Rule(iterations=7, annealed=True, highest=1.0).timestep(i, 1000, seeded(0))) for i in range(7)
+        int(DistillationConfig(iterations=7, annealed=True, highest=1.0).timestep(i, 1000, seeded(0)))
+        for i in range(7)
     ]
     assert fall[0] == 999 and fall[-1] == 20 and all(a > b for a, b in pairwise(fall))
 

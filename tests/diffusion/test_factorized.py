@@ -1,4 +1,4 @@
-"""The two views of a picture, and a walk that does not leave a grey one."""
+"""The two views of a picture, and sampling that does not leave a grey one."""
 
 import pytest
 import torch
@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from eidophone.diffusion.factorized import Factorized, Pinned, color_part, gray_part
-from eidophone.diffusion.walk import cumulative_alphas, make_scheduler, walk
+from eidophone.diffusion.factorized import Factorized, FixedGray, color_part, gray_part
+from eidophone.diffusion.sampler import cumulative_alphas, make_scheduler, sampling_steps
 
 CONFIG = {"beta_schedule": "squaredcos_cap_v2", "clip_sample": False}
 close = torch.testing.assert_close
@@ -57,21 +57,21 @@ def colorful(latents: Tensor, timestep: Tensor) -> Tensor:
     return (latents - a.sqrt() * red) / (1 - a).sqrt()
 
 
-@pytest.mark.parametrize("solver", ["ddpm", "ddim", "dpm++2m"])
+@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpm++2m"])
 @pytest.mark.parametrize("known", [False, True])
-def test_a_pinned_walk_keeps_the_gray_and_takes_the_colour(solver: str, known: bool) -> None:
+def test_a_pinned_walk_keeps_the_gray_and_takes_the_colour(sampler: str, known: bool) -> None:
     gray = drawn(6, 1, 1, 4, 5).clamp(-1, 1).expand(-1, 3, -1, -1)
-    pinned = Pinned(gray, drawn(7, 1, 3, 4, 5), cumulative_alphas(CONFIG))
-    scheduler = make_scheduler(solver, CONFIG, 20)
+    pinned = FixedGray(gray, drawn(7, 1, 3, 4, 5), cumulative_alphas(CONFIG))
+    scheduler = make_scheduler(sampler, CONFIG, 20)
     first = 4
     voices = Factorized(pinned.known if known else colorful, colorful)
     pixels = pinned.at(scheduler.timesteps[first])
     generator = torch.Generator().manual_seed(0)
-    for state in walk(voices, pixels, scheduler, first, pinned.held, generator=generator):
+    for state in sampling_steps(voices, pixels, scheduler, first, pinned.held, generator=generator):
         close(gray_part(state.before), gray_part(pinned.at(state.timestep)))
     assert state.step == 20
     close(color_part(state.latents)[0, :, 0, 0], torch.tensor([1.0, -0.5, -0.5]), atol=0.05, rtol=0)
-    if known and solver != "ddpm":
+    if known and sampler != "ddpm":
         close(gray_part(state.latents), gray, atol=0.05, rtol=0)
 
 
@@ -80,6 +80,6 @@ def test_noise_of_a_walk_comes_from_its_generator_alone() -> None:
     for seed in (1, 1, 2):
         torch.manual_seed(len(runs))
         generator = torch.Generator().manual_seed(seed)
-        *_, last = walk(colorful, drawn(8), make_scheduler("ddpm", CONFIG, 5), generator=generator)
+        *_, last = sampling_steps(colorful, drawn(8), make_scheduler("ddpm", CONFIG, 5), generator=generator)
         runs.append(last.before)
     assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])

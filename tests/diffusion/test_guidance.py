@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from eidophone.diffusion.guidance import Apart, Blend, Guided, Part, Seen, Window
-from eidophone.diffusion.noise import batch_noise, start_noise
-from eidophone.diffusion.views import ROWS, VIEWS
+from eidophone.diffusion.canvas import ROWS, VIEWS, batch_noise, start_noise
+from eidophone.diffusion.guidance import Blend, Guided, Part, Seen, SideBySide, Window
 
 T = torch.tensor(500)
 X = torch.randn(2, 4, 6, 8, generator=torch.Generator().manual_seed(0))
@@ -59,12 +58,12 @@ def test_a_part_without_a_share_is_not_asked_unless_alone() -> None:
 
 
 def test_canvases_that_are_apart_are_each_their_own_denoisers() -> None:
-    said = Apart((Constant(1.0), Constant(2.0)), (3, 5))(X, T)
+    said = SideBySide((Constant(1.0), Constant(2.0)), (3, 5))(X, T)
     assert said.shape == X.shape
     assert said[..., :3].unique().tolist() == [1.0]
     assert said[..., 3:].unique().tolist() == [2.0]
     with pytest.raises(RuntimeError):
-        Apart((Constant(1.0), Constant(2.0)), (3, 4))(X, T)
+        SideBySide((Constant(1.0), Constant(2.0)), (3, 4))(X, T)
 
 
 def test_blend_refuses_an_empty_step_and_negative_shares() -> None:

@@ -2,7 +2,7 @@
 
 import torch
 
-from eidophone.diffusion.weighting import weighted
+from eidophone.verbs.paint.optimise import weighted
 
 
 def test_the_mean_stays_and_equal_weights_change_nothing() -> None:

@@ -14,15 +14,15 @@ import pytest
 from pyarrow import parquet
 
 import eidophone
-from eidophone import records
 from eidophone.cli import main
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
+from eidophone.core.values import Result
 from eidophone.evaluation import evaluate as module
 from eidophone.evaluation.journal import Journal, Row
 from eidophone.evaluation.protocol import protocol
-from eidophone.records import Store
+from eidophone.results import store as records
+from eidophone.results.store import Store
 from eidophone.scoring import judges
-from eidophone.values import Result
 from tests.scoring.conftest import Formula, formula, make_result  # noqa: F401 (fixtures)
 
 DC = 0.01

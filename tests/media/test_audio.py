@@ -16,10 +16,10 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eidophone.errors import BadInput, CannotWrite
+from eidophone.core.errors import BadInput, CannotWrite
+from eidophone.core.values import Clip, Floats
 from eidophone.media import audio
 from eidophone.media.audio import peak_normalize, read_recipe_from_wav, read_sound, resample, write_wav
-from eidophone.values import Clip, Floats
 
 RATES = [8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 192_000]
 
@@ -328,7 +328,7 @@ def test_decoders_keep_quiet(tmp_path: Path) -> None:
     (tmp_path / "random.mp3").write_bytes(b"\xff\xfb" + np.random.default_rng(0).bytes(9999))
     program = (
         "import sys, pathlib\nfrom eidophone.media.audio import read_sound\n"
-        "from eidophone.errors import BadInput\n"
+        "from eidophone.core.errors import BadInput\n"
         "for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):\n"
         "    try: read_sound(path)\n"
         "    except BadInput: pass\n"

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eidophone.core.values import Picture
 from eidophone.media.color import with_gray
 from eidophone.media.picture import to_bytes
-from eidophone.values import Picture
 
 SEEDS = st.integers(0, 2**32 - 1)
 

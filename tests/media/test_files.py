@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eidophone.errors import BadInput, CannotWrite
+from eidophone.core.errors import BadInput, CannotWrite
 from eidophone.media.files import check_readable, sha256, slug, write_atomically, write_text
 
 Limit = Callable[[int], AbstractContextManager[None]]

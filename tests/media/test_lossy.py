@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from eidophone.core.values import Clip
 from eidophone.media.audio import resample
 from eidophone.media.lossy import encoded, through_codec
-from eidophone.values import Clip
 
 
 @pytest.mark.parametrize("codec", ["mp3", "aac"])

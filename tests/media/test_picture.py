@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from eidophone.errors import BadInput, CannotWrite
+from eidophone.core.errors import BadInput, CannotWrite
+from eidophone.core.values import Picture
 from eidophone.media import picture as module
 from eidophone.media.picture import (
     caption_band,
@@ -26,7 +27,6 @@ from eidophone.media.picture import (
     to_bytes,
     write_png,
 )
-from eidophone.values import Picture
 
 
 def colourful(height: int = 24, width: int = 40) -> Picture:

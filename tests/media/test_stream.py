@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
 from eidophone.media.audio import read_sound, resample
 from eidophone.media.stream import BLOCK_FRAMES, mono_blocks, read_blocks
 

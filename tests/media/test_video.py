@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from eidophone.errors import CannotWrite
+from eidophone.core.errors import CannotWrite
+from eidophone.core.values import Clip, Floats, Picture
 from eidophone.media.picture import from_bytes, ground
 from eidophone.media.video import Stage, make_stage, write_video
-from eidophone.values import Clip, Floats, Picture
 
 Limit = Callable[[int], AbstractContextManager[None]]
 

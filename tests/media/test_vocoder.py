@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
 from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import log_mel
 from eidophone.media.vocoder import (
@@ -21,7 +21,9 @@ from eidophone.media.vocoder import (
     without_weight_norm,
 )
 
-SPEC = MelSpec(rate_hz=22_050, n_fft=1024, window=1024, hop=256, bands=128, floor=1e-3, ceiling=20.0)
+SPEC = MelSpec(
+    rate_hz=22_050, n_fft=1024, win_length=1024, hop_length=256, n_mels=128, floor=1e-3, ceiling=20.0
+)
 CONFIG = {
     "num_mels": 8, "upsample_rates": [4, 3], "upsample_kernel_sizes": [8, 8], "upsample_initial_channel": 16,
     "resblock_kernel_sizes": [3, 5], "resblock_dilation_sizes": [[1, 3], [1, 3]], "sampling_rate": 1200,
@@ -63,20 +65,20 @@ def test_griffin_lim_does_not_depend_on_what_was_drawn_before_or_beside(chord: t
 
 def test_a_click_stays_where_it_is() -> None:
     wave = torch.zeros(1, SPEC.frames(80))
-    wave[0, 41 * SPEC.hop] = 1.0
+    wave[0, 41 * SPEC.hop_length] = 1.0
     heard = GriffinLim(SPEC)(log_mel(wave, SPEC))[0]
-    assert abs(int(heard.abs().argmax()) - 41 * SPEC.hop) < SPEC.hop
+    assert abs(int(heard.abs().argmax()) - 41 * SPEC.hop_length) < SPEC.hop_length
 
 
 def test_black_is_silent() -> None:
-    black = torch.full((1, SPEC.bands, 40), SPEC.log_range[0])
+    black = torch.full((1, SPEC.n_mels, 40), SPEC.log_range[0])
     assert GriffinLim(SPEC)(black).abs().max() < 1e-4
 
 
 def test_linear_magnitudes_have_the_asked_bands() -> None:
     from eidophone.media.spectrogram import mel_filters
 
-    mel = torch.rand(1, SPEC.bands, 5, generator=torch.Generator().manual_seed(0)) + 0.1
+    mel = torch.rand(1, SPEC.n_mels, 5, generator=torch.Generator().manual_seed(0)) + 0.1
     found = linear_from_mel(mel, SPEC, iterations=300)
     assert (found >= 0).all()
     assert ((mel_filters(SPEC) @ found) / mel - 1).abs().mean() < 0.1
@@ -160,7 +162,7 @@ def test_building_draws_no_lots(tmp_path: Path) -> None:
     [
         ({"resblock": "2"}, "resblock"), ({"hop_size": 13}, "upsample_rates"),
         ({"num_mels": "8"}, "num_mels"), ({"num_mels": 10**9}, "num_mels"), ({"n_fft": 63.5}, "n_fft"),
-        ({"win_size": 65}, "window"), ({"fmax": 900}, "high_hz"), ({"fmin": float("nan")}, "fmin"),
+        ({"win_size": 65}, "win_length"), ({"fmax": 900}, "f_max"), ({"fmin": float("nan")}, "fmin"),
         ({"upsample_rates": [-4, -3]}, "upsample_rates"), ({"upsample_kernel_sizes": [8]}, "kernel_sizes"),
         ({"upsample_kernel_sizes": [2, 2]}, "kernel_sizes"), ({"resblock_kernel_sizes": [4, 5]}, "odd"),
         ({"resblock_dilation_sizes": [[1, 3]]}, "dilation"), ({"resblock_dilation_sizes": 3}, "dilation"),
@@ -183,7 +185,7 @@ def test_damaged_settings_are_named(text: str, tmp_path: Path) -> None:
 
 
 def test_the_highest_pitch_may_be_left_open() -> None:
-    assert VocoderConfig(**CONFIG | {"fmax": None, "segment_size": 1}).mel_spec().high_hz == 600
+    assert VocoderConfig(**CONFIG | {"fmax": None, "segment_size": 1}).mel_spec().f_max == 600
 
 
 @pytest.mark.parametrize("junk", [b"", b"junk", b"\xff" * 100])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
 from eidophone.models.captioners.act import RATE_HZ, Act, features, load_act
 from eidophone.models.captioners.vocabulary import read_vocabulary
 

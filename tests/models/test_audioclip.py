@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
 from eidophone.models.embedders.audioclip import AudioClip, WaveletTransform, read_audioclip, scale_of
 from eidophone.models.embedders.load import load_embedder
 

@@ -14,14 +14,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eidophone.core.errors import WeightsAbsent
 from eidophone.data.mixtures import draw, mix
 from eidophone.data.recordings import read_esc
-from eidophone.errors import WeightsAbsent
 from eidophone.media.audio import read_sound
 from eidophone.models.captioners.sentence import Heard, sentence
-from eidophone.models.captioners.table import sources
-from eidophone.models.captioners.tagged import RATE_HZ, TaggedCaptioner, load_tagged
-from eidophone.models.captioners.timeline import COLUMNS, Timeline
+from eidophone.models.captioners.tagged import (
+    COLUMNS,
+    RATE_HZ,
+    TaggedCaptioner,
+    Timeline,
+    load_tagged,
+    sources,
+)
 from eidophone.models.captioners.windows import captioned
 from eidophone.models.tagger import SPAN, STEP
 from tests.conftest import SHARED

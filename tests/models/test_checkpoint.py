@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from eidophone.cli import main
-from eidophone.errors import BadInput, UnknownModel, WeightsAbsent
+from eidophone.core.errors import BadInput, UnknownModel, WeightsAbsent
 from eidophone.models.cards import ROLES, cards
-from eidophone.models.checkpoint import find_checkpoint
+from eidophone.models.checkpoint import find_network
 
 
 @pytest.fixture
@@ -27,26 +27,26 @@ def network(tmp_path: Path) -> Path:
 
 def test_a_card_is_found_in_the_hubs_cache(network: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    found = find_checkpoint("clip-b16", "embedder", offline=True)
+    found = find_network("clip-b16", "embedder", offline=True)
     assert (found.kind, found.path, found.revision) == ("clip", network, "abc123")
     assert [name for name, _ in found.files()] == ["config.json", "model.safetensors"]
     before = found.weights
     (network / "model.safetensors").write_bytes(b"changed")
-    assert find_checkpoint("clip-b16", "embedder", offline=True).weights != before
+    assert find_network("clip-b16", "embedder", offline=True).weights != before
     (network / "model.safetensors").unlink()
     (network / "pytorch_model.bin").unlink()
     with pytest.raises(WeightsAbsent, match=r"only a part was downloaded.*models pull clip-b16"):
-        find_checkpoint("clip-b16", "embedder", offline=True)
+        find_network("clip-b16", "embedder", offline=True)
 
 
 def test_a_folder_tells_its_kind(network: Path, tmp_path: Path) -> None:
-    found = find_checkpoint(str(network), "embedder")
+    found = find_network(str(network), "embedder")
     assert (found.kind, found.revision, found.licence) == ("clip", "local", "")
     (network / "config.json").write_text("[]")
     with pytest.raises(BadInput, match=r"config\.json names no model_type"):
-        find_checkpoint(str(network), "embedder")
+        find_network(str(network), "embedder")
     with pytest.raises(BadInput, match="no such model folder"):
-        find_checkpoint(str(tmp_path / "gone"), "captioner")
+        find_network(str(tmp_path / "gone"), "captioner")
 
 
 def test_a_file_that_no_hub_has_says_where_it_is_published(tmp_path: Path, monkeypatch) -> None:
@@ -54,19 +54,19 @@ def test_a_file_that_no_hub_has_says_where_it_is_published(tmp_path: Path, monke
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     said = r"fetch AudioCLIP-Full-Training\.pt from https://github\.com/\S+ and put it under that name into"
     with pytest.raises(WeightsAbsent, match=said):
-        find_checkpoint("audioclip", "embedder")
+        find_network("audioclip", "embedder")
     kept = tmp_path / "cache" / "eidophone" / "AudioCLIP-Full-Training.pt"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"weights")
-    assert find_checkpoint("audioclip", "embedder").path == kept
-    assert find_checkpoint(str(kept), "embedder").kind == "audioclip"
+    assert find_network("audioclip", "embedder").path == kept
+    assert find_network(str(kept), "embedder").kind == "audioclip"
     with pytest.raises(BadInput, match="the tagger must be a folder"):
-        find_checkpoint(str(kept), "tagger")
+        find_network(str(kept), "tagger")
 
 
 def test_a_name_in_another_role_is_refused() -> None:
     with pytest.raises(UnknownModel, match=r"cannot take the embedder role.*clip-b16"):
-        find_checkpoint("sd15", "embedder")
+        find_network("sd15", "embedder")
 
 
 def test_every_card_says_where_its_weights_come_from() -> None:
@@ -93,6 +93,6 @@ def test_list_and_check_know_the_roles(network: Path, tmp_path: Path, monkeypatc
 def test_what_ships_works(role: str, capsys) -> None:
     from eidophone.cli.models import _check_network
 
-    assert _check_network(find_checkpoint("tiny", role, offline=True)) == 0
+    assert _check_network(find_network("tiny", role, offline=True)) == 0
     said = capsys.readouterr().out
     assert f"tiny ({role}): works" in said and ("16000 Hz" in said or "521 classes" in said)

@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 
 from eidophone.cli import main
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
+from eidophone.core.values import Clip
 from eidophone.media.audio import resample
-from eidophone.media.resampling import resampled
+from eidophone.media.spectrogram import resampled
 from eidophone.models.cards import package_folder
 from eidophone.models.embedders.load import load_embedder
-from eidophone.values import Clip
 
 CPU = torch.device("cpu")
 

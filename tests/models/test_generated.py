@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
 from eidophone.models.captioners.generated import (
     FRAMES,
     QWEN_QUESTION,

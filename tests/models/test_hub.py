@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from eidophone.cli import main
-from eidophone.errors import EidophoneError, UnknownModel, WeightsAbsent
+from eidophone.core.errors import EidophoneError, UnknownModel, WeightsAbsent
 from eidophone.models.source import find
 from eidophone.models.weights import wanted_files
 

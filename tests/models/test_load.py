@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from eidophone.errors import BadInput, ModelsDoNotFit, UnknownModel, WeightsAbsent
+from eidophone.core.errors import BadInput, ModelsDoNotFit, UnknownModel, WeightsAbsent
 from eidophone.models.load import Loader, load_vocoder, mel_spec_of, same_weights
 from eidophone.models.source import find
 from eidophone.models.weights import wanted_files
@@ -110,7 +110,7 @@ def test_a_hub_download_is_found_offline(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     source = find("sd15", "image", offline=True)
     assert source.revision == "abc123"
-    assert source.advice.canvas == (256, 1024)
+    assert source.defaults.canvas == (256, 1024)
     assert loader().model("sd15", "image").unet.config.in_channels == 4
 
 

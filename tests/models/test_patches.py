@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from eidophone.models.patches import PatchCodec
-from recipes import codec
+from training import codec
 
 
 def pictures(count: int = 24) -> torch.Tensor:

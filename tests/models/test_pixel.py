@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from eidophone.cli.main import main
-from eidophone.diffusion.walk import make_scheduler, walk
-from eidophone.errors import BadInput, WeightsAbsent
+from eidophone.core.errors import BadInput, WeightsAbsent
+from eidophone.diffusion.sampler import make_scheduler, sampling_steps
 from eidophone.models.components import load_text_encoder
 from eidophone.models.load import Loader
 from eidophone.models.source import find
@@ -50,7 +50,7 @@ HOW = {
 
 def walked(denoiser: object, schedule: dict, noise: Tensor, generator: torch.Generator) -> Tensor:
     with torch.no_grad():
-        *_, last = walk(denoiser, noise, make_scheduler("ddpm", schedule, 3), generator=generator)
+        *_, last = sampling_steps(denoiser, noise, make_scheduler("ddpm", schedule, 3), generator=generator)
     return last.latents
 
 
@@ -67,7 +67,7 @@ def test_stage_one_walks_as_the_pipeline_of_diffusers(cascade: tuple[Path, Path]
         model.guided(told["prompt"], told["negative prompt"], 7.0), model.schedule, noise, generator
     )
     torch.testing.assert_close(ours, expected, atol=2e-5, rtol=1e-4)
-    assert model.evaluations == 6 and model.canvas == (16, 16) and model.factor == 2
+    assert model.evaluations == 6 and model.canvas == (16, 16) and model.block_size == 2
 
 
 def test_stage_two_walks_as_the_pipeline_of_diffusers(cascade: tuple[Path, Path]) -> None:

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from eidophone.cli import main
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
 from eidophone.models import load
 from eidophone.models.components import load_schedule
 from eidophone.models.load import Loader, load_vocoder, same_weights
@@ -142,8 +142,8 @@ def one_sentence(error: BaseException, *words: str) -> None:
     [
         "[]", "5", "{", '{"canvas": 5}', '{"canvas": [32]}', '{"canvas": [32.5, 64]}', '{"canvas": [0, 64]}',
         '{"canvas": [32, 1e9]}', '{"image_guidance": "ten"}', '{"audio_guidance": NaN}',
-        '{"audio_weight": 2}', '{"mel_spec": []}', '{"mel_spec": {"bands": "many"}}',
-        '{"mel_spec": {"bands": 1000000}}', '{"mel_spec": {"n_fft": 2097152}}',
+        '{"audio_weight": 2}', '{"mel_spec": []}', '{"mel_spec": {"n_mels": "many"}}',
+        '{"mel_spec": {"n_mels": 1000000}}', '{"mel_spec": {"n_fft": 2097152}}',
     ],
 )  # fmt: skip
 def test_a_damaged_facts_file_is_named(text: str, audio: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eidophone.errors import WeightsAbsent
+from eidophone.core.errors import WeightsAbsent
 from eidophone.models import source
 from eidophone.models.captioners.tagged import load_tagged
 from eidophone.models.tagger import load_tagger

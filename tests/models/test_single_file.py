@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
 from eidophone.models.load import Loader, same_weights
 
 # diffusers' names -> the original ones, for the small U-Net and VAE of the fixtures

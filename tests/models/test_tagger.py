@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from eidophone.errors import WeightsAbsent
+from eidophone.core.errors import WeightsAbsent
 from eidophone.models import tagger
 from eidophone.models.tagger import RATE_HZ, SPAN, STEP, Tagger, load_tagger
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from eidophone.errors import BadInput
-from eidophone.media.resampling import resampled
+from eidophone.core.errors import BadInput
+from eidophone.media.spectrogram import resampled
 from eidophone.models.cards import package_folder
 from eidophone.models.embedders.load import load_embedder
-from eidophone.models.embedders.tiny import TinyEmbedder, Tower, load_tiny
+from eidophone.models.embedders.tiny import AudioEncoder, TinyEmbedder, load_tiny
 
 FOLDER = package_folder("tiny/embedder")
 RATE_HZ = 22_050
@@ -104,7 +104,7 @@ def test_a_phrase_that_would_be_cut_is_refused(embedder: TinyEmbedder) -> None:
 
 def test_a_turned_picture_is_not_the_same_to_a_tower() -> None:
     torch.manual_seed(0)
-    tower = Tower([8, 8], 4)
+    tower = AudioEncoder([8, 8], 4)
     flat = random(1, 64, 32)
     assert (tower(flat) - tower(flat.flip(1))).abs().max() > 1e-4
 
@@ -112,7 +112,9 @@ def test_a_turned_picture_is_not_the_same_to_a_tower() -> None:
 def test_its_text_map_was_made_for_the_text_encoder_that_ships() -> None:
     encoder = package_folder("tiny/image") / "text_encoder" / "model.safetensors"
     known = json.loads((FOLDER / "config.json").read_text())["text_encoder"]
-    assert hashlib.sha256(encoder.read_bytes()).hexdigest() == known, "run `python -m recipes.embedder` again"
+    assert hashlib.sha256(encoder.read_bytes()).hexdigest() == known, (
+        "run `python -m training.embedder` again"
+    )
 
 
 def test_damaged_weights_are_named(tmp_path: Path) -> None:

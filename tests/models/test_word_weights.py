@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eidophone.errors import BadInput
-from eidophone.media.words import BAR_HEIGHT, CELL, GAP, MARKED, PLAIN, word_bars
+from eidophone.core.errors import BadInput
+from eidophone.core.values import Caption, Word
+from eidophone.media.picture import BAR_HEIGHT, CELL, GAP, MARKED, PLAIN, word_bars
 from eidophone.models.captioners.nouns import FlairNouns, WordNetNouns
 from eidophone.models.captioners.weights import attention, positioned, weigh
-from eidophone.values import Caption, Word
 
 # nouns in upper case, as a person would mark them
 MARKED_CAPTIONS = """

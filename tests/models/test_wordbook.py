@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
+from eidophone.core.values import Caption
 from eidophone.models.cards import package_folder
 from eidophone.models.load import Loader
-from eidophone.models.wordbook import WORDS_FILE, Wordbook, read_wordbook
-from eidophone.pipelines.prompts import make_prompt
-from eidophone.values import Caption
+from eidophone.models.synonyms import WORDS_FILE, Synonyms, read_synonyms
+from eidophone.verbs.paint.prompts import make_prompt
 
 CPU = torch.device("cpu")
-BOOK = Wordbook({"pooch": "dog", "pooches": "dogs", "woofing": "barking"})
+BOOK = Synonyms({"pooch": "dog", "pooches": "dogs", "woofing": "barking"})
 
 
 def test_only_unknown_words_change() -> None:
@@ -25,22 +25,22 @@ def test_only_unknown_words_change() -> None:
 
 def test_reading_twice_changes_nothing_more() -> None:
     for role in ("image", "audio"):
-        near = read_wordbook(package_folder(f"tiny/{role}")).near
+        near = read_synonyms(package_folder(f"tiny/{role}")).near
         assert len(near) > 1000
         assert not set(near.values()) & near.keys()
 
 
 def test_a_book_of_lines_is_read_and_any_other_refused(tmp_path: Path) -> None:
     (tmp_path / WORDS_FILE).write_text("dog: pooch hound\ncat: feline\n")
-    assert read_wordbook(tmp_path).near == {"pooch": "dog", "hound": "dog", "feline": "cat"}
-    assert read_wordbook(tmp_path / "nowhere").near == {}
+    assert read_synonyms(tmp_path).near == {"pooch": "dog", "hound": "dog", "feline": "cat"}
+    assert read_synonyms(tmp_path / "nowhere").near == {}
     (tmp_path / WORDS_FILE).write_text("no table\n")
     with pytest.raises(BadInput, match=r"words\.txt: not lines"):
-        read_wordbook(tmp_path)
+        read_synonyms(tmp_path)
 
 
 def test_two_models_leave_alone_what_either_knows() -> None:
-    other = Wordbook({"pooch": "bark"})
+    other = Synonyms({"pooch": "bark"})
     assert BOOK.common(other).near == {"pooch": "dog"}
 
 
@@ -69,7 +69,7 @@ def test_an_unknown_word_is_encoded_as_the_learned_one(
 def test_words_have_the_tokens_of_what_is_read_whatever_stands_around_them(tiny: dict) -> None:
     text = tiny["image"].text
     style, caption = "a schooner beside {}", Caption.from_text("a poodle, then rain")
-    read = [text.wordbook.understood(said) for said in (style, caption.text)]
+    read = [text.synonyms.understood(said) for said in (style, caption.text)]
     assert read == ["a sailboat beside {}", "a dog, then rain"]
     alike = make_prompt(Caption.from_text(read[1]), read[0], text)
     assert make_prompt(caption, style, text).spans == alike.spans
@@ -77,7 +77,7 @@ def test_words_have_the_tokens_of_what_is_read_whatever_stands_around_them(tiny:
 
 def test_the_two_models_share_a_text_encoder_but_no_book(tiny: dict) -> None:
     assert tiny["image"].text.network is tiny["audio"].text.network
-    assert tiny["image"].text.wordbook != tiny["audio"].text.wordbook
+    assert tiny["image"].text.synonyms != tiny["audio"].text.synonyms
 
 
 def test_the_command_line_says_what_is_read(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from eidophone.core.values import Clip, Picture, Result
 from eidophone.media.mel import MelSpec
-from eidophone.values import Clip, Picture, Result
 
 SPEC = MelSpec(
     rate_hz=8000,
     n_fft=256,
-    window=256,
-    hop=64,
-    bands=32,
-    high_hz=4000.0,
+    win_length=256,
+    hop_length=64,
+    n_mels=32,
+    f_max=4000.0,
     floor=1e-3,
     log_floor=1e-5,
     ceiling=20,
@@ -56,7 +56,7 @@ def make_result() -> Callable[..., Result]:
     def make(index: int = 0, *, width: int = 72, dc: float = 0.0, **more: object) -> Result:
         rng = np.random.default_rng(index)
         gray = rng.random((32, width), np.float32)
-        noise = 0.3 * rng.standard_normal((1, width * SPEC.hop)).astype(np.float32).clip(-1, 1)
+        noise = 0.3 * rng.standard_normal((1, width * SPEC.hop_length)).astype(np.float32).clip(-1, 1)
         recipe = {
             "format": 1, "verb": "compose", "index": index, "seed": index, "vocoder": "", "versions": {},
             "options": {"image_prompt": "castle", "audio_prompt": "dog barking"},

@@ -9,21 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from eidophone.errors import BadInput, UnknownModel
+from eidophone.core.errors import BadInput, UnknownModel
+from eidophone.core.values import Clip, Picture
 from eidophone.media.audio import peak_normalize
 from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.embedders.load import load_embedder
 from eidophone.models.tagger import load_tagger
 from eidophone.scoring import judges, similarity
-from eidophone.scoring.cleanness import Cleanness
 from eidophone.scoring.contract import judged, subject_of
 from eidophone.scoring.judges import open_judges
-from eidophone.scoring.rehearing import Rehearing, psnr_db, ssim
+from eidophone.scoring.roundtrip import Roundtrip, psnr_db, ssim
+from eidophone.scoring.signal_quality import SignalQuality
 from eidophone.scoring.similarity import Similarity
 from eidophone.scoring.tagging import Tagging, classes_of
 from eidophone.scoring.windows import squares, starts, stretches
-from eidophone.values import Clip, Picture
 
 HERE = torch.device("cpu")
 
@@ -98,8 +98,8 @@ def test_similarity_is_the_mean_cosine_of_windows_taken_one_by_one(width, make_r
 
 def test_a_score_does_not_depend_on_order_or_company(make_result, formula) -> None:
     subjects = [subject_of(make_result(i)) for i in range(6)]
-    judges = [Similarity(formula), Cleanness(), Rehearing()]
-    alone = [judged(s, [Similarity(formula), Cleanness(), Rehearing()]).numbers for s in subjects]
+    judges = [Similarity(formula), SignalQuality(), Roundtrip()]
+    alone = [judged(s, [Similarity(formula), SignalQuality(), Roundtrip()]).numbers for s in subjects]
     for i in (5, 0, 3, 1, 4, 2):
         assert judged(subjects[i], judges).numbers == pytest.approx(alone[i], abs=1e-5)
 
@@ -142,9 +142,9 @@ def test_a_sound_that_is_its_picture_survives_rehearing(make_result) -> None:
     result = make_result(4)
     spec = MelSpec.from_dict(result.recipe["mel_spec"])
     drawn = gray_from_clip(result.clip, spec)
-    said = Rehearing()(subject_of(replace(result, spectrogram=drawn)))
+    said = Roundtrip()(subject_of(replace(result, spectrogram=drawn)))
     assert said["ssim"] == pytest.approx(1) and said["psnr_db"] == 100
-    other = Rehearing()(subject_of(result))
+    other = Roundtrip()(subject_of(result))
     for codec in ("mp3", "aac"):
         assert 0.5 < said[f"ssim_{codec}"] < 1
         assert said[f"psnr_db_{codec}"] > other[f"psnr_db_{codec}"] + 3
@@ -156,7 +156,7 @@ def test_cleanness_tells_clipping_offset_and_silence(make_result) -> None:
     wave = np.sin(np.arange(rate, dtype=np.float32) / 9)[None] * np.float32(0.9)
 
     def says(samples: np.ndarray) -> dict[str, float]:
-        return Cleanness()(subject_of(replace(result, clip=Clip(samples.astype(np.float32), rate))))
+        return SignalQuality()(subject_of(replace(result, clip=Clip(samples.astype(np.float32), rate))))
 
     assert says(wave)["clipped"] == 0 and says(wave)["silent"] == 0
     cut = np.clip(4 * wave, -1, 1)
@@ -185,7 +185,7 @@ def test_the_tagger_is_sure_of_noise_and_fails_by_name(make_result) -> None:
     assert judge(subject)["top5"] == 1
     whole = judge(replace(subject, audio_prompt="dog barking"))
     assert whole["sounds"] < judge(subject)["sounds"]
-    failed = judged(replace(subject, audio_prompt="qwxz"), [judge, Cleanness()])
+    failed = judged(replace(subject, audio_prompt="qwxz"), [judge, SignalQuality()])
     assert "qwxz" in failed.failed["tagger"] and "clean.dc" in failed.numbers
 
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eidophone import records
-from eidophone.records import Store, load, samples_below
-from eidophone.scoring.cleanness import Cleanness
+from eidophone.core.values import Result, Score
+from eidophone.results import store as records
+from eidophone.results.store import Store, load, samples_below
 from eidophone.scoring.contract import judged, subject_of
 from eidophone.scoring.ranking import Candidate, candidate_of, ranked
-from eidophone.values import Result, Score
+from eidophone.scoring.signal_quality import SignalQuality
 
 RULES = ("weaker", "both", "weights")
 numbers = st.floats(-1, 1, allow_nan=False)
@@ -89,7 +89,7 @@ def test_a_candidate_keeps_its_own_score_through_folders(
     folders = list(samples_below(tmp_path))
     assert len(folders) == len(levels)
     rng.shuffle(folders)
-    judge = Cleanness()
+    judge = SignalQuality()
     candidates = []
     for folder in folders:
         result = load(folder)

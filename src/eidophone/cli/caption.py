@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from eidophone.cli.flags import add_flags, given_settings
 from eidophone.cli.paint import sounds_of
 from eidophone.cli.show import progress_bar, sentence
-from eidophone.errors import BadInput, EidophoneError
-from eidophone.options import CaptionOptions
+from eidophone.core.errors import BadInput, EidophoneError
+from eidophone.options.commands import CaptionOptions
 
 if TYPE_CHECKING:
-    from eidophone.values import Caption
+    from eidophone.core.values import Caption
 
 
 def add_command(commands: Any) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from eidophone.cli.flags import add_flags, given_settings
 from eidophone.cli.show import progress_bar
-from eidophone.errors import CannotWrite
-from eidophone.options import MixOptions
+from eidophone.core.errors import CannotWrite
+from eidophone.options.commands import MixOptions
 
 
 def add_commands(commands: Any) -> None:

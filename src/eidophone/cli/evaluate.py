@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from eidophone.cli.flags import add_flags, given_settings
 from eidophone.cli.show import progress_bar
-from eidophone.errors import BadInput
-from eidophone.options import EvaluateOptions
+from eidophone.core.errors import BadInput
+from eidophone.options.commands import EvaluateOptions
 
 if TYPE_CHECKING:  # torch is slow to import
     from eidophone.evaluation.summary import Summary

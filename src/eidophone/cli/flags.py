@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from pydantic.fields import FieldInfo
 
-from eidophone.options import Options, flag_of
+from eidophone.options.kinds import Options, flag_of
 
 
 class Parser(argparse.ArgumentParser):

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from eidophone.cli import caption, data, evaluate, models, paint, score, verbs
 from eidophone.cli.flags import Parser, add_flags
 from eidophone.cli.show import sentence
-from eidophone.errors import EidophoneError
-from eidophone.options import VERBS
+from eidophone.core.errors import EidophoneError
+from eidophone.verbs import VERBS
 from eidophone.version import VERSION
 
 _ABOUT = {

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eidophone.errors import BadInput, EidophoneError, UnknownModel
+from eidophone.core.errors import BadInput, EidophoneError, UnknownModel
 from eidophone.models.cards import (
     DENOISING,
     DIFFUSION,
@@ -21,8 +21,8 @@ from eidophone.models.cards import (
     quoted,
     unknown_model,
 )
-from eidophone.models.checkpoint import Checkpoint, file_places, find_checkpoint
-from eidophone.models.source import Source, drawing_role, find
+from eidophone.models.checkpoint import NetworkFiles, file_places, find_network
+from eidophone.models.source import DiffusionFiles, drawing_role, find
 
 if TYPE_CHECKING:  # torch is slow to import
     from eidophone.models.latent import LatentModel
@@ -98,7 +98,7 @@ def check(arguments: argparse.Namespace) -> int:
     """Loads models, says what they are and whether pairs fit; exit code 2 if something does not work."""
     names = arguments.names or known()
     parts: list[Part] = []
-    networks: list[Checkpoint] = []
+    networks: list[NetworkFiles] = []
     failed = 0
     for name, role in _parts_of(names, only_here=not arguments.names):
         try:
@@ -107,7 +107,7 @@ def check(arguments: argparse.Namespace) -> int:
             failed += 1
             print(f"{_plain(name)}: {error}")
             continue
-        if isinstance(found, Source):
+        if isinstance(found, DiffusionFiles):
             parts.append((name, found.role))
         else:
             networks.append(found)
@@ -137,7 +137,7 @@ def _parts_of(names: Iterable[str], *, only_here: bool = False) -> Iterator[tupl
             yield name, None
 
 
-def _found(name: str, role: Role | None, *, offline: bool) -> Source | Checkpoint:
+def _found(name: str, role: Role | None, *, offline: bool) -> DiffusionFiles | NetworkFiles:
     """A model's files in a role; in the one that the files tell, if None.
 
     Raises:
@@ -146,7 +146,7 @@ def _found(name: str, role: Role | None, *, offline: bool) -> Source | Checkpoin
     if role in DENOISING:
         return find(name, role, offline=offline)
     if role is not None:
-        return find_checkpoint(name, role, offline=offline)
+        return find_network(name, role, offline=offline)
     if (Path(name) / "config.json").is_file():
         return _network_in(name)
     try:
@@ -156,11 +156,11 @@ def _found(name: str, role: Role | None, *, offline: bool) -> Source | Checkpoin
     return replace(source, role="audio") if source.plays else source
 
 
-def _network_in(folder: str) -> Checkpoint:
+def _network_in(folder: str) -> NetworkFiles:
     """The single network in a folder, in the role that its kind has; an embedder if nothing reads it."""
     from eidophone.models.captioners.load import KINDS
 
-    found = find_checkpoint(folder, "embedder", offline=True)
+    found = find_network(folder, "embedder", offline=True)
     return replace(found, role="captioner") if found.kind in KINDS else found
 
 
@@ -193,7 +193,7 @@ def _check_group(group: list[Part]) -> int:
     return failed
 
 
-def _check_network(found: Checkpoint) -> int:
+def _check_network(found: NetworkFiles) -> int:
     """Loads a single network and says what it does; 1 if it fails."""
     try:
         print(f"{_plain(found.name)} ({found.role}): works, {_does(found)}")
@@ -203,7 +203,7 @@ def _check_network(found: Checkpoint) -> int:
     return 0
 
 
-def _does(found: Checkpoint) -> str:
+def _does(found: NetworkFiles) -> str:
     """Loads a single network; what it does."""
     import torch
 
@@ -227,7 +227,7 @@ def _loaded(loader: "Loader", name: str, role: Role) -> "LatentModel":
     facts = _facts_of(model)
     if role == "audio":
         spec = mel_spec_of(model.source)
-        facts.append(f"{spec.bands} mels at {spec.rate_hz} Hz, {load_vocoder(model.source).name}")
+        facts.append(f"{spec.n_mels} mels at {spec.rate_hz} Hz, {load_vocoder(model.source).name}")
     print(f"{_plain(name)} ({role}): {', '.join(facts)}")
     return model
 

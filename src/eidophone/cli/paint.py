@@ -9,9 +9,9 @@ from typing import Any
 from eidophone.cli.flags import given_settings
 from eidophone.cli.show import sentence, show
 from eidophone.cli.verbs import new_folder
-from eidophone.errors import BadInput, EidophoneError
-from eidophone.options import PaintOptions
-from eidophone.progress import Progress
+from eidophone.core.errors import BadInput, EidophoneError
+from eidophone.core.events import Progress
+from eidophone.verbs.paint.options import PaintOptions
 
 
 def run(arguments: argparse.Namespace) -> int:

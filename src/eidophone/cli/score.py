@@ -8,8 +8,8 @@ from typing import Any
 
 from eidophone.cli.flags import add_flags, given_settings
 from eidophone.cli.show import SIDES, progress_bar, sentence
-from eidophone.errors import BadInput, EidophoneError
-from eidophone.options import ScoreOptions
+from eidophone.core.errors import BadInput, EidophoneError
+from eidophone.options.commands import ScoreOptions
 
 
 def add_command(commands: Any) -> None:
@@ -43,7 +43,7 @@ def score(arguments: argparse.Namespace) -> int:
 
 def _places(paths: list[Path], options: ScoreOptions) -> list[tuple[Path, Path | None]]:
     """The results that are meant, each without a sound; or the picture with its sound."""
-    from eidophone.records import samples_below
+    from eidophone.results.store import samples_below
 
     if len(paths) == 2 and all(path.is_file() for path in paths):
         if not (options.image_prompt or options.audio_prompt):

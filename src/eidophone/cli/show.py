@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from eidophone.errors import EidophoneError
-from eidophone.progress import Progress
+from eidophone.core.errors import EidophoneError
+from eidophone.core.events import Progress
 
 MOST_LINES = 40
 SIDES = ("looks", "sounds")

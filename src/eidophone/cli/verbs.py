@@ -9,9 +9,11 @@ from typing import Any
 
 from eidophone.cli.flags import given_settings
 from eidophone.cli.show import SIDES, Order, show
-from eidophone.errors import BadInput
-from eidophone.options import VERBS, ChoiceOptions, Options, flag_of
-from eidophone.progress import Progress
+from eidophone.core.errors import BadInput
+from eidophone.core.events import Progress
+from eidophone.options.groups import ChoiceOptions
+from eidophone.options.kinds import Options, flag_of
+from eidophone.verbs import VERBS
 
 DEFAULT_ROOT = Path("eidophone-out")
 
@@ -75,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _order(options: Options) -> Order:
     """Best first, if samples are judged."""
-    if not isinstance(options, ChoiceOptions) or options.panel == "none":
+    if not isinstance(options, ChoiceOptions) or options.judge_names == "none":
         return list
 
     def _ranked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -89,7 +91,7 @@ def _order(options: Options) -> Order:
 
 def remake(arguments: argparse.Namespace) -> int:
     """Makes a result again."""
-    from eidophone.recipe import read_recipe
+    from eidophone.results.recipe import read_recipe
 
     path = Path(arguments.path)
     recipe = read_recipe(path)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from eidophone.core.errors import BadInput
+from eidophone.core.values import Clip, Floats
 from eidophone.data.recordings import Recording
-from eidophone.errors import BadInput
 from eidophone.media.audio import peak_normalize, read_sound, resample, write_wav
 from eidophone.media.files import write_text
-from eidophone.values import Clip, Floats
 
 RATE_HZ = 44_100
 MANIFEST = "manifest.json"

@@ -11,34 +11,34 @@ import torch
 from torch import Tensor, nn
 
 from eidophone.diffusion.guidance import Guided
-from eidophone.diffusion.walk import noised
-from eidophone.options import Weighting
+from eidophone.diffusion.sampler import noised
+from eidophone.options.kinds import Weighting
 
 #: How a denoiser looks at a canvas: what the canvas shows, in the denoiser's coordinates, with gradients.
-Lens = Callable[[Tensor, torch.Generator], Tensor]
+Projection = Callable[[Tensor, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
-class Voice:
+class LossTerm:
     """A denoiser that has a say.
 
     Attributes:
         denoiser: Its prompts bound.
         lens: How it sees the canvas; the result's first dimension is a batch that shares one timestep.
-        signals: Cumulative products of alphas of its schedule, (timesteps,).
+        alphas_cumprod: Cumulative products of alphas of its schedule, (timesteps,).
         weight: Of its loss.
         first: Iterations before it is heard.
     """
 
     denoiser: Guided
-    lens: Lens
-    signals: Tensor
+    lens: Projection
+    alphas_cumprod: Tensor
     weight: float
     first: int = 0
 
 
 @dataclass(frozen=True)
-class Rule:
+class DistillationConfig:
     """How a canvas follows; the defaults are those of Images that Sound.
 
     Attributes:
@@ -74,7 +74,7 @@ class Rule:
 
 
 def gradient(
-    denoiser: Guided, seen: Tensor, noise: Tensor, timestep: Tensor, signal: Tensor, rule: Rule
+    denoiser: Guided, seen: Tensor, noise: Tensor, timestep: Tensor, signal: Tensor, rule: DistillationConfig
 ) -> Tensor:
     """w(t) (guided noise - noise) where a denoiser looks; what is not a number is 0. Without gradients.
 
@@ -104,8 +104,8 @@ def surrogate(seen: Tensor, push: Tensor) -> Tensor:
 def distil(
     canvas: nn.Module,
     optimiser: torch.optim.Optimizer,
-    voices: Sequence[Voice],
-    rule: Rule,
+    voices: Sequence[LossTerm],
+    rule: DistillationConfig,
     generator: torch.Generator,
     done: int = 0,
 ) -> Iterator[int]:
@@ -130,10 +130,12 @@ def distil(
         yield number + 1
 
 
-def _loss(voice: Voice, shown: Tensor, rule: Rule, number: int, generator: torch.Generator) -> Tensor:
+def _loss(
+    voice: LossTerm, shown: Tensor, rule: DistillationConfig, number: int, generator: torch.Generator
+) -> Tensor:
     seen = voice.lens(shown, generator)
-    timestep = rule.timestep(number, len(voice.signals), generator)
+    timestep = rule.timestep(number, len(voice.alphas_cumprod), generator)
     noise = torch.randn(seen.shape, generator=generator).to(seen)
-    signal = voice.signals[timestep].to(seen)
+    signal = voice.alphas_cumprod[timestep].to(seen)
     push = gradient(voice.denoiser, seen, noise, timestep.to(seen.device), signal, rule)
     return voice.weight * surrogate(seen, push).to(shown.device)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from eidophone.diffusion.guidance import Denoiser
-from eidophone.diffusion.walk import Held, noised
+from eidophone.diffusion.sampler import Constraint, noised
 
 
 def gray_part(pixels: Tensor) -> Tensor:
@@ -40,8 +40,8 @@ class Factorized:
 
 
 @dataclass(frozen=True)
-class Pinned:
-    """A grey picture that a walk must not leave (section 3.5): what `walk` holds, and what it starts from.
+class FixedGray:
+    """A grey part that sampling keeps fixed (section 3.5): the constraint of every step, and the start.
 
     Attributes:
         gray: Pixels in [-1, 1] with equal channels, shape (batch, channels, height, width).
@@ -58,7 +58,7 @@ class Pinned:
         return noised(self.gray, self.noise, self.signal[int(timestep)].to(self.gray))
 
     @property
-    def held(self) -> Held:
+    def held(self) -> Constraint:
         """Puts the grey part of the noised grey picture in the place of that of the pixels."""
         return lambda pixels, timestep: gray_part(self.at(timestep)) + color_part(pixels)
 

@@ -1,6 +1,6 @@
 """Denoisers made of denoisers: guidance, a window of time, a change of view, a blend.
 
-The loop in `walk` knows none of them. All of them speak of noise as the training schedule scales it
+The loop in `sampling_steps` knows none of them. All of them speak of noise as the training schedule scales it
 (epsilon); a network that predicts something else is translated in its adapter (`models.latent`).
 """
 
@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from eidophone.diffusion.views import View
+from eidophone.diffusion.canvas import View
 
 
 class Denoiser(Protocol):
@@ -99,7 +99,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Apart:
+class SideBySide:
     """Canvases side by side, each with a denoiser of its own.
 
     Attributes:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from eidophone.diffusion.noise import start_noise
+from eidophone.diffusion.canvas import start_noise
 
 
 class ImplicitPicture(nn.Module):

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
+from eidophone.core.events import Progress, silent
+from eidophone.core.values import Floats, Score
 from eidophone.evaluation.journal import JOURNAL_FILE, Journal, Row
 from eidophone.evaluation.protocol import make_samples
 from eidophone.evaluation.report import write_report
@@ -13,15 +15,13 @@ from eidophone.evaluation.samples import found_below, row_of
 from eidophone.evaluation.summary import Bars, Prompts, Summary, plain, summarise
 from eidophone.evaluation.tables import names_of, write_csv, write_parquet
 from eidophone.media.files import write_atomically
-from eidophone.models.place import choose_device
-from eidophone.options import EvaluateOptions
-from eidophone.pipelines.run import use_threads
-from eidophone.progress import Progress, silent
+from eidophone.models.device import choose_device
+from eidophone.options.commands import EvaluateOptions
 from eidophone.scoring.contract import Scorer
 from eidophone.scoring.judges import open_judges
 from eidophone.scoring.ranking import Candidate, ranked
 from eidophone.scoring.similarity import Similarity
-from eidophone.values import Floats, Score
+from eidophone.verbs.shared.run import use_threads
 from eidophone.version import VERSION
 
 SUMMARY_FILE, REPORT_FILE = "summary.json", "report.html"

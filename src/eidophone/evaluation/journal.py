@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
+from eidophone.core.values import Floats
 from eidophone.media.files import write_atomically
-from eidophone.values import Floats
 
 FORMAT = 1
 JOURNAL_FILE = "samples.jsonl"

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from eidophone import api
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
+from eidophone.core.events import Progress
 from eidophone.media.files import slug
-from eidophone.options import ComposeOptions, DistillOptions, EvaluateOptions, ImprintOptions, SampleOptions
-from eidophone.progress import Progress
-from eidophone.recipe import RECORD_FILE
-from eidophone.records import name_of
+from eidophone.options.commands import EvaluateOptions
+from eidophone.options.groups import SampleOptions
+from eidophone.results.recipe import RECORD_FILE
+from eidophone.results.store import name_of
+from eidophone.verbs.compose.options import ComposeOptions
+from eidophone.verbs.distill.options import DistillOptions
+from eidophone.verbs.imprint.options import ImprintOptions
 
 #: Which options make a method, and which of its settings are its own.
 METHODS: dict[str, tuple[type[SampleOptions], dict[str, Any]]] = {

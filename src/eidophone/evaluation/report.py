@@ -9,15 +9,15 @@ from typing import Any
 
 from PIL import Image
 
+from eidophone.core.values import Score
 from eidophone.evaluation.journal import Row
 from eidophone.evaluation.statistics import Mean
 from eidophone.evaluation.summary import Summary, measures
 from eidophone.media.files import write_atomically
 from eidophone.media.lossy import encoded
 from eidophone.media.picture import fit_height, to_bytes
-from eidophone.records import load
+from eidophone.results.store import load
 from eidophone.scoring.contract import subject_of
-from eidophone.values import Score
 
 #: Of the pictures in the report, in pixels; wider than high, as canvases are.
 THUMB_HEIGHT = 128

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eidophone.errors import EidophoneError
+from eidophone.core.errors import EidophoneError
+from eidophone.core.values import Floats, Result
 from eidophone.evaluation.journal import Row
 from eidophone.media.files import sha256
-from eidophone.recipe import RECORD_FILE
-from eidophone.records import load, samples_below
+from eidophone.results.recipe import RECORD_FILE
+from eidophone.results.store import load, samples_below
 from eidophone.scoring.contract import Scorer, Subject, judged, subject_of
 from eidophone.scoring.similarity import Similarity
-from eidophone.values import Floats, Result
 
 COSTS = ("seconds", "unet_evaluations", "unet_evaluations_of_all")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eidophone.values import Floats
+from eidophone.core.values import Floats
 
 _Doubles = NDArray[np.float64]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from eidophone.core.values import Floats, Score
 from eidophone.evaluation.journal import Row
 from eidophone.evaluation.statistics import Mean, Moments, frechet_distance, mean_of
-from eidophone.values import Floats, Score
 
 SUCCESS = "success"
 #: What a method's features are compared with, by sense.

@@ -15,10 +15,10 @@ from typing import BinaryIO
 import numpy as np
 import soxr
 
-from eidophone.errors import BadInput, CannotWrite
+from eidophone.core.errors import BadInput, CannotWrite
+from eidophone.core.values import Clip, Floats
 from eidophone.media.files import check_readable, write_atomically
 from eidophone.media.stream import BLOCK_FRAMES, read_blocks
-from eidophone.values import Clip, Floats
 
 WAV_HEADER_BYTES = 44
 RIFF_LIMIT_BYTES = 2**32 - 1

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from eidophone.values import Floats, Picture
+from eidophone.core.values import Floats, Picture
 
 _FULL = 255
 

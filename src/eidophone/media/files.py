@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
-from eidophone.errors import BadInput, CannotWrite
+from eidophone.core.errors import BadInput, CannotWrite
 
 LONGEST_SLUG = 40
 RESERVED_BY_WINDOWS = re.compile(r"con|prn|aux|nul|(com|lpt)\d")

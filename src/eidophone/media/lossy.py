@@ -10,8 +10,8 @@ from typing import Literal
 import av
 import numpy as np
 
+from eidophone.core.values import Clip
 from eidophone.media.audio import read_sound, resample
-from eidophone.values import Clip
 
 LossyCodec = Literal["mp3", "aac"]
 #: FFmpeg's encoder and container, and the suffix by which the file is known.

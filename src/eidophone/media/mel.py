@@ -8,10 +8,18 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
 
-_INTEGERS = ("rate_hz", "n_fft", "window", "hop", "bands")
-_NUMBERS = ("low_hz", "high_hz", "floor", "ceiling", "log_floor")
+_INTEGERS = ("rate_hz", "n_fft", "win_length", "hop_length", "n_mels")
+_NUMBERS = ("f_min", "f_max", "floor", "ceiling", "log_floor")
+#: Names in files that versions before 0.2 wrote.
+FORMER_NAMES = {
+    "window": "win_length",
+    "hop": "hop_length",
+    "bands": "n_mels",
+    "low_hz": "f_min",
+    "high_hz": "f_max",
+}
 # Far above any model's; a file that says more would only ask for memory.
 _HIGHEST_RATE, _LONGEST_FFT, _MOST_BANDS, _LARGEST = 1_000_000, 65_536, 4096, 1e9
 
@@ -25,11 +33,11 @@ class MelSpec:
     Attributes:
         rate_hz: Frames of sound per second, at most 1,000,000.
         n_fft: Length of the transform in frames, at most 65,536.
-        window: Length of the Hann window in frames, at most `n_fft`.
-        hop: Frames from one column to the next, at most `n_fft`, of the same parity.
-        bands: Height of the picture in pixels, at most 4096; Slaney's mel scale and area norm.
-        low_hz: Lower edge of the lowest band.
-        high_hz: Upper edge of the highest band, at most `rate_hz / 2`.
+        win_length: Length of the Hann window in frames, at most `n_fft`.
+        hop_length: Frames from one column to the next, at most `n_fft`, of the same parity.
+        n_mels: Height of the picture in pixels, at most 4096; Slaney's mel scale and area norm.
+        f_min: Lower edge of the lowest band.
+        f_max: Upper edge of the highest band, at most `rate_hz / 2`.
         floor: Mel magnitude drawn black; smaller ones are raised to `log_floor` first.
         ceiling: Mel magnitude drawn white.
         log_floor: Smallest mel magnitude kept by the analysis, at most `floor`.
@@ -40,11 +48,11 @@ class MelSpec:
 
     rate_hz: int = 16_000
     n_fft: int = 2048
-    window: int = 1024
-    hop: int = 160
-    bands: int = 256
-    low_hz: float = 0.0
-    high_hz: float = 8000.0
+    win_length: int = 1024
+    hop_length: int = 160
+    n_mels: int = 256
+    f_min: float = 0.0
+    f_max: float = 8000.0
     floor: float = 1e-5
     ceiling: float = 200.0
     log_floor: float = 1e-5
@@ -52,16 +60,19 @@ class MelSpec:
     def __post_init__(self) -> None:
         self._check_kinds()
         for ok, rule in (
-            (self.rate_hz > 0 and self.bands > 0 and self.hop > 0, "rate_hz, bands and hop must be positive"),
+            (
+                self.rate_hz > 0 and self.n_mels > 0 and self.hop_length > 0,
+                "rate_hz, n_mels and hop_length must be positive",
+            ),
             (self.rate_hz <= _HIGHEST_RATE, f"rate_hz must be at most {_HIGHEST_RATE}"),
             (self.n_fft <= _LONGEST_FFT, f"n_fft must be at most {_LONGEST_FFT}"),
-            (self.bands <= _MOST_BANDS, f"bands must be at most {_MOST_BANDS}"),
-            (0 < self.window <= self.n_fft, "window must lie in (0, n_fft]"),
+            (self.n_mels <= _MOST_BANDS, f"n_mels must be at most {_MOST_BANDS}"),
+            (0 < self.win_length <= self.n_fft, "win_length must lie in (0, n_fft]"),
             (
-                self.hop <= self.n_fft and (self.n_fft - self.hop) % 2 == 0,
-                "n_fft - hop must be even, not negative",
+                self.hop_length <= self.n_fft and (self.n_fft - self.hop_length) % 2 == 0,
+                "n_fft - hop_length must be even, not negative",
             ),
-            (0 <= self.low_hz < self.high_hz <= self.rate_hz / 2, "0 <= low_hz < high_hz <= rate_hz / 2"),
+            (0 <= self.f_min < self.f_max <= self.rate_hz / 2, "0 <= f_min < f_max <= rate_hz / 2"),
             (0 < self.log_floor <= self.floor < self.ceiling, "0 < log_floor <= floor < ceiling"),
         ):
             if not ok:
@@ -80,7 +91,7 @@ class MelSpec:
     @property
     def padding(self) -> int:
         """Frames reflected at both ends, so that the number of columns is the number of hops."""
-        return (self.n_fft - self.hop) // 2
+        return (self.n_fft - self.hop_length) // 2
 
     @property
     def log_range(self) -> tuple[float, float]:
@@ -94,7 +105,7 @@ class MelSpec:
 
     def frames(self, columns: int) -> int:
         """Frames of sound that so many columns last."""
-        return columns * self.hop
+        return columns * self.hop_length
 
     def seconds(self, columns: int) -> float:
         """Seconds that so many columns last."""
@@ -114,6 +125,7 @@ class MelSpec:
         """
         if not isinstance(given, dict):
             raise BadInput(f"{where}: mel settings must be names with values; got {str(given)[:60]!r}.")
+        given = {FORMER_NAMES.get(str(name), str(name)): value for name, value in given.items()}
         known = {f.name for f in fields(cls)}
         if unknown := sorted(map(str, set(given) - known)):
             raise BadInput(

@@ -1,8 +1,7 @@
 """Picture files to `Picture` and back, pictures at other sizes, and words as pictures.
 
 Reads whatever Pillow reads, as RGB on black; writes one thing: 8-bit RGB PNG, which can carry its recipe
-as text. Colour profiles are not applied.
-"""
+as text. Colour profiles are not applied."""
 
 import struct
 import unicodedata
@@ -15,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
+from eidophone.core.values import Floats, Picture
 from eidophone.media.files import check_readable, write_atomically
-from eidophone.values import Floats, Picture
 
 T = TypeVar("T")
 
@@ -288,3 +287,40 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise RuntimeError("this Pillow was built without FreeType; reinstall it from its wheel")
     return font
+
+
+CELL, BAR, BAR_HEIGHT, GAP = 96, 40, 96, 8
+PLAIN, MARKED = (92, 108, 140), (236, 172, 72)
+MOST_IN_A_ROW = 10
+
+
+def word_bars(words: Sequence[str], weights: Sequence[float], marked: Sequence[bool]) -> Picture:
+    """Bars over words, ten a row; the highest weight fills its row, and each is written above its bar.
+
+    Args:
+        words: At least one.
+        weights: 0 or more, one a word.
+        marked: Words that are drawn in another colour.
+    """
+    if not words or not len(words) == len(weights) == len(marked):
+        raise ValueError(f"{len(words)} words, {len(weights)} weights, {len(marked)} marks: no picture")
+    highest = max(*weights, 1e-9)
+    columns = min(MOST_IN_A_ROW, len(words))
+    cells = [
+        _cell(word, weight, weight / highest, MARKED if mark else PLAIN)
+        for word, weight, mark in zip(words, weights, marked, strict=True)
+    ]
+    height = max(cell.shape[0] for cell in cells)
+    sheet = ground(-(-len(cells) // columns) * (height + GAP) + GAP, columns * CELL + 2 * GAP)
+    for i, cell in enumerate(cells):
+        top, left = GAP + i // columns * (height + GAP), GAP + i % columns * CELL
+        sheet[top : top + cell.shape[0], left : left + CELL] = cell
+    return from_bytes(sheet)
+
+
+def _cell(word: str, weight: float, share: float, colour: tuple[int, int, int]) -> np.ndarray:
+    bar = ground(BAR_HEIGHT, CELL)
+    left = (CELL - BAR) // 2
+    bar[BAR_HEIGHT - max(1, round(share * BAR_HEIGHT)) :, left : left + BAR] = colour
+    above, below = (caption_band((text,), CELL, size=14, most_lines=1) for text in (f"{weight:.2f}", word))
+    return np.concatenate([above, bar, below])

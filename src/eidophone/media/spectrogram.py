@@ -1,8 +1,7 @@
 """Sound to mel picture and back, differentiable, on any device.
 
 `log_mel` loses phase; a vocoder (see `vocoder`) guesses it again. Everything else has an exact
-inverse as long as values stay between the spec's black and white.
-"""
+inverse as long as values stay between the spec's black and white."""
 
 import functools
 import math
@@ -11,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from eidophone.core.values import Clip, Floats
 from eidophone.media.mel import MelSpec
-from eidophone.values import Clip, Floats
 
 
 @functools.lru_cache(maxsize=16)
@@ -21,9 +20,9 @@ def _filters(spec: MelSpec) -> Tensor:
 
     bank = mel_filter_bank(
         spec.n_fft // 2 + 1,
-        spec.bands,
-        spec.low_hz,
-        spec.high_hz,
+        spec.n_mels,
+        spec.f_min,
+        spec.f_max,
         spec.rate_hz,
         norm="slaney",
         mel_scale="slaney",
@@ -49,9 +48,9 @@ def magnitudes(samples: Tensor, spec: MelSpec) -> Tensor:
         raise ValueError(f"{frames} frames are too few to analyse; at least {spec.minimum_frames} are needed")
     flat = samples.reshape(1, -1, frames)
     padded = F.pad(flat, (spec.padding, spec.padding), mode="reflect")[0]
-    window = torch.hann_window(spec.window, device=samples.device, dtype=samples.dtype)
+    window = torch.hann_window(spec.win_length, device=samples.device, dtype=samples.dtype)
     spectrum = torch.stft(
-        padded, spec.n_fft, spec.hop, spec.window, window, center=False, return_complex=True
+        padded, spec.n_fft, spec.hop_length, spec.win_length, window, center=False, return_complex=True
     )
     power = torch.view_as_real(spectrum).pow(2).sum(-1)
     return (power + 1e-9).sqrt().reshape(*batch, *spectrum.shape[-2:])
@@ -113,8 +112,24 @@ def gray_from_clip(clip: Clip, spec: MelSpec) -> Floats:
             f"the clip runs at {clip.rate_hz} Hz, the mel picture needs {spec.rate_hz}; resample first"
         )
     mono = torch.from_numpy(clip.mono())
-    missing = max(spec.minimum_frames, spec.hop) - len(mono)
+    missing = max(spec.minimum_frames, spec.hop_length) - len(mono)
     drawn = picture_from_log_mel(log_mel(F.pad(mono, (0, max(0, missing))), spec), spec)
-    columns = max(1, math.ceil(clip.samples.shape[1] / spec.hop)) if missing > 0 else drawn.shape[-1]
+    columns = max(1, math.ceil(clip.samples.shape[1] / spec.hop_length)) if missing > 0 else drawn.shape[-1]
     gray: Floats = drawn[:, :columns].clamp(0, 1).numpy()
     return gray
+
+
+def resampled(samples: Tensor, rate_hz: int, wanted_hz: int) -> Tensor:
+    """Sound at another rate, by cutting or widening its spectrum; exact for periodic sounds, differentiable.
+
+    Shape:
+        - samples: (*, frames)
+        - Output: (*, round(frames * wanted_hz / rate_hz)), at least one frame
+    """
+    if rate_hz == wanted_hz:
+        return samples
+    frames = samples.shape[-1]
+    length = max(1, round(frames * wanted_hz / rate_hz))
+    spectrum = torch.fft.rfft(samples)[..., : length // 2 + 1]
+    sound: Tensor = torch.fft.irfft(spectrum, n=length)
+    return sound * (length / frames)

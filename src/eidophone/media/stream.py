@@ -13,10 +13,10 @@ import numpy as np
 import soundfile
 import soxr
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
+from eidophone.core.values import Clip, Floats
 from eidophone.media.files import check_readable
 from eidophone.media.truncation import missing_bytes, starts_like_mpeg
-from eidophone.values import Clip, Floats
 
 BLOCK_FRAMES = 1 << 18
 LONGEST_S = 1e9

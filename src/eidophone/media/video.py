@@ -16,11 +16,11 @@ import numpy as np
 from av.codec.codec import UnknownCodecError
 from numpy.typing import NDArray
 
-from eidophone.errors import CannotWrite
+from eidophone.core.errors import CannotWrite
+from eidophone.core.values import Clip, Floats, Picture
 from eidophone.media.files import write_atomically
 from eidophone.media.lossy import audio_frames, audio_stream, for_encoder
 from eidophone.media.picture import caption_band, ground, resize, to_bytes
-from eidophone.values import Clip, Floats, Picture
 
 Bytes = NDArray[np.uint8]
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
 from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import mel_filters
 from eidophone.media.vocoder_files import read_json, settings_of, vocoder_weights
@@ -82,20 +82,26 @@ class GriffinLim:
         # below puts the first centre at 0.
         mel = F.pad(log_mel.float().exp() - spec.floor, (1, 1), mode="replicate").clamp(min=0)
         sound = self._invert(linear_from_mel(mel, spec))
-        start = spec.hop - spec.hop // 2
-        return sound[:, start : start + columns * spec.hop]
+        start = spec.hop_length - spec.hop_length // 2
+        return sound[:, start : start + columns * spec.hop_length]
 
     def _invert(self, magnitudes: Tensor) -> Tensor:
         spec = self.spec
-        window = torch.hann_window(spec.window, device=magnitudes.device)
-        length = (magnitudes.shape[-1] - 1) * spec.hop
+        window = torch.hann_window(spec.win_length, device=magnitudes.device)
+        length = (magnitudes.shape[-1] - 1) * spec.hop_length
 
         def _sound_of(spectrum: Tensor) -> Tensor:
-            return torch.istft(spectrum, spec.n_fft, spec.hop, spec.window, window, length=length)
+            return torch.istft(spectrum, spec.n_fft, spec.hop_length, spec.win_length, window, length=length)
 
         def _spectrum_of(sound: Tensor) -> Tensor:
             return torch.stft(
-                sound, spec.n_fft, spec.hop, spec.window, window, pad_mode="constant", return_complex=True
+                sound,
+                spec.n_fft,
+                spec.hop_length,
+                spec.win_length,
+                window,
+                pad_mode="constant",
+                return_complex=True,
             )
 
         generator = torch.Generator().manual_seed(self.seed)
@@ -178,11 +184,11 @@ class VocoderConfig(BaseModel):
         return MelSpec(
             rate_hz=self.sampling_rate,
             n_fft=self.n_fft,
-            window=self.win_size,
-            hop=self.hop_size,
-            bands=self.num_mels,
-            low_hz=self.fmin,
-            high_hz=self.sampling_rate / 2 if self.fmax is None else self.fmax,
+            win_length=self.win_size,
+            hop_length=self.hop_size,
+            n_mels=self.num_mels,
+            f_min=self.fmin,
+            f_max=self.sampling_rate / 2 if self.fmax is None else self.fmax,
         )
 
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
 
 _NAMES = ("vocoder.safetensors", "vocoder.pt", "model.safetensors")
 

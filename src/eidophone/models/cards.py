@@ -1,7 +1,11 @@
 """Model cards: what is known by name. Pure data, no torch, so that `models list` is quick."""
 
 import functools
+import os
+import re
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -9,10 +13,10 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from eidophone.errors import UnknownModel, WeightsAbsent
+from eidophone.core.errors import BadInput, UnknownModel, WeightsAbsent
 from eidophone.media.mel import MelSpec
 from eidophone.media.vocoder_files import settings_of
-from eidophone.options import BlendMode
+from eidophone.options.kinds import BlendMode
 
 Role = Literal["image", "audio", "pixel", "upscaler", "embedder", "captioner", "tagger"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -47,7 +51,7 @@ class _Facts(BaseModel):
 
 
 @dataclass(frozen=True)
-class Advice:
+class ModelDefaults:
     """What a model wants where the user says nothing. `None`: it has no opinion.
 
     `canvas` is (height, width) of what it makes by itself, `lighten_width` the width of a sound's canvas
@@ -65,7 +69,7 @@ class Advice:
     style: str | None = None
 
     @classmethod
-    def from_dict(cls, given: object, where: str) -> "Advice":
+    def from_dict(cls, given: object, where: str) -> "ModelDefaults":
         """Reads the part of a card's row, or of an `eidophone.json`, that is advice.
 
         Raises:
@@ -84,10 +88,10 @@ class Advice:
             style=facts.style,
         )
 
-    def over(self, other: "Advice") -> "Advice":
+    def over(self, other: "ModelDefaults") -> "ModelDefaults":
         """This advice, and the other's where this has none."""
         mine = {k: v for k, v in vars(self).items() if v is not None}
-        return Advice(**{**vars(other), **mine})
+        return ModelDefaults(**{**vars(other), **mine})
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ class Card:
         revision: Branch, tag or commit on the hub.
         borrows: NAME.ROLE of the card that lends VAE, text encoder and tokenizer.
         gated: Whether the hub asks for an accepted licence.
-        advice: Settings.
+        defaults: Settings.
     """
 
     name: str
@@ -122,7 +126,7 @@ class Card:
     revision: str = "main"
     borrows: str | None = None
     gated: bool = False
-    advice: Advice = field(default_factory=Advice)
+    defaults: ModelDefaults = field(default_factory=ModelDefaults)
 
     @property
     def source(self) -> str:
@@ -154,7 +158,7 @@ def cards() -> dict[tuple[str, Role], Card]:
                     revision=part.get("revision", "main"),
                     borrows=part.get("borrows"),
                     gated=row.get("gated", False),
-                    advice=Advice.from_dict(part, f"cards.toml, {name}"),
+                    defaults=ModelDefaults.from_dict(part, f"cards.toml, {name}"),
                 )
     return found
 
@@ -220,3 +224,43 @@ def shipped(what: str, folder: Path, needed: str, recipe: str = "") -> Path:
         made = f", or make it with `python -m {recipe}`" if recipe else ""
         raise WeightsAbsent(f"{what} is missing from {folder}; reinstall the package{made}.")
     return folder
+
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+_SINGLE_FILES = (".safetensors", ".pt", ".pth")
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Turns what a system says against a path into a sentence.
+
+    Raises:
+        BadInput: it is too long, not permitted, or in a home that is nobody's.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or str(error).rstrip(".")
+        raise BadInput(
+            f"{quoted(name)}: cannot be read as a path ({why}); give a card, a folder, a file or a hub id."
+        ) from error
+
+
+def resolved(name: str, role: Role) -> Card | Path:
+    """The card of a name in a role, else the path of that name, else a card made of a hub id.
+
+    Raises:
+        UnknownModel: no card, folder or hub id of that name.
+        BadInput: a path that is not there or cannot be read.
+    """
+    if (name, role) in cards():
+        return card(name, role)
+    with readable(name):
+        path = Path(name).expanduser()
+        if path.exists():
+            return path.resolve()
+    if _HUB_ID.fullmatch(name) and path.suffix not in _SINGLE_FILES:
+        return Card(name, role, about="", licence="", more="", hub=(name,))
+    if os.sep in name or path.suffix:
+        raise BadInput(f"{quoted(name)}: there is no such model folder or file; check the path.")
+    return card(name, role)

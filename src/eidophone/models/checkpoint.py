@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from eidophone.errors import BadInput, WeightsAbsent
+from eidophone.core.errors import BadInput, WeightsAbsent
 from eidophone.media.vocoder_files import read_json
-from eidophone.models.cards import Card, Role, known, package_folder, quoted, shipped
+from eidophone.models.cards import Card, Role, known, package_folder, quoted, readable, resolved, shipped
 from eidophone.models.hub import fetched
-from eidophone.models.names import readable, resolved
-from eidophone.models.weights import NETWORK, Origin, wanted_beside
+from eidophone.models.weights import NETWORK, ModelFiles, wanted_beside
 
 Reader = TypeVar("Reader")
 
@@ -20,7 +19,7 @@ _KIND_OF_FILE: dict[Role, str] = {"embedder": "audioclip", "captioner": "act"}
 
 
 @dataclass(frozen=True)
-class Checkpoint(Origin):
+class NetworkFiles(ModelFiles):
     """The files of one network in one role.
 
     Attributes:
@@ -44,7 +43,7 @@ class Checkpoint(Origin):
             yield from ((name, self.path / name) for name in names)
 
 
-def find_checkpoint(name: str, role: Role, *, offline: bool = False) -> Checkpoint:
+def find_network(name: str, role: Role, *, offline: bool = False) -> NetworkFiles:
     """Finds a network's files; asks a hub for what is not here unless `offline`.
 
     Raises:
@@ -55,7 +54,7 @@ def find_checkpoint(name: str, role: Role, *, offline: bool = False) -> Checkpoi
     found = resolved(name, role)
     if isinstance(found, Path):
         with readable(name):
-            return Checkpoint(name, role, _kind_of(found, role), found, "local", "")
+            return NetworkFiles(name, role, _kind_of(found, role), found, "local", "")
     if found.file:
         path, revision = _kept_file(found, found.file), "local"
     elif found.package:
@@ -64,10 +63,10 @@ def find_checkpoint(name: str, role: Role, *, offline: bool = False) -> Checkpoi
     else:
         path = fetched(found, NETWORK, offline=offline)
         revision = path.name
-    return Checkpoint(name, role, found.kind or _kind_of(path, role), path, revision, found.licence)
+    return NetworkFiles(name, role, found.kind or _kind_of(path, role), path, revision, found.licence)
 
 
-def reader_of(found: Checkpoint, readers: Mapping[str, Reader]) -> Reader:
+def reader_of(found: NetworkFiles, readers: Mapping[str, Reader]) -> Reader:
     """Of the code that reads a role's checkpoints, that for this kind.
 
     Raises:

@@ -1,8 +1,7 @@
 """Loads the parts of a model from a folder in diffusers' layout or from a single file.
 
 With `single_file`, the only module that builds networks of diffusers and transformers. Weights that
-could run code while they are read are refused by the loaders it uses.
-"""
+could run code while they are read are refused by the loaders it uses."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -13,11 +12,10 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
 from eidophone.media.vocoder_files import read_json, settings_of
 from eidophone.models.cards import PIXEL
-from eidophone.models.single_file import text_encoder_in
-from eidophone.models.source import Source
+from eidophone.models.source import DiffusionFiles
 from eidophone.models.text import T5TextEncoder, TextEncoder
 from eidophone.models.weights import chosen_weights, variant_of
 
@@ -27,7 +25,7 @@ _Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class _Schedule(BaseModel):
-    """What a `scheduler_config.json` may say about noise; its other keys belong to its solver."""
+    """What a `scheduler_config.json` may say about noise; its other keys belong to its sampler."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
 
@@ -53,14 +51,14 @@ class _Schedule(BaseModel):
         return self
 
 
-def load_unet(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
+def load_unet(source: DiffusionFiles, dtype: torch.dtype, device: torch.device) -> Any:
     """The U-Net, ready to use, without gradients for its weights."""
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     return settled(_network(UNet2DConditionModel, "unet", source, dtype), device)
 
 
-def load_vae(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
+def load_vae(source: DiffusionFiles, dtype: torch.dtype, device: torch.device) -> Any:
     """The VAE, or the codec that stands in its place, ready to use."""
     network = _network(_vae_kind(source), "vae", source, dtype)
     for name in ("scaling_factor", "shift_factor"):
@@ -73,7 +71,7 @@ def load_vae(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
     return settled(network, device)
 
 
-def _vae_kind(source: Source) -> Any:
+def _vae_kind(source: DiffusionFiles) -> Any:
     if _says(source.part("vae") / "config.json", "_class_name") == "PatchCodec":
         from eidophone.models.patches import PatchCodec
 
@@ -88,7 +86,7 @@ def _says(config: Path, name: str) -> Any:
     return said.get(name) if isinstance(said, dict) else None
 
 
-def load_text_encoder(source: Source, dtype: torch.dtype, device: torch.device) -> TextEncoder:
+def load_text_encoder(source: DiffusionFiles, dtype: torch.dtype, device: torch.device) -> TextEncoder:
     """The text encoder with its tokenizer, ready to use."""
     from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -128,7 +126,7 @@ def _installed(name: str) -> bool:
         return False
 
 
-def load_schedule(source: Source, part: str = "scheduler") -> dict[str, Any]:
+def load_schedule(source: DiffusionFiles, part: str = "scheduler") -> dict[str, Any]:
     """The facts in a part's `scheduler_config.json`; those that are null are left out.
 
     Raises:
@@ -142,12 +140,12 @@ def load_schedule(source: Source, part: str = "scheduler") -> dict[str, Any]:
     )
 
 
-def _need(folder: Path, source: Source) -> None:
+def _need(folder: Path, source: DiffusionFiles) -> None:
     if not folder.is_dir():
         raise BadInput(f"{source.name}: {folder.name}/ is missing in {folder.parent}.")
 
 
-def _network(kind: Any, part: str, source: Source, dtype: torch.dtype) -> Any:
+def _network(kind: Any, part: str, source: DiffusionFiles, dtype: torch.dtype) -> Any:
     """A network of diffusers, from its folder or from the single file."""
     folder = source.part(part)
     _need(folder, source)
@@ -217,3 +215,33 @@ def check_keys(path: Path, expected: dict[str, tuple[int, ...]], given: object) 
 def settled(network: Any, device: torch.device) -> Any:
     """A network on a device, ready to use, without gradients for its weights."""
     return network.to(device).eval().requires_grad_(False)
+
+
+_PREFIX = "cond_stage_model.transformer."
+
+
+def text_encoder_in(single: Path | None, layout: Path, dtype: torch.dtype) -> Any:
+    """Builds CLIP's text model from the settings in `layout` and the weights in a single file.
+
+    Raises:
+        ValueError: the file holds no such text encoder.
+    """
+    from safetensors import safe_open
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    network = CLIPTextModel(CLIPTextConfig.from_pretrained(layout)).to(dtype)
+    expected = network.state_dict()
+    with safe_open(str(single), "pt") as file:
+        inside = {k.removeprefix(_PREFIX): k for k in file.keys() if k.startswith(_PREFIX)}  # noqa: SIM118
+        names = {_plain(k): k for k in inside}
+        missing = sorted(k for k in expected if _plain(k) not in names)
+        if missing:
+            raise ValueError(f"it has no Stable Diffusion 1.x text encoder: {missing[0]} is missing")
+        state = {k: file.get_tensor(inside[names[_plain(k)]]).to(dtype) for k in expected}
+    network.load_state_dict(state)
+    return network
+
+
+def _plain(key: str) -> str:
+    # transformers before 5 wrapped all parts in `text_model`
+    return key.removeprefix("text_model.")

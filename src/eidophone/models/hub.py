@@ -3,7 +3,7 @@
 import errno
 from pathlib import Path
 
-from eidophone.errors import WeightsAbsent
+from eidophone.core.errors import WeightsAbsent
 from eidophone.models.cards import Card, quoted
 from eidophone.models.weights import Layout
 

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from eidophone.core.errors import EidophoneError
 from eidophone.diffusion.guidance import Guided, Window
-from eidophone.errors import EidophoneError
-from eidophone.models.source import Source
+from eidophone.models.source import DiffusionFiles
 from eidophone.models.text import TextEncoder
 from eidophone.models.unet import NoisePredictor, guided_by
 
@@ -30,7 +30,7 @@ class LatentModel(NoisePredictor):
         evaluations: U-Net evaluations so far, counted a sample (a batch of 4 counts 4).
     """
 
-    source: Source
+    source: DiffusionFiles
     unet: Any
     vae: Any
     text: TextEncoder
@@ -38,13 +38,17 @@ class LatentModel(NoisePredictor):
     evaluations: int = 0
 
     @property
-    def factor(self) -> int:
+    def vae_scale_factor(self) -> int:
         """Pixels a latent cell, in each direction."""
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """(channels, rows, columns) of a canvas in pixels."""
-        return int(self.unet.config.in_channels), height // self.factor, width // self.factor
+        return (
+            int(self.unet.config.in_channels),
+            height // self.vae_scale_factor,
+            width // self.vae_scale_factor,
+        )
 
     def noise_of(self, latents: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
         """The noise in the latents, whatever the network predicts; float32, on the latents' device.

@@ -7,18 +7,18 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from eidophone.diffusion.walk import training_schedule
-from eidophone.errors import BadInput, ModelsDoNotFit
+from eidophone.core.errors import BadInput, ModelsDoNotFit
+from eidophone.diffusion.sampler import training_schedule
 from eidophone.media.mel import MelSpec
 from eidophone.media.vocoder import GriffinLim, Vocoder, load_hifi_gan, read_vocoder_config
 from eidophone.models.cards import Role, quoted
 from eidophone.models.components import load_schedule, load_text_encoder, load_unet, load_vae
 from eidophone.models.latent import LatentModel
 from eidophone.models.pixel import PixelModel, UpscalerModel
-from eidophone.models.source import NOISING, Source, find
+from eidophone.models.source import NOISING, DiffusionFiles, find
+from eidophone.models.synonyms import read_synonyms
 from eidophone.models.text import TextEncoder
 from eidophone.models.unet import check_condition
-from eidophone.models.wordbook import read_wordbook
 
 Part = TypeVar("Part")
 
@@ -65,8 +65,8 @@ class Loader:
             lambda: load_text_encoder(source, *where),
             same_text_encoder,
         )
-        if (book := read_wordbook(source.path)).near:
-            text = replace(text, wordbook=book)
+        if (book := read_synonyms(source.path)).near:
+            text = replace(text, synonyms=book)
         model = LatentModel(source, load_unet(source, *where), vae, text, schedule)
         check_condition(model, text.width)
         return model
@@ -102,7 +102,7 @@ class Loader:
         noising = load_schedule(source, NOISING) if source.part(NOISING).is_dir() else schedule
         return UpscalerModel(source, load_unet(source, self.dtype, self.device), schedule, noising)
 
-    def _encoded(self, source: Source, prompts: Mapping[str, str]) -> dict[str, Tensor]:
+    def _encoded(self, source: DiffusionFiles, prompts: Mapping[str, str]) -> dict[str, Tensor]:
         text = load_text_encoder(source, self.dtype, self.device)
         return {what: text.encode(prompt, what) for what, prompt in prompts.items()}
 
@@ -119,7 +119,7 @@ class Loader:
         return pair
 
 
-def _files(source: Source, *parts: str) -> Hashable:
+def _files(source: DiffusionFiles, *parts: str) -> Hashable:
     """The files that decide a part: where they lie, how large they are and when they were written."""
     try:
         folders = [source.part(part) for part in parts]
@@ -156,7 +156,7 @@ def check_fit(image: LatentModel, audio: LatentModel) -> None:
     differences = (
         ("noise schedules", training_schedule(image.schedule), training_schedule(audio.schedule)),
         ("latent channels", image.unet.config.in_channels, audio.unet.config.in_channels),
-        ("VAE factors", image.factor, audio.factor),
+        ("VAE factors", image.vae_scale_factor, audio.vae_scale_factor),
         ("VAE scalings", image.vae.config.scaling_factor, audio.vae.config.scaling_factor),
     )
     for what, of_image, of_audio in differences:
@@ -229,16 +229,16 @@ def same_text_encoder(a: TextEncoder, b: TextEncoder) -> bool:
 # --- sound ---------------------------------------------------------------------------------------
 
 
-def mel_spec_of(source: Source) -> MelSpec:
+def mel_spec_of(source: DiffusionFiles) -> MelSpec:
     """The mel picture that an audio model draws: its card, its folder, its vocoder, else Auffusion's."""
-    if source.advice.mel_spec:
-        return source.advice.mel_spec
+    if source.defaults.mel_spec:
+        return source.defaults.mel_spec
     if source.vocoder:
         return read_vocoder_config(source.vocoder).mel_spec()
     return MelSpec()
 
 
-def load_vocoder(source: Source, choice: str = "auto", device: torch.device | None = None) -> Vocoder:
+def load_vocoder(source: DiffusionFiles, choice: str = "auto", device: torch.device | None = None) -> Vocoder:
     """Who plays an audio model's mel pictures, in float32.
 
     Args:
@@ -250,12 +250,12 @@ def load_vocoder(source: Source, choice: str = "auto", device: torch.device | No
     """
     spec = mel_spec_of(source)
     if choice == "griffin-lim" or (choice == "auto" and source.vocoder is None):
-        iterations = source.advice.griffin_lim_iterations
+        iterations = source.defaults.griffin_lim_iterations
         return GriffinLim(spec) if iterations is None else GriffinLim(spec, iterations)
     if source.vocoder is None:
         raise BadInput(f"{source.name}: brings no vocoder; use --vocoder griffin-lim.")
     theirs = read_vocoder_config(source.vocoder).mel_spec()
-    if (theirs.bands, theirs.hop, theirs.rate_hz) != (spec.bands, spec.hop, spec.rate_hz):
+    if (theirs.n_mels, theirs.hop_length, theirs.rate_hz) != (spec.n_mels, spec.hop_length, spec.rate_hz):
         raise BadInput(
             f"{source.name}: its vocoder was made for another mel picture; use --vocoder griffin-lim."
         )

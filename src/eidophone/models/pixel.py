@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from eidophone.core.errors import BadInput
 from eidophone.diffusion.guidance import Guided, Window
-from eidophone.diffusion.walk import cumulative_alphas, noised
-from eidophone.errors import BadInput
+from eidophone.diffusion.sampler import cumulative_alphas, noised
 from eidophone.models.cards import quoted
-from eidophone.models.source import Source
+from eidophone.models.source import DiffusionFiles
 from eidophone.models.unet import NoisePredictor, guided_by
 
 #: What stage I of IF draws, in pixels.
@@ -26,7 +26,7 @@ CHANNELS = 3
 
 
 @dataclass(frozen=True)
-class Beside:
+class LowResCondition:
     """What a second stage sees beside the picture that it denoises.
 
     Attributes:
@@ -60,12 +60,12 @@ class OverPixels(NoisePredictor):
     @property
     def canvas(self) -> tuple[int, int]:
         """(height, width) in pixels that it was made for."""
-        size = self.source.advice.canvas or self.unet.config.sample_size or IF_SIDE
+        size = self.source.defaults.canvas or self.unet.config.sample_size or IF_SIDE
         height, width = (size, size) if isinstance(size, int) else size
         return int(height), int(width)
 
     @property
-    def factor(self) -> int:
+    def block_size(self) -> int:
         """Pixels by which height and width must divide."""
         return int(2 ** (len(self.unet.config.block_out_channels) - 1))
 
@@ -82,7 +82,7 @@ class PixelModel(OverPixels):
     """
 
     SEEN: ClassVar[int] = CHANNELS
-    source: Source
+    source: DiffusionFiles
     unet: Any
     schedule: Mapping[str, Any]
     evaluations: int = 0
@@ -112,13 +112,13 @@ class UpscalerModel(OverPixels):
     """
 
     SEEN: ClassVar[int] = 2 * CHANNELS
-    source: Source
+    source: DiffusionFiles
     unet: Any
     schedule: Mapping[str, Any]
     noising: Mapping[str, Any]
     evaluations: int = 0
 
-    def beside(self, small: Tensor, size: tuple[int, int], level: int, noise: Tensor) -> Beside:
+    def beside(self, small: Tensor, size: tuple[int, int], level: int, noise: Tensor) -> LowResCondition:
         """The small picture as this model sees it.
 
         Args:
@@ -129,14 +129,16 @@ class UpscalerModel(OverPixels):
         """
         large = F.interpolate(small, size, mode="bilinear", align_corners=True)
         signal = cumulative_alphas(self.noising)[level].to(large)
-        return Beside(noised(large, noise.to(large), signal), level)
+        return LowResCondition(noised(large, noise.to(large), signal), level)
 
-    def noise_of(self, pixels: Tensor, timestep: Tensor, condition: Tensor, beside: Beside) -> Tensor:
+    def noise_of(
+        self, pixels: Tensor, timestep: Tensor, condition: Tensor, beside: LowResCondition
+    ) -> Tensor:
         """As of stage I; several copies of a batch, one after another, all see the same beside them."""
         picture = beside.picture.repeat(len(pixels) // len(beside.picture), 1, 1, 1)
         levels = torch.full((len(pixels),), beside.level, device=self.device)
         return self.predicted(pixels, timestep, condition, picture, class_labels=levels)
 
-    def guided(self, wanted: Tensor, unwanted: Tensor, scale: float, beside: Beside) -> Guided:
+    def guided(self, wanted: Tensor, unwanted: Tensor, scale: float, beside: LowResCondition) -> Guided:
         """A denoiser with its prompts and the small picture bound: conditions from `Loader.pixel`."""
         return guided_by(partial(self.noise_of, beside=beside), wanted, unwanted, scale)

@@ -4,24 +4,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
 from eidophone.media.vocoder_files import read_json, vocoder_weights
 from eidophone.models.cards import (
     FACTS_FILE,
     PIXEL,
-    Advice,
     Card,
+    ModelDefaults,
     Role,
     cards,
     lender_of,
     package_folder,
     quoted,
+    readable,
+    resolved,
     shipped,
 )
 from eidophone.models.hub import fetched
-from eidophone.models.names import readable, resolved
-from eidophone.models.weights import PARTS, PIPELINES, Origin, wanted_files
-from eidophone.models.wordbook import WORDS_FILE
+from eidophone.models.synonyms import WORDS_FILE
+from eidophone.models.weights import PARTS, PIPELINES, ModelFiles, wanted_files
 
 #: Of a second stage: the schedule by which the small picture is noised.
 NOISING = "image_noising_scheduler"
@@ -30,14 +31,14 @@ _UNREAD: dict[Role, tuple[str, ...]] = {"pixel": ("vae",), "upscaler": _LENT}
 
 
 @dataclass(frozen=True)
-class Source(Origin):
+class DiffusionFiles(ModelFiles):
     """The files of one diffusion model in one role.
 
     Attributes:
         path: A folder in diffusers' layout. For a single file: the folder with its settings and tokenizer.
         single: The `.safetensors` file that holds the weights of all parts, if they lie in one.
         lender: Folder that holds the VAE, text encoder and tokenizer, if not `path`.
-        advice: From the card, then from the folder's `eidophone.json`.
+        defaults: From the card, then from the folder's `eidophone.json`.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Source(Origin):
     lender: Path | None
     revision: str
     licence: str
-    advice: Advice
+    defaults: ModelDefaults
 
     def part(self, name: str) -> Path:
         """The folder of one of `PARTS`."""
@@ -62,7 +63,7 @@ class Source(Origin):
     @property
     def plays(self) -> bool:
         """Whether the files themselves say that this is an audio model."""
-        return self.vocoder is not None or self.advice.mel_spec is not None
+        return self.vocoder is not None or self.defaults.mel_spec is not None
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Weights and settings of all parts, lent ones too, and the book of words."""
@@ -81,7 +82,7 @@ class Source(Origin):
             yield WORDS_FILE, self.path / WORDS_FILE
 
 
-def find(name: str, role: Role, *, offline: bool = False) -> Source:
+def find(name: str, role: Role, *, offline: bool = False) -> DiffusionFiles:
     """Finds a model's files; asks a hub for what is not here unless `offline`.
 
     Raises:
@@ -112,34 +113,34 @@ def drawing_role(name: str) -> Role:
     return stages.get(said.get("in_channels"), "image") if isinstance(said, dict) else "image"
 
 
-def _from_package(given: Card, package: str) -> Source:
+def _from_package(given: Card, package: str) -> DiffusionFiles:
     what = f"The {given.role} model {given.name!r}"
-    folder = shipped(what, package_folder(package), "unet/config.json", "recipes.train all")
+    folder = shipped(what, package_folder(package), "unet/config.json", "training.train all")
     lender = lender_of(given)
-    advice = _advice_of(folder).over(given.advice)
+    advice = _advice_of(folder).over(given.defaults)
     borrowed = package_folder(lender) if lender else None
-    return Source(given.name, given.role, folder, None, borrowed, "package", given.licence, advice)
+    return DiffusionFiles(given.name, given.role, folder, None, borrowed, "package", given.licence, advice)
 
 
-def _from_path(name: str, role: Role, path: Path) -> Source:
+def _from_path(name: str, role: Role, path: Path) -> DiffusionFiles:
     if path.is_file():
         if path.suffix != ".safetensors":
             raise BadInput(
                 f"{quoted(name)}: a single-file model must be .safetensors (others can run code); convert it."
             )
-        return Source(name, role, _layout_of(path, role), path, None, "local", "", Advice())
+        return DiffusionFiles(name, role, _layout_of(path, role), path, None, "local", "", ModelDefaults())
     if not (path / "unet").is_dir():
         raise BadInput(f"{quoted(name)}: not a model folder in diffusers' layout, there is no unet/ in it.")
     advice = _advice_of(path)
     needed = {"pixel": "text_encoder", "upscaler": "unet"}.get(role, "vae")
     lender = path.parent / "image" if not (path / needed).is_dir() else None
-    return Source(name, role, path, None, lender, "local", "", advice)
+    return DiffusionFiles(name, role, path, None, lender, "local", "", advice)
 
 
-def _from_hub(given: Card, offline: bool) -> Source:
+def _from_hub(given: Card, offline: bool) -> DiffusionFiles:
     folder = fetched(given, PIPELINES[given.role], offline=offline)
-    advice = given.advice.over(_advice_of(folder))
-    return Source(given.name, given.role, folder, None, None, folder.name, given.licence, advice)
+    advice = given.defaults.over(_advice_of(folder))
+    return DiffusionFiles(given.name, given.role, folder, None, None, folder.name, given.licence, advice)
 
 
 def _layout_of(single: Path, role: Role) -> Path:
@@ -159,6 +160,6 @@ def _layout_of(single: Path, role: Role) -> Path:
     return package_folder("layouts/sd15")
 
 
-def _advice_of(folder: Path) -> Advice:
+def _advice_of(folder: Path) -> ModelDefaults:
     path = folder / FACTS_FILE
-    return Advice.from_dict(read_json(path), str(path)) if path.exists() else Advice()
+    return ModelDefaults.from_dict(read_json(path), str(path)) if path.exists() else ModelDefaults()

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eidophone.errors import BadInput
-from eidophone.models.wordbook import Wordbook
+from eidophone.core.errors import BadInput
+from eidophone.models.synonyms import Synonyms
 
 _LONGEST_SHOWN = 60
 
@@ -18,12 +18,12 @@ class TextEncoder:
 
     Attributes:
         tokenizer, network: Of transformers.
-        wordbook: What is read in place of words that the model never met.
+        synonyms: What is read in place of words that the model never met.
     """
 
     tokenizer: Any
     network: Any
-    wordbook: Wordbook = field(default_factory=Wordbook)
+    synonyms: Synonyms = field(default_factory=Synonyms)
 
     def encode(self, prompt: str, what: str = "prompt") -> Tensor:
         """The condition of one prompt, shape (1, tokens, width).
@@ -68,7 +68,7 @@ class TextEncoder:
         return int(self.network.config.hidden_size)
 
     def _ids(self, prompt: str, **how: Any) -> list[int]:
-        ids: list[int] = self.tokenizer(self.wordbook.understood(prompt), **how)["input_ids"]
+        ids: list[int] = self.tokenizer(self.synonyms.understood(prompt), **how)["input_ids"]
         return ids
 
     def _states(self, padded: Tensor) -> Tensor:

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from eidophone.core.errors import BadInput
 from eidophone.diffusion.guidance import Guided, Window
-from eidophone.diffusion.walk import cumulative_alphas, noise_from_velocity
-from eidophone.errors import BadInput
+from eidophone.diffusion.sampler import cumulative_alphas, noise_from_velocity
 from eidophone.models.cards import quoted
-from eidophone.models.source import Source
+from eidophone.models.source import DiffusionFiles
 
 PREDICTIONS = ("epsilon", "v_prediction")
 
@@ -27,14 +27,14 @@ class NoisePredictor:
         unet: The network.
         schedule: Its `scheduler_config.json`.
         evaluations: U-Net evaluations so far, counted a sample (a batch of 4 counts 4).
-        signals: Cumulative products of alphas of its schedule, (timesteps,).
+        alphas_cumprod: Cumulative products of alphas of its schedule, (timesteps,).
     """
 
-    source: Source
+    source: DiffusionFiles
     unet: Any
     schedule: Mapping[str, Any]
     evaluations: int
-    signals: Tensor
+    alphas_cumprod: Tensor
 
     def __post_init__(self) -> None:
         kind = self.schedule.get("prediction_type", "epsilon")
@@ -44,7 +44,7 @@ class NoisePredictor:
             raise BadInput(
                 f"{self.source.name}: its schedule ends without signal, which noise cannot express."
             )
-        self.signals = cumulative_alphas(self.schedule).to(self.device)
+        self.alphas_cumprod = cumulative_alphas(self.schedule).to(self.device)
 
     @property
     def device(self) -> torch.device:
@@ -82,7 +82,7 @@ class NoisePredictor:
         answer = answer[:, :channels].to(noisy)
         if self.schedule.get("prediction_type", "epsilon") == "epsilon":
             return answer
-        return noise_from_velocity(answer, noisy, self.signals[at].to(noisy))
+        return noise_from_velocity(answer, noisy, self.alphas_cumprod[at].to(noisy))
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ def digest_of(files: Iterable[tuple[str, Path]]) -> str:
     return digest.hexdigest()[:16]
 
 
-class Origin(ABC):
+class ModelFiles(ABC):
     """What the files of every kind of model have in common.
 
     Attributes:

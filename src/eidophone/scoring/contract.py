@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from eidophone.errors import EidophoneError
+from eidophone.core.errors import EidophoneError
+from eidophone.core.values import Clip, Floats, Picture, Result, Score
 from eidophone.media.mel import MelSpec
-from eidophone.values import Clip, Floats, Picture, Result, Score
 
 
 @dataclass(frozen=True)

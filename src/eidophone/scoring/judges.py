@@ -4,21 +4,21 @@ from collections.abc import Callable
 
 import torch
 
-from eidophone.errors import BadInput, UnknownModel
+from eidophone.core.errors import BadInput, UnknownModel
 from eidophone.models.embedders.contract import Embedder
 from eidophone.models.embedders.load import load_embedder
 from eidophone.models.tagger import load_tagger
-from eidophone.scoring.cleanness import Cleanness
 from eidophone.scoring.contract import Scorer
-from eidophone.scoring.rehearing import Rehearing
+from eidophone.scoring.roundtrip import Roundtrip
+from eidophone.scoring.signal_quality import SignalQuality
 from eidophone.scoring.similarity import Similarity
 from eidophone.scoring.tagging import Tagging
 
 #: Judges that are no embedders.
 OWN: dict[str, Callable[[], Scorer]] = {
     "tagger": lambda: Tagging(load_tagger()),
-    "rehearing": Rehearing,
-    "clean": Cleanness,
+    "rehearing": Roundtrip,
+    "clean": SignalQuality,
 }
 
 

@@ -7,8 +7,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from eidophone.options import RankBy
-from eidophone.values import Result
+from eidophone.core.values import Result
+from eidophone.options.kinds import RankBy
 
 T = TypeVar("T")
 _Column = NDArray[np.float64]

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from eidophone.core.values import Floats
 from eidophone.media.audio import peak_normalize
 from eidophone.models.embedders.contract import Embedder
 from eidophone.scoring.contract import Subject
 from eidophone.scoring.windows import squares, stretches, whole
-from eidophone.values import Floats
 
 #: Windows that are embedded at once, so that memory does not grow with the width.
 AT_ONCE = 8

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import torch
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
 from eidophone.media.audio import resample
 from eidophone.models.tagger import RATE_HZ, STEP, Tagger
 from eidophone.scoring.contract import Subject

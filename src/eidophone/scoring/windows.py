@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eidophone.values import Clip, Floats
+from eidophone.core.values import Clip, Floats
 
 #: CLAP and AudioCLIP hear ten seconds.
 WINDOW_S = 10.0

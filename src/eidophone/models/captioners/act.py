@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
+from eidophone.core.values import Caption, Floats
 from eidophone.models.captioners.vocabulary import find_vocabulary, read_vocabulary
 from eidophone.models.captioners.windows import Said, captioned
 from eidophone.models.components import check_keys, checked, settled
-from eidophone.values import Caption, Floats
 
 RATE_HZ, FRAMES = 32_000, 320_000
 N_FFT, HOP, BANDS, COLUMNS = 1024, 640, 64, 500

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from eidophone.values import Caption, Floats
+from eidophone.core.values import Caption, Floats
 
 
 class Captioner(Protocol):

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
+from eidophone.core.values import Caption, Floats
 from eidophone.models.captioners.windows import Said, captioned
 from eidophone.models.components import checked, settled
-from eidophone.models.place import choose_dtype
-from eidophone.values import Caption, Floats
+from eidophone.models.device import choose_dtype
 
 RATE_HZ, FRAMES = 16_000, 480_000
 MOST_TOKENS = 60

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 from eidophone.models.captioners.contract import Captioner
-from eidophone.models.checkpoint import Checkpoint, find_checkpoint, reader_of
+from eidophone.models.checkpoint import NetworkFiles, find_network, reader_of
 
 DEFAULT_CAPTIONER = "tiny"
 
@@ -14,13 +14,13 @@ def load_captioner(name: str, device: torch.device, *, offline: bool = False) ->
     """The captioner of a name: a card, a folder in transformers' layout, a checkpoint file or a hub id.
 
     Raises:
-        UnknownModel, WeightsAbsent, BadInput: see `models.checkpoint.find_checkpoint`; also a network of
+        UnknownModel, WeightsAbsent, BadInput: see `models.checkpoint.find_network`; also a network of
             another kind.
     """
-    return captioner_of(find_checkpoint(name, "captioner", offline=offline), device)
+    return captioner_of(find_network(name, "captioner", offline=offline), device)
 
 
-def captioner_of(found: Checkpoint, device: torch.device) -> Captioner:
+def captioner_of(found: NetworkFiles, device: torch.device) -> Captioner:
     """The captioner in files that were found.
 
     Raises:
@@ -29,32 +29,32 @@ def captioner_of(found: Checkpoint, device: torch.device) -> Captioner:
     return reader_of(found, KINDS)(found, device)
 
 
-def _tagged(found: Checkpoint, _: torch.device) -> Captioner:
+def _tagged(found: NetworkFiles, _: torch.device) -> Captioner:
     from eidophone.models.captioners.tagged import load_tagged
 
     return load_tagged(found.path)  # small: on the processor, whatever the device
 
 
-def _act(found: Checkpoint, device: torch.device) -> Captioner:
+def _act(found: NetworkFiles, device: torch.device) -> Captioner:
     from eidophone.models.captioners.act import load_act
 
     return load_act(found.name, found.path, device)
 
 
-def _whisper(found: Checkpoint, device: torch.device) -> Captioner:
+def _whisper(found: NetworkFiles, device: torch.device) -> Captioner:
     from eidophone.models.captioners.generated import load_whisper
 
     return load_whisper(found.name, found.path, device)
 
 
-def _qwen2_audio(found: Checkpoint, device: torch.device) -> Captioner:
+def _qwen2_audio(found: NetworkFiles, device: torch.device) -> Captioner:
     from eidophone.models.captioners.generated import load_qwen2_audio
 
     return load_qwen2_audio(found.name, found.path, device)
 
 
 #: Which code reads which kind of checkpoint; those of transformers have the names of its model types.
-KINDS: dict[str, Callable[[Checkpoint, torch.device], Captioner]] = {
+KINDS: dict[str, Callable[[NetworkFiles, torch.device], Captioner]] = {
     "tagged": _tagged,
     "act": _act,
     "whisper": _whisper,

@@ -11,7 +11,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, Protocol
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
 
 TABLE = Path(__file__).with_name("nouns.txt")
 _FLAIR = "flair/pos-english"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eidophone.values import Caption, Word
+from eidophone.core.values import Caption, Word
 
 
 @dataclass(frozen=True)

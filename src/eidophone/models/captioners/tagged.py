@@ -1,12 +1,15 @@
 """The embedded captioner: the tagger's classes and their course in time, as a sentence.
 
 Sources that the embedded family knows are told by a small head on the tagger's embedding, trained by
-`recipes/listener.py` on single sounds and mixtures; all others by the tagger's own classes.
-"""
+`training/listener.py` on single sounds and mixtures; all others by the tagger's own classes."""
 
+import functools
 import json
+import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +17,148 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from eidophone.models.captioners.plain import plain
+from eidophone.core.values import Caption, Floats
 from eidophone.models.captioners.sentence import Heard, sentence, silence
-from eidophone.models.captioners.table import Source, sources
-from eidophone.models.captioners.timeline import Timeline
 from eidophone.models.captioners.windows import SILENCE, loudness
 from eidophone.models.cards import package_folder, shipped
 from eidophone.models.tagger import CONFIG, RATE_HZ, SPAN, STEP, WEIGHTS, Tagger, load_tagger
-from eidophone.values import Caption, Floats
+
+_FRAME, _HOP = 512, 256
+_BANDS = slice(6, 230)  # 190 Hz to 7.2 kHz at 16 kHz
+_TINY = 1e-14
+_SHORTEST = 2 * _FRAME
+#: A tone has so much of its power within two bands of its peak, and its level moves less than so many dB.
+_TONE_SHARE, _TONE_DB = 0.98, 0.5
+#: Noise is a power law of frequency (white, pink, brown) to so many dB: the error of 60 averaged frames.
+_NOISE_DB = 0.72
+
+
+class Plain(Enum):
+    """What a window plainly is; the values are names of sources."""
+
+    TONE = "sine"
+    NOISE = "noise"
+
+
+def plain(window: Floats) -> Plain | None:
+    """What a window of about a second at 16 kHz plainly is, if anything, between its silent ends.
+
+    >>> plain(np.sin(np.arange(16_000) / 3).astype(np.float32))
+    <Plain.TONE: 'sine'>
+    """
+    loud = np.flatnonzero(np.abs(window) > SILENCE)
+    sound = window[loud[0] : loud[-1] + 1] if len(loud) else window[:0]
+    if len(sound) < _SHORTEST:
+        return None
+    frames = np.lib.stride_tricks.sliding_window_view(sound, _FRAME)[::_HOP] * np.hanning(_FRAME)
+    power = np.abs(np.fft.rfft(frames, axis=1)) ** 2 + _TINY
+    mean = power.mean(0)
+    levels = 10 * np.log10(mean[_BANDS])
+    octaves = np.log2(np.arange(_BANDS.start, _BANDS.stop))
+    if (levels - np.polyval(np.polyfit(octaves, levels, 1), octaves)).std() < _NOISE_DB:
+        return Plain.NOISE
+    peak = int(mean.argmax())
+    share = mean[max(0, peak - 2) : peak + 3].sum() / mean.sum()
+    steady = (10 * np.log10(power.sum(1))).std() < _TONE_DB
+    return Plain.TONE if share > _TONE_SHARE and steady else None
+
+
+@dataclass(frozen=True)
+class SoundSource:
+    """Something that sounds.
+
+    Attributes:
+        name: As the table and the captioner's head call it.
+        phrase: How a caption names it.
+        heard: AudioSet classes that tell it; the highest counts.
+        kind: What it is one of; empty if of nothing.
+        general: It is the general name of its kind, said only where no other source of that kind is.
+    """
+
+    name: str
+    phrase: str
+    heard: tuple[str, ...]
+    kind: str
+    general: bool
+
+
+@functools.cache
+def sources() -> tuple[SoundSource, ...]:
+    """Every source, in the order of the table."""
+    text = (resources.files("eidophone.models.captioners") / "sounds.toml").read_text(encoding="utf-8")
+    return tuple(
+        SoundSource(name, row["phrase"], tuple(row["heard"]), row.get("of", row.get("kind", "")), "of" in row)
+        for name, row in tomllib.loads(text).items()
+    )
+
+
+COLUMNS = 1024
+STRAY = 0.01
+
+
+class Timeline:
+    """Gathers the probabilities of sources, window by window.
+
+    The sums are exact. The course in time is kept in at most 1024 columns: when they are full, each two
+    become one, the larger of both, so a short event is not lost in a long recording.
+
+    Args:
+        width: How many sources there are.
+        step_s: Seconds from one window to the next.
+    """
+
+    def __init__(self, width: int, step_s: float) -> None:
+        self._sum = np.zeros(width)
+        self._squares = np.zeros(width)
+        self._columns = np.zeros((COLUMNS, width), np.float32)
+        self._step_s = step_s
+        self._each = 1  # windows a column
+        self._windows = 0
+
+    def add(self, probabilities: Floats) -> None:
+        """The next windows; (windows, width) in [0, 1], zeros for a silent one."""
+        self._sum += probabilities.sum(0)
+        self._squares += (probabilities**2).sum(0)
+        for row in probabilities:
+            if self._windows == COLUMNS * self._each:
+                halved = self._columns.reshape(COLUMNS // 2, 2, -1).max(1)
+                self._columns = np.concatenate([halved, np.zeros_like(halved)])
+                self._each *= 2
+            column = self._windows // self._each
+            np.maximum(self._columns[column], row, out=self._columns[column])
+            self._windows += 1
+
+    def confidence(self, doubt: Floats) -> Floats:
+        """Of each source in the whole sound, (width,).
+
+        The mean of its probabilities weighed by themselves (linear softmax pooling; Wang, Li and Metze 2019):
+        a bark in a minute of silence counts as a bark.
+
+        Args:
+            doubt: Windows of probability zero that count as sure ones for each source, (width,): a source
+                that doubts wants to be heard more than once.
+        """
+        pooled: Floats = (self._squares / np.maximum(self._sum + doubt, 1e-6)).astype(np.float32)
+        return pooled
+
+    def span(self, source: int, window_s: float) -> tuple[float, float]:
+        """From when to when a source is at least half as probable as at its surest, in seconds.
+
+        Of all that, the first and the last hundredth are left out: a moment's mistake does not stretch it.
+
+        Args:
+            source: Which one.
+            window_s: How long a window is.
+        """
+        course = self._columns[:, source]
+        clear = np.where(course >= max(course.max() / 2, 1e-6), course.astype(np.float64), 0).cumsum()
+        if not clear[-1]:
+            return 0.0, 0.0
+        first, last = np.searchsorted(clear, [STRAY * clear[-1], (1 - STRAY) * clear[-1]])
+        column_s = self._each * self._step_s
+        last_window = min((last + 1) * self._each, self._windows) - 1
+        return float(first * column_s), float(last_window * self._step_s + window_s)
+
 
 FOLDER = "tiny/captioner"
 #: A source is named from this confidence on, and from this share of the surest one's.
@@ -78,7 +215,7 @@ class TaggedCaptioner:
         found: Floats = torch.stack(columns, 1).numpy()
         return found
 
-    def _probability(self, source: Source, classes: Tensor, known: dict[str, Tensor]) -> Tensor:
+    def _probability(self, source: SoundSource, classes: Tensor, known: dict[str, Tensor]) -> Tensor:
         if source.name in known:
             return known[source.name]
         return classes[:, [self.tagger.classes.index(name) for name in source.heard]].amax(1)
@@ -145,7 +282,7 @@ def load_tagged(folder: Path | None = None) -> TaggedCaptioner:
     Raises:
         WeightsAbsent: they are not there.
     """
-    folder = shipped("The captioner", folder or package_folder(FOLDER), WEIGHTS, "recipes.listener")
+    folder = shipped("The captioner", folder or package_folder(FOLDER), WEIGHTS, "training.listener")
     weights = {key: value.float() for key, value in load_file(folder / WEIGHTS).items()}
     known = tuple(json.loads((folder / CONFIG).read_text(encoding="utf-8"))["sources"])
     head = nn.Linear(weights["weight"].shape[1], len(known))

@@ -4,7 +4,7 @@ import io
 import pickle
 from pathlib import Path
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
 
 NAMES = (
     "words_list.txt",

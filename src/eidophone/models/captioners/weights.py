@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from eidophone.core.values import Caption
 from eidophone.models.captioners.nouns import Nouns, WordNetNouns
-from eidophone.values import Caption
 
 #: Above this probability of being a noun, a word is one (the sentence attention's threshold).
 THRESHOLD = 0.7

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eidophone.core.values import Caption, Floats, Word
 from eidophone.models.captioners.sentence import silence
-from eidophone.values import Caption, Floats, Word
 
 #: Root mean square below which a window is silence (-60 dB of full scale).
 SILENCE = 1e-3

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eidophone.errors import BadInput
-from eidophone.media.resampling import resampled
+from eidophone.core.errors import BadInput
+from eidophone.media.spectrogram import resampled
 from eidophone.models.components import check_keys, checked, settled
 from eidophone.models.embedders.bottlenecks import PictureTower, SpectrogramTower
 from eidophone.models.embedders.clip import Preprocessing

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from eidophone.errors import BadInput
-from eidophone.media.resampling import resampled
+from eidophone.core.errors import BadInput
+from eidophone.media.spectrogram import resampled
 from eidophone.models.embedders.clip import text_features
 from eidophone.models.embedders.contract import Embedder, Sense
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
 from eidophone.models.embedders.contract import Embedder, Sense
 
 

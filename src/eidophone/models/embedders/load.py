@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from eidophone.errors import BadInput
+from eidophone.core.errors import BadInput
 from eidophone.media.vocoder_files import read_json
 from eidophone.models.cards import package_folder, quoted
-from eidophone.models.checkpoint import Checkpoint, find_checkpoint, reader_of
+from eidophone.models.checkpoint import NetworkFiles, find_network, reader_of
 from eidophone.models.components import checked, settled
 from eidophone.models.embedders.contract import Embedder
 
@@ -22,13 +22,13 @@ def load_embedder(name: str, device: torch.device, *, offline: bool = False) -> 
     In float32, ready to use, without gradients for its weights.
 
     Raises:
-        UnknownModel, WeightsAbsent, BadInput: see `models.checkpoint.find_checkpoint`; also a network of
+        UnknownModel, WeightsAbsent, BadInput: see `models.checkpoint.find_network`; also a network of
             another kind.
     """
-    return embedder_of(find_checkpoint(name, "embedder", offline=offline), device)
+    return embedder_of(find_network(name, "embedder", offline=offline), device)
 
 
-def embedder_of(found: Checkpoint, device: torch.device) -> Embedder:
+def embedder_of(found: NetworkFiles, device: torch.device) -> Embedder:
     """The embedder in files that were found.
 
     Raises:
@@ -37,7 +37,7 @@ def embedder_of(found: Checkpoint, device: torch.device) -> Embedder:
     return reader_of(found, KINDS)(found, device)
 
 
-def _clip(found: Checkpoint, device: torch.device) -> Embedder:
+def _clip(found: NetworkFiles, device: torch.device) -> Embedder:
     from transformers import CLIPModel
 
     from eidophone.models.embedders.clip import ClipEmbedder, Preprocessing
@@ -52,7 +52,7 @@ def _clip(found: Checkpoint, device: torch.device) -> Embedder:
     return ClipEmbedder(found.name, network, tokenizer, seen)
 
 
-def _clap(found: Checkpoint, device: torch.device) -> Embedder:
+def _clap(found: NetworkFiles, device: torch.device) -> Embedder:
     from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel
 
     from eidophone.models.embedders.clap import ClapEmbedder
@@ -69,7 +69,7 @@ def _clap(found: Checkpoint, device: torch.device) -> Embedder:
     return ClapEmbedder(found.name, network, tokenizer, extractor)
 
 
-def _audioclip(found: Checkpoint, device: torch.device) -> Embedder:
+def _audioclip(found: NetworkFiles, device: torch.device) -> Embedder:
     from eidophone.models.embedders.audioclip import AudioClipEmbedder, read_audioclip
 
     return AudioClipEmbedder(
@@ -79,7 +79,7 @@ def _audioclip(found: Checkpoint, device: torch.device) -> Embedder:
     )
 
 
-def _joint(found: Checkpoint, device: torch.device) -> Embedder:
+def _joint(found: NetworkFiles, device: torch.device) -> Embedder:
     from eidophone.models.embedders.tiny import load_tiny
 
     return load_tiny(found.path, device)
@@ -97,7 +97,7 @@ def _network(kind: Any, folder: Path, device: torch.device) -> Any:
 
 
 #: Which code reads which kind of checkpoint.
-KINDS: dict[str, Callable[[Checkpoint, torch.device], Embedder]] = {
+KINDS: dict[str, Callable[[NetworkFiles, torch.device], Embedder]] = {
     "clip": _clip,
     "clap": _clap,
     "audioclip": _audioclip,

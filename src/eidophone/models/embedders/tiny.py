@@ -1,6 +1,6 @@
 """The embedded joint space: pictures through EfficientNet-Lite0, sounds through a small network, text.
 
-Trained by `recipes/embedder.py` as CLIP is (Radford et al., 2021, arXiv:2103.00020), with every row of the
+Trained by `training/embedder.py` as CLIP is (Radford et al., 2021, arXiv:2103.00020), with every row of the
 same concept as a positive (Khosla et al., 2020, arXiv:2004.11362). Text is read by the family's own encoder.
 """
 
@@ -17,15 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eidophone.media.mel import MelSpec
-from eidophone.media.resampling import resampled
-from eidophone.media.spectrogram import log_mel, picture_from_log_mel
+from eidophone.media.spectrogram import log_mel, picture_from_log_mel, resampled
 from eidophone.media.vocoder_files import read_json, settings_of
 from eidophone.models.components import checked, load_text_encoder, settled
 from eidophone.models.embedders.contract import Embedder, Sense
 from eidophone.models.embedders.efficientnet import FEATURES, EfficientNetLite, photographed
 from eidophone.models.source import find
+from eidophone.models.synonyms import read_synonyms
 from eidophone.models.text import TextEncoder
-from eidophone.models.wordbook import read_wordbook
 
 #: Rows of a mel picture that the sound tower sees, half of the family's; of a picture that sight sees.
 ROWS, SEEN_ROWS = 64, 96
@@ -67,7 +66,7 @@ class _Residual(nn.Module):
         return x + found
 
 
-class Gaze(nn.Module):
+class AttentionPool(nn.Module):
     """Mean over all places, and over the places worth a look.
 
     Shape:
@@ -86,7 +85,7 @@ class Gaze(nn.Module):
         return torch.cat([places.mean(-1), (places * worth).sum(-1)], 1)
 
 
-class Tower(nn.Module):
+class AudioEncoder(nn.Module):
     """Mel pictures of any width to unit vectors; each place also knows its height.
 
     Shape:
@@ -100,7 +99,7 @@ class Tower(nn.Module):
         for before, width in pairwise(widths):
             layers += [nn.Conv2d(before, width, 3, 2, 1), _Residual(width), _Residual(width)]
         self.layers = nn.Sequential(*layers, nn.GroupNorm(_GROUPS, widths[-1]), nn.SiLU())
-        self.gaze = Gaze(widths[-1])
+        self.gaze = AttentionPool(widths[-1])
         self.out = nn.Linear(2 * widths[-1], dimensions)
 
     def forward(self, gray: Tensor) -> Tensor:
@@ -110,7 +109,7 @@ class Tower(nn.Module):
         return F.normalize(self.out(self.gaze(self.layers(seen))), dim=-1)
 
 
-class Sight(nn.Module):
+class ImageEncoder(nn.Module):
     """Grey pictures of any size to some numbers, in their own proportions.
 
     Shape:
@@ -122,7 +121,7 @@ class Sight(nn.Module):
         super().__init__()
         self.rows = rows
         self.network = EfficientNetLite(blocks)
-        self.gaze = Gaze(FEATURES)
+        self.gaze = AttentionPool(FEATURES)
         self.out = nn.Linear(2 * FEATURES, out)
 
     def forward(self, gray: Tensor) -> Tensor:
@@ -141,8 +140,8 @@ class JointSpace(nn.Module):
         self, blocks: Sequence[int], widths: Sequence[int], dimensions: int, text_width: int
     ) -> None:
         super().__init__()
-        self.sight = Sight(blocks, SEEN_ROWS, dimensions)
-        self.sound = Tower(widths, dimensions)
+        self.sight = ImageEncoder(blocks, SEEN_ROWS, dimensions)
+        self.sound = AudioEncoder(widths, dimensions)
         self.text = nn.Linear(text_width, dimensions)
 
     def picture(self, gray: Tensor) -> Tensor:
@@ -158,7 +157,7 @@ def heard_rows(samples: Tensor, rate_hz: int, spec: MelSpec) -> Tensor:
         - Output: (batch, ROWS, columns)
     """
     sound = resampled(samples, rate_hz, spec.rate_hz)
-    missing = 2 * FEWEST_COLUMNS * spec.hop - sound.shape[-1]
+    missing = 2 * FEWEST_COLUMNS * spec.hop_length - sound.shape[-1]
     sound = F.pad(sound, (0, max(0, missing)))
     sound = sound * (PEAK / sound.abs().amax(-1, keepdim=True).clamp(min=1e-5))
     drawn = picture_from_log_mel(log_mel(sound, spec), spec).clamp(0, 1)
@@ -220,7 +219,7 @@ def load_tiny(folder: Path, device: torch.device) -> TinyEmbedder:
     plain = {key: value.float() for key, value in stored.items()}
     checked(weights, lambda: space.load_state_dict(plain))
     lender, other = find("tiny", "image"), find("tiny", "audio")
-    book = read_wordbook(lender.path).common(read_wordbook(other.path))
-    words = replace(load_text_encoder(lender, torch.float32, device), wordbook=book)
+    book = read_synonyms(lender.path).common(read_synonyms(other.path))
+    words = replace(load_text_encoder(lender, torch.float32, device), synonyms=book)
     spec = MelSpec.from_dict(config.mel_spec, str(where))
     return TinyEmbedder(settled(space, device), words, spec, config.nothing)

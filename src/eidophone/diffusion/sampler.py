@@ -1,0 +1,165 @@
+"""The one denoising loop, over any of diffusers' schedulers.
+
+It yields a state after every step; progress bars, previews and cancelling belong to
+the caller. It never switches gradients off; pipelines do.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from eidophone.core.errors import BadInput
+from eidophone.diffusion.guidance import Denoiser, Window
+from eidophone.options.kinds import PixelSampler, Sampler
+
+# What diffusers calls each sampler, and the settings it takes besides the model's own schedule.
+_SAMPLERS: dict[Sampler | PixelSampler, tuple[str, dict[str, Any]]] = {
+    "ddim": ("DDIMScheduler", {}),
+    "dpm++2m": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "solver_order": 2}),
+    "unipc": ("UniPCMultistepScheduler", {"solver_order": 2}),
+    # asks twice in its first step, so sampling yields one state more than it has steps
+    "plms": ("PNDMScheduler", {"skip_prk_steps": True}),
+    # adds noise of its own at every step, as DeepFloyd IF was sampled
+    "ddpm": ("DDPMScheduler", {"variance_type": "fixed_small"}),
+}
+# The facts of a training schedule; anything else in a scheduler's config belongs to its sampler.
+_SCHEDULE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
+_GRID = ("steps_offset", "set_alpha_to_one", "timestep_spacing")
+_CLEAN = ("clip_sample", "clip_sample_range")
+_THRESHOLD = ("thresholding", "dynamic_thresholding_ratio", "sample_max_value")
+_SPACING: dict[Sampler | PixelSampler, tuple[str, ...]] = {
+    "ddim": (*_GRID, *_CLEAN, *_THRESHOLD),
+    "plms": _GRID,
+    "dpm++2m": _THRESHOLD,
+    "ddpm": ("timestep_spacing", "steps_offset", *_CLEAN, *_THRESHOLD),
+}
+
+
+#: Changes what a step begins with: (latents, timestep) -> latents.
+Constraint = Callable[[Tensor, Tensor], Tensor]
+
+
+def _unchanged(latents: Tensor, _: Tensor) -> Tensor:
+    return latents
+
+
+@dataclass(frozen=True)
+class State:
+    """Where sampling is after a step.
+
+    Attributes:
+        step: Number of finished steps, from 1.
+        timestep: The training timestep that this step left.
+        latents: Shape (batch, *).
+        before: The latents that this step began with.
+    """
+
+    step: int
+    timestep: Tensor
+    latents: Tensor
+    before: Tensor
+
+
+def training_schedule(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a schedule that two blended models must share."""
+    return {name: config.get(name) for name in _SCHEDULE}
+
+
+def make_scheduler(sampler: Sampler | PixelSampler, config: Mapping[str, Any], steps: int) -> Any:
+    """A scheduler of diffusers with its timesteps set, for a network's training schedule.
+
+    It always reads predictions as noise (epsilon), because denoisers speak of noise.
+
+    Args:
+        sampler: How the ladder is walked.
+        config: A `scheduler_config.json`; DDIM, PLMS and DDPM also take their spacing and offsets from there;
+            all but PLMS and UniPC how clean pixels are kept in range.
+        steps: Number of steps.
+
+    Raises:
+        BadInput: more steps than the schedule has timesteps for.
+    """
+    import diffusers
+
+    name, settings = _SAMPLERS[sampler]
+    facts = {key: config[key] for key in _SCHEDULE if config.get(key) is not None}
+    facts |= {key: config[key] for key in _SPACING.get(sampler, ()) if key in config}
+    scheduler = getattr(diffusers, name)(**facts, **settings, prediction_type="epsilon")
+    scheduler.set_timesteps(steps)
+    times = scheduler.timesteps
+    if len(times.unique()) < steps or times.max() >= scheduler.config.num_train_timesteps:
+        most = scheduler.config.num_train_timesteps // 2
+        raise BadInput(f"--steps {steps}: too many for this model's schedule; give at most {most}.")
+    return scheduler
+
+
+def window_from_steps(scheduler: Any, first: int, beyond: int | None = None) -> Window:
+    """The window of steps first, first + 1, ..., beyond - 1 (to the end if None) of a sampling_steps.
+
+    >>> window_from_steps(make_scheduler("ddim", {}, 10), 10).covers(0)
+    False
+    """
+    times = scheduler.timesteps.unique_consecutive()
+    inside = times[first : len(times) if beyond is None else beyond]
+    if not len(inside):
+        return Window(highest=-1, lowest=-1)
+    return Window(highest=float(inside[0]), lowest=float(inside[-1]))
+
+
+def sampling_steps(
+    denoiser: Denoiser,
+    noise: Tensor,
+    scheduler: Any,
+    done: int = 0,
+    held: Constraint = _unchanged,
+    **more: Any,
+) -> Iterator[State]:
+    """Takes unit noise down the ladder; yields the state after every step.
+
+    Args:
+        denoiser: Predicts the noise.
+        noise: Unit normal, shape (batch, *); with `done`, the latents that sampling had left off with.
+        scheduler: From `make_scheduler`, fresh, or as that sampling left it: multistep solvers remember
+            their last steps.
+        done: States that were yielded before.
+        held: Changes what a step begins with, (latents, timestep) -> latents.
+        more: Further arguments of the scheduler's steps, such as the generator of one that adds noise.
+    """
+    latents = noise if done else noise * scheduler.init_noise_sigma
+    _, numbers = scheduler.timesteps.unique_consecutive(return_inverse=True)
+    for timestep, number in zip(scheduler.timesteps[done:], numbers[done:].tolist(), strict=True):
+        before = held(latents, timestep)
+        predicted = denoiser(scheduler.scale_model_input(before, timestep), timestep)
+        latents = scheduler.step(predicted, timestep, before, return_dict=False, **more)[0]
+        yield State(number + 1, timestep, latents, before)
+
+
+def noised(clean: Tensor, noise: Tensor, signal: Tensor) -> Tensor:
+    """Clean latents with noise: sqrt(a) clean + sqrt(1 - a) noise.
+
+    Args:
+        clean: Latents.
+        noise: Unit normal, of their shape.
+        signal: a, the cumulative product of alphas at a timestep, shape ().
+    """
+    return signal.sqrt() * clean + (1 - signal).sqrt() * noise
+
+
+def noise_from_velocity(velocity: Tensor, latents: Tensor, signal: Tensor) -> Tensor:
+    """Translates a v-prediction into noise (Salimans and Ho, 2022): sqrt(a) v + sqrt(1 - a) x.
+
+    Args:
+        velocity: Predicted v = sqrt(a) noise - sqrt(1 - a) clean.
+        latents: The noisy x = sqrt(a) clean + sqrt(1 - a) noise.
+        signal: a, the cumulative product of alphas at this timestep, shape ().
+    """
+    return signal.sqrt() * velocity + (1 - signal).sqrt() * latents
+
+
+def cumulative_alphas(config: Mapping[str, Any]) -> Tensor:
+    """The cumulative product of alphas of a schedule, shape (num_train_timesteps,), falling."""
+    cumulative: Tensor = make_scheduler("ddim", config, 1).alphas_cumprod
+    return cumulative.to(torch.float32)

@@ -1,1 +1,0 @@
-"""One page a verb: which parts it is made of and in which order they run."""

@@ -1,0 +1,140 @@
+"""Score distillation (Images that Sound, section 4.1): a picture is optimised until both models like it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from eidophone.core.errors import EidophoneError
+from eidophone.core.events import Progress, silent
+from eidophone.core.values import Picture, Result
+from eidophone.diffusion.distillation import distil
+from eidophone.media.picture import from_bytes, strip, to_bytes
+from eidophone.models.device import within_memory
+from eidophone.verbs.distill.checkpoints import Checkpoints
+from eidophone.verbs.distill.models import DistillModels, load_distill_models
+from eidophone.verbs.distill.options import DistillOptions
+from eidophone.verbs.shared.results import Meter, played
+from eidophone.verbs.shared.run import filled, read_as, sample_recipe
+
+
+@dataclass
+class Sample:
+    """One sample on its way; everything that a checkpoint keeps.
+
+    Attributes:
+        canvas: Draws without any input.
+        optimiser: Of its parameters.
+        generator: Of everything that is drawn on the way.
+        done: Finished iterations.
+        frames: Previews in 8 bits, (height, width, 3), with the iteration that each was made after.
+        evaluations, seconds: What it cost before this process took it up.
+    """
+
+    canvas: nn.Module
+    optimiser: torch.optim.Optimizer
+    generator: torch.Generator
+    done: int = 0
+    frames: list[tuple[int, Tensor]] = field(default_factory=list)
+    evaluations: int = 0
+    seconds: float = 0.0
+
+    def state(self, costs: tuple[int, float]) -> dict[str, Any]:
+        """To keep; `costs` are the evaluations and seconds of this process."""
+        return {
+            "canvas": self.canvas.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "generator": self.generator.get_state(),
+            "done": self.done,
+            "frames": self.frames,
+            "costs": (self.evaluations + costs[0], self.seconds + costs[1]),
+        }
+
+    def take_up(self, state: dict[str, Any]) -> None:
+        """Goes on from what was kept."""
+        self.canvas.load_state_dict(state["canvas"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.generator.set_state(state["generator"])
+        self.done, self.frames = state["done"], state["frames"]
+        self.evaluations, self.seconds = state["costs"]
+
+
+def distill(
+    options: DistillOptions, progress: Progress = silent, checkpoints: Checkpoints | None = None
+) -> Iterator[Result]:
+    """Makes samples one after another; each is a picture that plays.
+
+    Args:
+        options: What and how.
+        progress: Told iterations over all samples.
+        checkpoints: Where unfinished samples are kept. Samples that are finished there are left out.
+
+    Raises:
+        EidophoneError: before the first iteration, if the settings, prompts or models cannot work.
+    """
+    atelier = load_distill_models(options, progress)
+    options = atelier.options
+    for number, index in enumerate(options.numbers):
+        if not (checkpoints and checkpoints.finished(index)):
+
+            def _watch(done: int, base: int = number * options.iterations) -> None:
+                progress("distilling", base + done, options.count * options.iterations)
+
+            yield _sample(atelier, index, checkpoints, _watch)
+        if checkpoints:
+            checkpoints.drop(index)
+
+
+def _begun(atelier: DistillModels, index: int) -> Sample:
+    options, seed = atelier.options, atelier.options.seed + index
+    canvas = atelier.new_canvas(seed)
+    optimiser = torch.optim.AdamW(
+        canvas.parameters(), filled(options.rate), weight_decay=options.weight_decay
+    )
+    return Sample(canvas, optimiser, torch.Generator().manual_seed(seed))
+
+
+def _sample(
+    atelier: DistillModels, index: int, checkpoints: Checkpoints | None, watch: Callable[[int], None]
+) -> Result:
+    options, studio = atelier.options, atelier.studio
+    recipe = sample_recipe("distill", options, studio, range(index, index + 1), index)
+    sample = _begun(atelier, index)
+    meter = Meter(atelier.evaluations)
+    if checkpoints and (kept := checkpoints.read(index, recipe)):
+        sample.take_up(kept)
+    with within_memory(1):
+        steps = distil(
+            sample.canvas, sample.optimiser, atelier.voices, atelier.rule, sample.generator, sample.done
+        )
+        for sample.done in steps:
+            watch(sample.done)
+            _look(atelier, sample, index, checkpoints)
+            if checkpoints and sample.done % options.checkpoint_every == 0:
+                checkpoints.write(index, recipe, sample.state(meter.each(1)))
+        pictures, numbers = atelier.pictures(sample.canvas)
+    if not torch.isfinite(pictures).all():
+        raise EidophoneError("The picture came out as not-a-number; lower --rate, or use --dtype float32.")
+    (result,) = played(pictures, pictures.mean(1), options, studio, [recipe], numbers)
+    evaluations, seconds = meter.each(1)
+    result.facts.update(
+        unet_evaluations=sample.evaluations + evaluations,
+        seconds=round(sample.seconds + seconds, 3),
+        **read_as((studio.image, options.image_prompt), (studio.audio, options.audio_prompt)),
+    )
+    labels = [f"{done} iterations" for done, _ in sample.frames]
+    result.extras["course"] = strip([from_bytes(frame.numpy()) for _, frame in sample.frames], labels)
+    return result
+
+
+def _look(atelier: DistillModels, sample: Sample, index: int, checkpoints: Checkpoints | None) -> None:
+    """Keeps a preview, if it is time, and after the last iteration."""
+    if sample.done % atelier.options.preview_every and sample.done < atelier.options.iterations:
+        return
+    pictures, _ = atelier.pictures(sample.canvas)
+    picture = Picture(pictures[0].permute(1, 2, 0).contiguous().numpy())
+    sample.frames.append((sample.done, torch.from_numpy(to_bytes(picture))))
+    if checkpoints:
+        checkpoints.preview(index, picture)

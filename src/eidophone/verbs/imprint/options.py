@@ -1,0 +1,69 @@
+"""Settings of imprint."""
+
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import model_validator
+
+from eidophone.options.groups import ChoiceOptions
+from eidophone.options.kinds import Sampler, Scale, Share, Steps, setting
+from eidophone.verbs.compose.options import COARSE_SAMPLER
+
+
+class ImprintOptions(ChoiceOptions):
+    """A picture pressed into a spectrogram that was made apart (Images that Sound, section 4.1)."""
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt", "samples"})
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {
+            "sampler": "ddim", "image_steps": 50, "audio_steps": 100,
+            "image_guidance": 7.5, "audio_guidance": 7.5, "magnitude_ratio": 0.5, "crop": True,
+        },
+        "fast": {"sampler": "dpm++2m", "image_steps": 20, "audio_steps": 25},
+        "draft": {"sampler": "unipc", "image_steps": 10, "audio_steps": 12},
+    }  # fmt: skip
+
+    image_prompt: str = setting("what it looks like", default="")
+    audio_prompt: str = setting("what it sounds like", default="")
+    picture: Path | None = setting("a picture of your own instead of the image prompt", default=None)
+    sound: Path | None = setting("a sound of your own instead of the audio prompt", default=None)
+    sampler: Sampler = setting("how the noise ladder is walked", default="dpm++2m")
+    image_steps: Steps = setting("denoising steps of the picture", default=20)
+    audio_steps: Steps = setting("denoising steps of the sound", default=25)
+    image_guidance: Scale | None = setting(
+        "pull of the image prompt (default: the model's own)", default=None
+    )
+    audio_guidance: Scale | None = setting(
+        "pull of the audio prompt (default: the model's own)", default=None
+    )
+    magnitude_ratio: Share = setting("how deep the picture is pressed in", default=0.5)
+    invert: bool = setting("press in the dark parts instead of the light ones", default=True)
+
+    @classmethod
+    def make(cls, **given: Any) -> Self:
+        """See `Options.make`; with both files given nothing is drawn by lot: one sample is all there is."""
+        if given.get("picture") and given.get("sound"):
+            given = {"count": 1, **given}
+        return super().make(**given)
+
+    @property
+    def steps_per_sample(self) -> int:
+        """Denoising steps of a sample: of its picture and of its sound, where they are not files."""
+        return (0 if self.picture else self.image_steps) + (0 if self.sound else self.audio_steps)
+
+    def coarse(self, steps: int) -> Self:
+        """The same samples, roughly, in at most so many steps each."""
+        fewer = {name: min(steps, getattr(self, name)) for name in ("image_steps", "audio_steps")}
+        return self.model_copy(update={**fewer, "sampler": COARSE_SAMPLER})
+
+    @model_validator(mode="after")
+    def _file_or_prompt(self) -> Self:
+        for prompt, path, name in (
+            (self.image_prompt, self.picture, "--picture"),
+            (self.audio_prompt, self.sound, "--sound"),
+        ):
+            if prompt and path:
+                raise ValueError(
+                    f"{name} {path} takes the place of the prompt {prompt!r}; give only one of them."
+                )
+        return self

@@ -1,0 +1,206 @@
+"""A picture of a recorded sound (Images from In-the-wild Sounds, ICCV 2023)."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from eidophone.core.events import Progress, silent
+from eidophone.core.values import Caption, Clip, Floats, Picture, Result
+from eidophone.diffusion.canvas import batch_noise
+from eidophone.media.audio import peak_normalize, resample
+from eidophone.media.files import check_readable
+from eidophone.media.picture import resize, strip, word_bars
+from eidophone.media.spectrogram import gray_from_clip
+from eidophone.models.captioners.weights import WordWeights, weigh
+from eidophone.models.device import within_memory
+from eidophone.verbs.paint.models import PaintModels, load_paint_models
+from eidophone.verbs.paint.optimise import Aim, Plan, Scene, Trial, best_of, optimise
+from eidophone.verbs.paint.options import PaintOptions
+from eidophone.verbs.paint.prompts import Prompt, make_prompt
+from eidophone.verbs.see.pipeline import read_for_one_picture
+from eidophone.verbs.shared.inputs import checksums, whereabouts, with_inputs
+from eidophone.verbs.shared.results import Meter
+from eidophone.verbs.shared.run import filled, read_as, single_recipe
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A sound and all that is known of it before the first picture.
+
+    Attributes:
+        clip: As it was read.
+        spectrogram: Its mel picture, (bands, columns) in [0, 1].
+        caption, prompt: What is heard; the sentence that the picture model reads.
+        words: Weights of the caption's words.
+    """
+
+    clip: Clip
+    spectrogram: Floats
+    caption: Caption
+    prompt: Prompt
+    words: WordWeights
+
+
+def paint(
+    options: PaintOptions, progress: Progress = silent, easel: PaintModels | None = None
+) -> Iterator[Result]:
+    """Paints a sound; one picture after another.
+
+    Args:
+        options: Of this sound.
+        progress: Told steps of the sampler over all tries of all pictures.
+        easel: Loaded before, for options that differ in the sound only.
+
+    Raises:
+        EidophoneError: before the first step, if the sound, the words or the models cannot work.
+    """
+    check_readable(options.sound, "a sound")
+    easel = easel or load_paint_models(options, progress)
+    options = easel.options.model_copy(update={"sound": options.sound})
+    sums = checksums(options)
+    heard = hear_out(options, easel)
+    total = options.count * _plan(options).trials * options.steps
+    for number in range(options.count):
+
+        def _watch(done: int, base: int = total // options.count * number) -> None:
+            progress("painting", base + done, total)
+
+        index = options.index + number
+        meter = Meter(lambda: easel.model.evaluations)
+        with within_memory(1):
+            trials = _painted(options, easel, heard, index, _watch)
+        facts = _facts(options, heard, trials)
+        facts |= meter.facts(1) | read_as((easel.model, heard.prompt.text))
+        yield _result(options, easel, heard, trials, index, facts, sums)
+
+
+def hear_out(options: PaintOptions, easel: PaintModels) -> Heard:
+    """Reads a sound and finds its words.
+
+    Raises:
+        BadInput: it cannot be read, or is too long for one mel picture or the text encoder.
+    """
+    clip = read_for_one_picture(options.sound, easel.spec, options.start_s, options.duration_s)
+    if easel.captioner is None:
+        caption = Caption.from_text(options.caption)
+    else:
+        caption = easel.captioner.caption([resample(clip, easel.captioner.rate_hz).mono()])
+    prompt = make_prompt(caption, filled(options.style), easel.model.text)
+    drawn = gray_from_clip(peak_normalize(resample(clip, easel.spec.rate_hz)), easel.spec)
+    return Heard(clip, drawn, caption, prompt, weigh(caption))
+
+
+def _plan(options: PaintOptions) -> Plan:
+    return Plan(
+        trials=max(1, options.optimise),
+        noun_rate=options.noun_rate,
+        other_rate=options.other_rate,
+        condition_share=options.condition_share,
+        gradient_steps=options.gradient_steps,
+        checkpointed=options.checkpointing,
+        patience=options.patience,
+    )
+
+
+def _painted(
+    options: PaintOptions, easel: PaintModels, heard: Heard, index: int, watch: Callable[[int], None]
+) -> list[Trial]:
+    """All tries of one picture."""
+    model = easel.model
+    width, height = map(int, filled(options.size).split("x"))
+    noise = batch_noise(model.latent_shape(height, width), [options.seed + index]).to(model.device)
+    scene = Scene(
+        model,
+        model.text.encode(heard.prompt.text, "caption"),
+        model.text.encode(options.image_negative, "negative prompt"),
+        filled(options.image_guidance),
+        noise,
+        options.sampler,
+        options.steps,
+    )
+    with torch.no_grad():
+        samples = torch.from_numpy(heard.clip.mono())[None]
+        sound = easel.listener.sound(samples, heard.clip.rate_hz)
+        text = easel.reader.text([heard.caption.text])
+    aim = Aim(easel.listener, sound, easel.reader, text)
+    weights = heard.prompt.spread(heard.words.weights)
+    nouns = heard.prompt.spread(heard.words.nouns, rest=False) > 0
+    return list(optimise(scene, aim, _plan(options), weights, nouns, watch))
+
+
+def _kept(options: PaintOptions, trials: list[Trial]) -> int:
+    return best_of(trials) if options.keep == "best" else len(trials) - 1
+
+
+def _facts(options: PaintOptions, heard: Heard, trials: list[Trial]) -> dict[str, Any]:
+    """What came out, for the record."""
+    kept = _kept(options, trials)
+    before, after = trials[0], trials[kept]
+    words = []
+    for word, noun, (first, end) in zip(
+        heard.caption.words, heard.words.noun, heard.prompt.spans, strict=True
+    ):
+        weights = [round(float(t.weights[first:end].mean()), 4) for t in (before, after)]
+        words.append({**vars(word), "noun": noun, "weight": weights[0], "weight_after": weights[1]})
+    rise = f"{before.to_sound:.3f} -> {after.to_sound:.3f}" if len(trials) > 1 else f"{before.to_sound:.3f}"
+    return {
+        "summary": f"{heard.caption.text} (similarity to the sound {rise})",
+        "caption": heard.caption.text,
+        "prompt": heard.prompt.text,
+        "words": words,
+        "similarity_to_sound": [before.to_sound, after.to_sound],
+        "similarity_to_caption": [before.to_text, after.to_text],
+        "losses": [trial.loss for trial in trials],
+        "kept": kept,
+        "inputs": whereabouts(options),
+    }
+
+
+def _result(
+    options: PaintOptions,
+    easel: PaintModels,
+    heard: Heard,
+    trials: list[Trial],
+    index: int,
+    facts: dict[str, Any],
+    sums: dict[str, str],
+) -> Result:
+    kept = trials[_kept(options, trials)]
+    recipe = single_recipe("paint", options, index, easel.sources, easel.spec)
+    picture = _picture(kept)
+    words = heard.words
+    extras = {"weights": word_bars(words.words, words.weights, words.nouns)}
+    if len(trials) > 1:
+        labels = [f"{i + 1}: loss {t.loss:.3f}, sound {t.to_sound:.3f}" for i, t in enumerate(trials)]
+        extras["iterations"] = strip([_picture(t) for t in trials], labels)
+    return Result(
+        verb="paint",
+        index=index,
+        picture=picture,
+        spectrogram=heard.spectrogram,
+        clip=heard.clip,
+        recipe=with_inputs(recipe, options, sums),
+        facts=facts,
+        captions=(heard.prompt.text, options.sound.name),
+        arrays={
+            "pictures": np.stack([t.picture.numpy() for t in trials]),
+            "weights": np.stack([t.weights.cpu().numpy() for t in trials]),
+            "spectrogram": heard.spectrogram,
+        },
+        extras=extras,
+        film=_film(picture, Picture.from_gray(heard.spectrogram)),
+    )
+
+
+def _picture(trial: Trial) -> Picture:
+    return Picture(trial.picture.permute(1, 2, 0).contiguous().numpy())
+
+
+def _film(picture: Picture, spectrogram: Picture) -> Picture:
+    """The picture above the sound's mel picture, equally wide."""
+    height, width = picture.pixels.shape[:2]
+    below = resize(spectrogram, max(1, height // 3), width)
+    return Picture(np.concatenate([picture.pixels, below.pixels]))

@@ -1,0 +1,62 @@
+"""A sound, drawn as a mel picture."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from eidophone.core.errors import BadInput
+from eidophone.core.events import Progress, silent
+from eidophone.core.values import Clip, Picture, Result
+from eidophone.media.audio import peak_normalize, read_sound, resample
+from eidophone.media.files import check_readable
+from eidophone.media.mel import MelSpec
+from eidophone.media.spectrogram import gray_from_clip
+from eidophone.models.load import mel_spec_of
+from eidophone.models.source import find
+from eidophone.verbs.hear.pipeline import WIDEST
+from eidophone.verbs.see.options import SeeOptions
+from eidophone.verbs.shared.inputs import checksums, whereabouts, with_inputs
+from eidophone.verbs.shared.run import recipe_of
+
+
+def see(options: SeeOptions, progress: Progress = silent) -> Iterator[Result]:
+    """Draws a sound; the result keeps the sound as it was analysed.
+
+    Raises:
+        EidophoneError: the sound or the model cannot be used, or it is too long for one picture.
+    """
+    check_readable(options.sound, "a sound")
+    source = find(options.audio_model, "audio", offline=options.offline)
+    spec = mel_spec_of(source)
+    progress("drawing", 0, 1)
+    clip = resample(
+        read_for_one_picture(options.sound, spec, options.start_s, options.duration_s), spec.rate_hz
+    )
+    clip = peak_normalize(clip) if options.normalize else clip
+    gray = gray_from_clip(clip, spec)
+    progress("drawing", 1, 1)
+    yield Result(
+        verb="see",
+        index=0,
+        picture=Picture.from_gray(gray),
+        spectrogram=gray,
+        clip=clip,
+        recipe=with_inputs(recipe_of("see", options, {"audio": source}, spec), options, checksums(options)),
+        facts={"inputs": whereabouts(options)},
+        captions=(options.sound.name,),
+        arrays={"spectrogram": gray, "sound": clip.samples},
+    )
+
+
+def read_for_one_picture(path: Path, spec: MelSpec, start_s: float, duration_s: float | None) -> Clip:
+    """A part of a sound file, if one mel picture can show it.
+
+    Raises:
+        BadInput: it cannot be read, or it is too long.
+    """
+    longest_s = spec.seconds(WIDEST)
+    clip = read_sound(path, start_s=start_s, duration_s=min(duration_s or longest_s + 1, longest_s + 1))
+    if clip.duration_s > longest_s:
+        raise BadInput(
+            f"{path}: longer than one picture can show; give --duration-s of at most {longest_s:.0f}."
+        )
+    return clip

@@ -1,0 +1,127 @@
+"""Score distillation as a verb: real runs on small models, killed and taken up again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import eidophone
+from eidophone.cli import main
+from eidophone.core.errors import BadInput, CannotWrite
+from eidophone.models.pixel import PixelModel
+
+BRIEF = {"threads": 1, "iterations": 3, "preview_every": 2}
+KEPT = ("picture.png", "spectrogram.png", "sound.wav", "course.png")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in KEPT}
+
+
+@pytest.mark.parametrize("representation", ["implicit", "latent"])
+def test_a_result_is_stored_and_made_again(representation: str, settings: dict, tmp_path: Path) -> None:
+    told = {**settings, **BRIEF, "representation": representation, "rate": 0.1}
+    (first,) = eidophone.distill("castle", "bell", out=tmp_path / "a", **told)
+    assert first.picture.pixels.shape == (32, 64, 3)
+    assert first.clip.rate_hz == 8000 and first.clip.duration_s == pytest.approx(64 * 64 / 8000)
+    assert first.facts["unet_evaluations"] == 3 * 4
+    again = eidophone.remake(tmp_path / "a" / "0000" / "sound.wav", out=tmp_path / "b")
+    assert files(tmp_path / "a" / "0000") == files(tmp_path / "b" / "0000")
+    assert again.recipe == first.recipe
+    (moved,) = eidophone.distill("castle", "bell", **{**told, "iterations": 1})
+    assert not (moved.picture.pixels == first.picture.pixels).all()
+
+
+@pytest.mark.parametrize("representation", ["pixels", "latent"])
+def test_a_model_over_pixels_sees_crops(
+    representation: str, cascade: tuple[Path, Path], settings: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {**settings, **BRIEF, "image_model": str(cascade[0]), "crops": 3, "representation": representation}
+    seen = []
+    monkeypatch.setattr(
+        PixelModel, "noise_of", lambda self, x, t, c: seen.append(x) or self.predicted(x, t, c)
+    )
+    (first,) = eidophone.distill("castle", "bell", **told)
+    assert all(x.shape[1:] == (3, 16, 16) for x in seen) and sum(map(len, seen)) == 3 * 2 * 3
+    assert first.recipe["models"].keys() == {"pixel", "audio"}
+    assert first.facts["unet_evaluations"] == 3 * (2 * 3 + 2)
+    (deaf,) = eidophone.distill("castle", "bell", **{**told, "image_weight": 0.0})
+    assert not (deaf.picture.pixels == first.picture.pixels).all()
+
+
+def test_a_sample_depends_on_its_seed_alone(settings: dict) -> None:
+    both = eidophone.distill("castle", "bell", count=2, **settings, **BRIEF)
+    (second,) = eidophone.distill("castle", "bell", index=1, **settings, **BRIEF)
+    assert (both[1].picture.pixels == second.picture.pixels).all()
+    assert not (both[0].picture.pixels == second.picture.pixels).all()
+
+
+def test_killed_and_resumed_is_as_never_killed(settings: dict, tmp_path: Path) -> None:
+    told = {
+        "--iterations": 40, "--checkpoint-every": 3, "--preview-every": 20, "--representation": "pixels",
+        "--threads": 1, "--device": "cpu", "--image-model": settings["image_model"],
+        "--audio-model": settings["audio_model"],
+    }  # fmt: skip
+    flags = [str(part) for flag in told.items() for part in flag]
+    out = tmp_path / "killed"
+    command = [sys.executable, "-m", "eidophone", "distill", "castle", "bell", *flags, "--out", str(out)]
+    kept = out / "0000-unfinished" / "checkpoint.pt"
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        while not kept.exists():
+            assert running.poll() is None
+            time.sleep(0.02)
+        os.kill(running.pid, signal.SIGKILL)
+    assert not (out / "0000").exists()
+
+    assert main([*command[3:]]) == 2  # nobody said to go on
+    assert main([*command[3:], "--rate", "0.3", "--resume"]) == 2  # it was begun otherwise
+    assert main([*command[3:], "--resume"]) == 0
+    assert not kept.parent.exists()
+    assert main([*command[3:-1], str(tmp_path / "whole")]) == 0
+    assert files(out / "0000") == files(tmp_path / "whole" / "0000")
+    facts = [json.loads((f / "0000" / "record.json").read_text())["facts"] for f in (out, tmp_path / "whole")]
+    assert facts[0]["unet_evaluations"] == facts[1]["unet_evaluations"] == 160
+
+
+def test_finished_samples_are_not_made_again(settings: dict, tmp_path: Path) -> None:
+    eidophone.distill("castle", "bell", out=tmp_path, **settings, **BRIEF)
+    written = (tmp_path / "0000" / "record.json").stat().st_mtime_ns
+    with pytest.raises(CannotWrite):
+        eidophone.distill("castle", "bell", count=2, out=tmp_path, **settings, **BRIEF)
+    results = eidophone.distill("castle", "bell", count=2, out=tmp_path, resume=True, **settings, **BRIEF)
+    assert [r.index for r in results] == [0, 1]
+    assert (tmp_path / "0000" / "record.json").stat().st_mtime_ns == written
+    assert (tmp_path / "contact-sheet.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"image_start_step": 1, "audio_start_step": 2}, "No model is on"),
+        ({"lowest": 0.6, "highest": 0.4}, "--lowest"),
+        ({"image_start_step": 9}, "only 3 iterations"),
+        ({"image_weight": 0.0, "audio_start_step": 1}, "No model is on"),
+        ({"image_weight": 0.0, "audio_weight": 0.0}, "No model is on"),
+        ({"rate": 1e9}, "--rate"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_the_run(wrong: dict, says: str, settings: dict) -> None:
+    with pytest.raises(BadInput, match=says):
+        eidophone.distill("castle", "bell", **{**settings, **BRIEF, **wrong})
+
+
+def test_resuming_needs_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["distill", "castle", "bell", "--resume"]) == 2
+    assert "--out" in capsys.readouterr().err
+
+
+def test_a_damaged_checkpoint_is_named(settings: dict, tmp_path: Path) -> None:
+    (tmp_path / "0000-unfinished").mkdir()
+    (tmp_path / "0000-unfinished" / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(BadInput, match=r"checkpoint\.pt"):
+        eidophone.distill("castle", "bell", out=tmp_path, resume=True, **settings, **BRIEF)

@@ -1,0 +1,232 @@
+"""Pictures of sounds: prompts, gradients, plans, and the command on real files, with small random models."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+import eidophone
+from eidophone.cli import main
+from eidophone.core.errors import BadInput
+from eidophone.core.values import Caption, Clip
+from eidophone.media.audio import write_wav
+from eidophone.models.embedders import load as embedders
+from eidophone.models.load import Loader
+from eidophone.verbs.paint.optimise import Aim, Plan, Scene, Trial, best_of, optimise, sample, spherical
+from eidophone.verbs.paint.options import PaintOptions
+from eidophone.verbs.paint.prompts import make_prompt
+
+CPU = torch.device("cpu")
+
+
+class Projection:
+    """An embedder that is a fixed random projection of small pictures and of spectra."""
+
+    name, senses, logit_scale = "projection", frozenset({"picture", "sound", "text"}), 100.0
+    sees_whole = False
+    nothing: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        drawn = torch.Generator().manual_seed(0)
+        self.eyes, self.ears = torch.randn(3 * 64, 16, generator=drawn), torch.randn(65, 16, generator=drawn)
+
+    def picture(self, pixels: torch.Tensor) -> torch.Tensor:
+        return F.normalize(F.interpolate(pixels - 0.5, (8, 8), mode="area").flatten(1) @ self.eyes, dim=-1)
+
+    def sound(self, samples: torch.Tensor, rate_hz: int) -> torch.Tensor:
+        return F.normalize(samples.unfold(1, 128, 128).mean(1).abs().cumsum(1)[:, :65] @ self.ears, dim=-1)
+
+    def text(self, phrases: list[str]) -> torch.Tensor:
+        seeds = (torch.Generator().manual_seed(len(phrase)) for phrase in phrases)
+        return F.normalize(torch.stack([torch.randn(16, generator=seed) for seed in seeds]), dim=-1)
+
+
+@pytest.fixture
+def projection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "projection"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": "projection"}))
+    monkeypatch.setitem(embedders.KINDS, "projection", lambda *_: Projection())
+    return folder
+
+
+@pytest.fixture
+def flags(pair: tuple[Path, Path], projection: Path) -> list[str]:
+    named = {
+        "image-model": pair[0], "audio-model": pair[1], "embedder": projection, "device": "cpu",
+        "caption": "a dog barking", "size": "64x32", "steps": 4, "gradient-steps": 2, "optimise": 3,
+    }  # fmt: skip
+    return [part for name, value in named.items() for part in (f"--{name}", str(value))]
+
+
+@pytest.fixture
+def barking(tmp_path: Path) -> Path:
+    noise = np.random.default_rng(0).normal(0, 0.2, (2, 8000)).astype(np.float32)
+    write_wav(tmp_path / "barking.wav", Clip(noise, 8000))
+    return tmp_path / "barking.wav"
+
+
+@pytest.fixture(scope="module")
+def scene(pair: tuple[Path, Path]) -> Scene:
+    model = Loader(CPU, torch.float32, offline=True).model(str(pair[0]), "image")
+    noise = torch.randn(1, 4, 4, 8, generator=torch.Generator().manual_seed(3))
+    words, nothing = (model.text.encode(text) for text in ("a painting of a dog", ""))
+    return Scene(model, words, nothing, 3.0, noise, "ddim", 5)
+
+
+def gradient(scene: Scene, plan: Plan) -> tuple[torch.Tensor, torch.Tensor]:
+    weights = torch.ones(77, requires_grad=True)
+    picture = sample(scene, weights, plan, lambda _: None)
+    picture.square().mean().backward()
+    return picture.detach(), weights.grad
+
+
+def test_checkpointing_changes_no_gradient_and_late_gradients_no_picture(scene: Scene) -> None:
+    picture, whole = gradient(scene, Plan())
+    again, checkpointed = gradient(scene, Plan(checkpointed=True))
+    assert torch.equal(picture, again)
+    assert torch.allclose(whole, checkpointed, rtol=1e-4, atol=1e-9)
+    late_picture, late = gradient(scene, Plan(gradient_steps=2))
+    assert torch.equal(picture, late_picture)
+    assert not torch.allclose(whole, late, rtol=0.1)
+    _, all_of_them = gradient(scene, Plan(gradient_steps=5))
+    assert torch.allclose(whole, all_of_them, rtol=1e-4, atol=1e-9)
+
+
+def test_the_gradient_is_the_slope(scene: Scene) -> None:
+    """Against a finite difference along the steepest way."""
+    _, slope = gradient(scene, Plan())
+    way = slope / slope.norm()
+    with torch.no_grad():
+        ends = [
+            sample(scene, torch.ones(77) + sign * 1e-3 * way, Plan(), lambda _: None).double().square().mean()
+            for sign in (1, -1)
+        ]
+    assert float(ends[0] - ends[1]) / 2e-3 == pytest.approx(float(slope.norm()), rel=0.05)
+
+
+def test_the_first_trial_has_the_given_weights_and_the_loss_falls(scene: Scene) -> None:
+    eyes = Projection()
+    aim = Aim(eyes, eyes.text(["abc"]), eyes, eyes.text(["abcdef"]))
+    given = 0.5 + torch.rand(77, generator=torch.Generator().manual_seed(2))
+    nouns = torch.arange(77) == 5
+    plan = Plan(trials=6, noun_rate=0.0, other_rate=0.03, condition_share=0.0)
+    trials = list(optimise(scene, aim, plan, given, nouns, lambda _: None))
+    assert torch.equal(trials[0].weights, given) and len(trials) == 6
+    assert all(trial.weights[5] == given[5] for trial in trials)  # a rate of 0 moves no noun
+    assert min(trial.loss for trial in trials[1:]) < trials[0].loss
+    held = list(optimise(scene, aim, replace(plan, condition_share=1.0), given, nouns, lambda _: None))
+    off = [float((run[-1].weights - 1).abs()[~nouns].mean()) for run in (held, trials)]
+    assert off[0] < off[1]  # the first term pulls back to the plain caption
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), st.floats(-1, 1)), min_size=1, max_size=12))
+def test_the_best_trial_never_trades_the_sound_for_the_caption(pairs: list[tuple[float, float]]) -> None:
+    nothing = torch.zeros(1)
+    trials = [Trial(nothing, nothing, loss, to_sound, 0.0) for loss, to_sound in pairs]
+    best = trials[best_of(trials)]
+    assert best.to_sound >= trials[0].to_sound and best.loss <= trials[0].loss
+    assert not any(t.loss < best.loss and t.to_sound >= trials[0].to_sound for t in trials)
+
+
+def test_patience_ends_it(scene: Scene) -> None:
+    eyes = Projection()
+    aim = Aim(eyes, eyes.text(["abc"]), eyes, eyes.text(["abcdef"]))
+    plan = Plan(trials=9, noun_rate=0.0, other_rate=0.0, patience=2)
+    same = list(optimise(scene, aim, plan, torch.ones(77), torch.zeros(77, dtype=torch.bool), lambda _: None))
+    assert len(same) == 3 and len({trial.loss for trial in same}) == 1
+
+
+def test_the_spherical_distance_is_half_the_squared_angle() -> None:
+    angles = torch.tensor([0.1, 1.0, 2.0, 3.0], dtype=torch.float64)
+    assert torch.allclose(spherical(angles.cos()), angles.square() / 2, rtol=1e-6)
+
+
+def test_words_find_their_tokens(scene: Scene) -> None:
+    encoder = scene.model.text
+    caption = Caption.from_text("woodpeckers hammering, then rain")
+    prompt = make_prompt(caption, "a painting of {}, grayscale", encoder)
+    assert prompt.text == "a painting of woodpeckers hammering, then rain, grayscale"
+    ids = encoder.padded(prompt.text)
+    parts = [encoder.tokenizer.decode(ids[first:end]).replace(" ", "") for first, end in prompt.spans]
+    assert parts == ["woodpeckers", "hammering,", "then", "rain"]
+    spread = prompt.spread([2, 3, 4, 5])
+    inside = [place for first, end in prompt.spans for place in range(first, end)]
+    assert [i for i, value in enumerate(spread.tolist()) if value != 1] == inside
+    assert len(spread) == encoder.length and spread[inside[0]] == 2 and spread[inside[-1]] == 5
+    assert make_prompt(caption, "oil painting", encoder).text.endswith("then rain, oil painting")
+    with pytest.raises(BadInput, match="The caption has 92 tokens"):
+        make_prompt(Caption.from_text("rain " * 90), "oil", encoder)
+
+
+def test_paint_makes_a_whole_folder_and_remake_the_same(barking, flags, tmp_path, capsys) -> None:
+    out = tmp_path / "out"
+    assert main(["paint", str(barking), *flags, "--out", str(out), "--count", "2", "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert (out / "contact-sheet.png").is_file()
+    assert {
+        "picture.png",
+        "spectrogram.png",
+        "sound.wav",
+        "video.mp4",
+        "weights.png",
+        "iterations.png",
+    } <= set(first["files"])
+    assert (first["width"], first["height"], first["duration_s"]) == (64, 32, 1.0)
+    facts = first["facts"]
+    assert facts["prompt"] == "a dog barking" and [w["text"] for w in facts["words"]] == [
+        "a",
+        "dog",
+        "barking",
+    ]
+    assert len(facts["losses"]) == 3 and facts["losses"][facts["kept"]] <= facts["losses"][0]
+    before, after = facts["similarity_to_sound"]
+    assert after >= before and (facts["kept"] > 0) == (after != before)
+    assert facts["unet_evaluations"] == 2 * 4 * 3
+    assert main(["remake", str(out / "0001" / "picture.png"), "--sound", str(barking),
+                 "--out", str(tmp_path / "again")]) == 0  # fmt: skip
+    for name in ("picture.png", "sound.wav", "iterations.png"):
+        assert (out / "0001" / name).read_bytes() == (tmp_path / "again" / "0001" / name).read_bytes()
+    assert second["seed"] == first["seed"] + 1
+    assert eidophone.load(out / "0000").captions[1] == "barking.wav"
+
+
+def test_what_cannot_be_read_is_named_and_the_others_painted(barking, flags, tmp_path, capsys) -> None:
+    (tmp_path / "damaged.wav").write_bytes(b"RIFF, but no sound")
+    out = tmp_path / "out"
+    fast = [*flags, "--optimise", "0", "--steps", "1", "--out", str(out)]
+    assert main(["paint", str(tmp_path), *fast]) == 1
+    said = capsys.readouterr()
+    assert "damaged.wav" in said.err and "Traceback" not in said.err
+    assert sorted(p.name for p in out.iterdir()) == ["barking"]
+    assert not (out / "barking" / "0000" / "iterations.png").exists()
+    assert main(["paint", str(tmp_path / "damaged.wav"), *fast]) == 2
+    assert main(["paint", str(tmp_path / "projection"), *fast]) == 2
+    assert "no sounds in this folder" in capsys.readouterr().err
+
+
+def test_what_cannot_work_is_said_before_the_first_step(barking, flags, tmp_path, capsys) -> None:
+    def said(*more: str) -> str:
+        assert main(["paint", str(barking), *flags, "--out", str(tmp_path / "o"), *more]) == 2
+        return capsys.readouterr().err
+
+    assert "--size 60x32: the VAE works in blocks of 8 pixels; the nearest is 64x32" in said(
+        "--size", "60x32"
+    )
+    assert "has more than one {}" in said("--style", "{} {}")
+    assert "--size" in said("--size", "large")
+    assert not (tmp_path / "o").exists()
+
+
+def test_the_paper_preset_is_the_published_method() -> None:
+    paper = PaintOptions.make(preset="paper", sound="x.wav")
+    assert (paper.sampler, paper.steps, paper.image_guidance, paper.optimise) == ("plms", 40, 7.5, 10)
+    assert (paper.noun_rate, paper.other_rate, paper.condition_share) == (0.01, 0.01, 0.01)
+    assert paper.gradient_steps is None and paper.patience is None
+    assert paper.keep == "last" and not paper.checkpointing
