@@ -21,7 +21,7 @@ from eidophone.scoring.contract import Scorer
 from eidophone.scoring.judges import open_judges
 from eidophone.scoring.ranking import Candidate, ranked
 from eidophone.scoring.similarity import Similarity
-from eidophone.verbs.shared.run import use_threads
+from eidophone.verbs.shared.models import use_threads
 from eidophone.version import VERSION
 
 SUMMARY_FILE, REPORT_FILE = "summary.json", "report.html"
