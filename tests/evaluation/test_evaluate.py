@@ -45,7 +45,7 @@ def folder(make_result: Callable[..., Result], tmp_path: Path) -> Path:  # noqa:
             "image_prompt": ["castle", "dogs"][index // 6],
             "audio_prompt": ["bell", "rain"][index // 6],
         }
-        recipe = result.recipe | {"options": options | {"audio_weight": weight}}
+        recipe = result.recipe.changed(options=options | {"audio_weight": weight})
         Store(tmp_path / "runs" / str(97 * index % 13)).save(replace(result, recipe=recipe))
     return tmp_path / "runs"
 
@@ -161,8 +161,8 @@ def test_the_report_needs_nothing_else(folder: Path, tmp_path: Path) -> None:
 
 def test_prompts_are_not_markup(make_result, tmp_path: Path) -> None:  # noqa: F811
     result = make_result(0)
-    options = result.recipe["options"] | {"image_prompt": "<script>alert(1)</script>"}
-    Store(tmp_path / "run").save(replace(result, recipe=result.recipe | {"options": options}))
+    recipe = result.recipe.changed(options={"image_prompt": "<script>alert(1)</script>"})
+    Store(tmp_path / "run").save(replace(result, recipe=recipe))
     eidophone.evaluate([tmp_path / "run"], tmp_path / "out", judges="clean")
     assert "<script" not in (tmp_path / "out" / "report.html").read_text()
 

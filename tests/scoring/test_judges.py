@@ -140,7 +140,7 @@ def test_ssim_and_psnr_agree_with_scikit_image(shape: tuple[int, int]) -> None:
 
 def test_a_sound_that_is_its_picture_survives_rehearing(make_result) -> None:
     result = make_result(4)
-    spec = MelSpec.from_dict(result.recipe["mel_spec"])
+    spec = MelSpec.from_dict(result.recipe.mel_spec)
     drawn = gray_from_clip(result.clip, spec)
     said = Roundtrip()(subject_of(replace(result, spectrogram=drawn)))
     assert said["ssim"] == pytest.approx(1) and said["psnr_db"] == 100
