@@ -51,8 +51,10 @@ WITHIN = [  # inside a layer, too
     (
         "scoring",
         ["contract", "windows", "ranking"],
-        ["similarity", "roundtrip", "signal_quality", "tagging"],
+        ["scorers"],
+        ["similarity"],
         ["judges"],
+        ["judging"],
     ),
     ("results", ["recipe"], ["store"]),
     (

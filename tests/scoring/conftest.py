@@ -64,7 +64,8 @@ def make_result() -> Callable[..., Result]:
             "models": {}, "mel_spec": SPEC.to_dict(),
         })  # fmt: skip
         clip = Clip((noise - noise.mean() + np.float32(dc)).astype(np.float32), SPEC.rate_hz)
-        given = {"verb": "compose", "captions": ("castle", "dog barking"), "recipe": recipe} | more
+        given = {"captions": ("castle", "dog barking"), "recipe": Recipe.model_validate(recipe)} | more
+        given["recipe"] = given["recipe"].changed(verb=given.setdefault("verb", "compose"))
         return Result(index=index, picture=Picture.from_gray(gray), spectrogram=gray, clip=clip, **given)
 
     return make
