@@ -7,6 +7,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from eidophone._threads import let_threads_sleep
 from eidophone.version import VERSION
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from eidophone.core.values import Caption, Clip, Picture, Result, Score
     from eidophone.evaluation.evaluate import evaluate
     from eidophone.media.mel import MelSpec
+
+let_threads_sleep()
 
 __version__ = VERSION
 __all__ = [
