@@ -102,6 +102,16 @@ class Loader:
         noising = load_schedule(source, NOISING) if source.part(NOISING).is_dir() else schedule
         return UpscalerModel(source, load_unet(source, self.dtype, self.device), schedule, noising)
 
+    def vocoder(self, source: DiffusionFiles, choice: str = "auto") -> Vocoder:
+        """See `load_vocoder`."""
+        return load_vocoder(source, choice, self.device)
+
+    def captioner(self, name: str) -> Any:
+        """A captioner by its name."""
+        from eidophone.models.captioners.load import load_captioner
+
+        return load_captioner(name, self.device, offline=self.offline)
+
     def _encoded(self, source: DiffusionFiles, prompts: Mapping[str, str]) -> dict[str, Tensor]:
         text = load_text_encoder(source, self.dtype, self.device)
         return {what: text.encode(prompt, what) for what, prompt in prompts.items()}

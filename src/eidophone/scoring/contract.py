@@ -51,17 +51,16 @@ class Scorer(Protocol):
 
 
 def subject_of(result: Result) -> Subject:
-    """A result as its judges see it: imprint's picture is pressed in, so what plays is what is shown."""
-    imprinted = result.verb == "imprint"
+    """A result as its judges see it."""
     same_shape = result.picture.pixels.shape[:2] == result.spectrogram.shape
     return Subject(
-        picture=Picture.from_gray(result.spectrogram) if imprinted else result.picture,
+        picture=result.picture,
         gray=result.spectrogram if same_shape else result.picture.gray(),
         clip=result.clip,
-        image_prompt=result.recipe["options"].get("image_prompt", ""),
-        audio_prompt=result.recipe["options"].get("audio_prompt", ""),
+        image_prompt=result.recipe.options.image_prompt,
+        audio_prompt=result.recipe.options.audio_prompt,
         spectrogram=result.spectrogram,
-        mel_spec=MelSpec.from_dict(result.recipe["mel_spec"]),
+        mel_spec=MelSpec.from_dict(result.recipe.mel_spec),
     )
 
 

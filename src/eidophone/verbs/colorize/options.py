@@ -6,7 +6,8 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BeforeValidator, model_validator
 
 from eidophone.options.groups import DrawOptions
-from eidophone.options.kinds import ModelName, PixelSampler, Scale, Steps, VocoderChoice, setting, text_of
+from eidophone.options.kinds import ModelName, Scale, Steps, VocoderChoice, setting, text_of
+from eidophone.options.samplers import PixelSampler
 
 _Name = Annotated[str, BeforeValidator(text_of)]
 
@@ -14,7 +15,7 @@ _Name = Annotated[str, BeforeValidator(text_of)]
 class ColorizeOptions(DrawOptions):
     """Colours for a picture that plays, whose sound stays (Factorized Diffusion, ECCV 2024)."""
 
-    HIDDEN: ClassVar[frozenset[str]] = frozenset({"picture", "image_prompt"})
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"picture", "image_prompt", "samples"})
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {
             "sampler": "ddpm", "steps": 30, "upscale_steps": 30, "start_step": 7, "image_guidance": 10.0,

@@ -8,13 +8,14 @@ from typing import Any
 import torch
 
 from eidophone.core.errors import BadInput
-from eidophone.core.events import Progress, silent
+from eidophone.core.events import Reporter
+from eidophone.core.recipe import Recipe
 from eidophone.core.values import Clip, Floats, Picture, Result
 from eidophone.diffusion.sampler import make_scheduler
 from eidophone.media.audio import read_sound
 from eidophone.media.color import with_gray
 from eidophone.media.mel import MelSpec
-from eidophone.models.device import choose_device, choose_dtype, within_memory
+from eidophone.models.device import use_threads, within_memory
 from eidophone.models.load import Loader
 from eidophone.models.source import DiffusionFiles, find
 from eidophone.models.unet import check_condition
@@ -22,9 +23,12 @@ from eidophone.results.recipe import RECORD_FILE, recipe_in_png
 from eidophone.verbs.colorize.options import ColorizeOptions
 from eidophone.verbs.colorize.stages import BLOCK, Frame, Small, Stages
 from eidophone.verbs.hear.pipeline import mel_picture, player
-from eidophone.verbs.shared.inputs import checksums, whereabouts, with_inputs
+from eidophone.verbs.shared.canvas import clip_of, play
+from eidophone.verbs.shared.context import Context
+from eidophone.verbs.shared.inputs import checksums, with_inputs
+from eidophone.verbs.shared.models import DEFAULT_GUIDANCE, open_loader
+from eidophone.verbs.shared.recipes import single_recipe
 from eidophone.verbs.shared.results import Meter
-from eidophone.verbs.shared.run import DEFAULT_GUIDANCE, clip_of, play, single_recipe, use_threads
 
 #: Columns that are coloured at once: attention looks at all of them.
 WIDEST = 4096
@@ -61,7 +65,7 @@ class Sketch:
     cost: tuple[int, float]
 
 
-def colorize(options: ColorizeOptions, progress: Progress = silent) -> Iterator[Result]:
+def colorize(options: ColorizeOptions, context: Context) -> Iterator[Result]:
     """Makes coloured samples; all of them small first, so that one stage's network at a time is in memory.
 
     Raises:
@@ -69,10 +73,9 @@ def colorize(options: ColorizeOptions, progress: Progress = silent) -> Iterator[
     """
     options = _with_files(options)
     sums, given = checksums(options), _read(options)
-    device = choose_device(options.device)
-    loader = Loader(device, choose_dtype(options.dtype, device), options.offline)
+    loader, _ = open_loader(options, context)
     second = find(options.upscaler or options.image_model, "upscaler", offline=options.offline)
-    stages, first, sketches = _sketched(options, given, loader, progress)
+    stages, first, sketches = _sketched(options, given, loader, context.report)
     with within_memory(1):
         model = loader.upscaler(second.name)
         check_condition(model, stages.told["prompt"].shape[-1])
@@ -83,16 +86,15 @@ def colorize(options: ColorizeOptions, progress: Progress = silent) -> Iterator[
         with within_memory(1):
             colored = stages.large(model, sketch.small)
         recipe = single_recipe("colorize", options, sketch.index, sources, given.mel_spec, given.vocoder)
-        facts = _facts(sketch.cost, meter.each(1)) | {"inputs": whereabouts(options)}
+        facts = _facts(sketch.cost, meter.each(1))
         picture = with_gray(colored, given.gray)
         yield _result(picture, given, options, with_inputs(recipe, options, sums), facts)
 
 
 def _sketched(
-    options: ColorizeOptions, given: Given, loader: Loader, progress: Progress
+    options: ColorizeOptions, given: Given, loader: Loader, progress: Reporter
 ) -> tuple[Stages, DiffusionFiles, list[Sketch]]:
     """Completes the options and runs stage I, whose network is gone afterwards."""
-    progress("loading models", 0, 1)
     prompts = {"prompt": options.image_prompt, "negative prompt": options.image_negative}
     with within_memory(1):
         model, told = loader.pixel(options.image_model, prompts)
@@ -128,7 +130,7 @@ def _completed(
     return options.model_copy(update=found)
 
 
-def _counter(options: ColorizeOptions, progress: Progress) -> Callable[[], None]:
+def _counter(options: ColorizeOptions, progress: Reporter) -> Callable[[], None]:
     """Tells the steps of both stages of all samples, one after another."""
     total = options.count * (options.steps + options.upscale_steps - 2 * options.start_step)
     steps = itertools.count(1)
@@ -141,11 +143,11 @@ def _facts(*costs: tuple[int, float]) -> dict[str, Any]:
 
 
 def _result(
-    picture: Picture, given: Given, options: ColorizeOptions, recipe: dict[str, Any], facts: dict[str, Any]
+    picture: Picture, given: Given, options: ColorizeOptions, recipe: Recipe, facts: dict[str, Any]
 ) -> Result:
     return Result(
         verb="colorize",
-        index=recipe["index"],
+        index=recipe.index,
         picture=picture,
         spectrogram=given.gray,
         clip=given.clip,
@@ -197,5 +199,5 @@ def _read(options: ColorizeOptions) -> Given:
         clip = clip_of(play(torch.from_numpy(gray)[None], vocoder, spec)[0], spec)
     else:
         clip = read_sound(options.sound)
-    told = (recipe or {"options": {}})["options"].get("audio_prompt", "")
-    return Given(gray, clip, audio, spec, vocoder.name, told if isinstance(told, str) else "")
+    told = recipe.options.audio_prompt if recipe else ""
+    return Given(gray, clip, audio, spec, vocoder.name, told)

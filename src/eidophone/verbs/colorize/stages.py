@@ -14,7 +14,7 @@ from eidophone.diffusion.guidance import Denoiser
 from eidophone.diffusion.sampler import make_scheduler, sampling_steps
 from eidophone.models.pixel import OverPixels, PixelModel, UpscalerModel
 from eidophone.verbs.colorize.options import ColorizeOptions
-from eidophone.verbs.shared.run import filled
+from eidophone.verbs.shared.models import filled
 
 #: Stage II draws so many times as large.
 ENLARGED = 4

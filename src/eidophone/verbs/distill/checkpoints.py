@@ -8,11 +8,13 @@ from typing import Any
 import torch
 
 from eidophone.core.errors import BadInput, CannotWrite
+from eidophone.core.recipe import Recipe
 from eidophone.core.values import Picture
 from eidophone.media.files import write_atomically
 from eidophone.media.picture import write_png
 from eidophone.models.components import checked
-from eidophone.results.recipe import RECORD_FILE, to_text
+from eidophone.results.recipe import RECORD_FILE
+from eidophone.results.store import sample_name
 
 _FILE, _PREVIEW = "checkpoint.pt", "preview.png"
 
@@ -31,13 +33,13 @@ class Checkpoints:
 
     def folder(self, index: int) -> Path:
         """Where a sample is kept until it is finished."""
-        return self.root / f"{index:04d}-unfinished"
+        return self.root / f"{sample_name(index)}-unfinished"
 
     def finished(self, index: int) -> bool:
         """Whether a sample need not be made any more."""
-        return self.resume and (self.root / f"{index:04d}" / RECORD_FILE).is_file()
+        return self.resume and (self.root / sample_name(index) / RECORD_FILE).is_file()
 
-    def read(self, index: int, recipe: dict[str, Any]) -> dict[str, Any] | None:
+    def read(self, index: int, recipe: Recipe) -> dict[str, Any] | None:
         """What `write` wrote, if anything.
 
         Raises:
@@ -49,10 +51,10 @@ class Checkpoints:
             return None
         if not self.resume:
             raise CannotWrite(
-                f"{self.root} holds an unfinished sample {index:04d}; add --resume, or choose another --out."
+                f"{self.root} holds an unfinished sample {sample_name(index)}; add --resume, or choose another --out."
             )
         found = checked(path, lambda: torch.load(path, map_location="cpu", weights_only=True))
-        if found["recipe"] != to_text(recipe):
+        if found["recipe"] != recipe.text():
             raise BadInput(
                 f"{path}: was begun with other settings, models or versions; give the same, "
                 "or choose another --out."
@@ -60,13 +62,13 @@ class Checkpoints:
         state: dict[str, Any] = found["state"]
         return state
 
-    def write(self, index: int, recipe: dict[str, Any], state: dict[str, Any]) -> None:
+    def write(self, index: int, recipe: Recipe, state: dict[str, Any]) -> None:
         """Keeps a state: tensors, numbers and texts in dictionaries and lists.
 
         Raises:
             CannotWrite: the disk is full, or the folder may not be written.
         """
-        kept = {"recipe": to_text(recipe), "state": state}
+        kept = {"recipe": recipe.text(), "state": state}
         write_atomically(self.folder(index) / _FILE, lambda draft: torch.save(kept, draft))
 
     def preview(self, index: int, picture: Picture) -> None:

@@ -6,20 +6,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from eidophone.core.events import Progress
 from eidophone.diffusion.canvas import random_crops
 from eidophone.diffusion.distillation import DistillationConfig, LossTerm, Projection
 from eidophone.diffusion.guidance import Guided
 from eidophone.diffusion.representation import ImplicitPicture, LatentGrid, PixelGrid
-from eidophone.models.device import choose_dtype, within_memory
+from eidophone.models.device import within_memory
 from eidophone.models.latent import LatentModel
-from eidophone.models.load import Loader
 from eidophone.models.pixel import PixelModel
 from eidophone.models.source import drawing_role
 from eidophone.models.unet import NoisePredictor
 from eidophone.options.kinds import Representation
-from eidophone.verbs.distill.options import DistillOptions
-from eidophone.verbs.shared.run import CROP_PIXELS, LoadedModels, check_canvas, filled, load_models
+from eidophone.verbs.distill.options import DistillOptions, DistillSettings
+from eidophone.verbs.shared.canvas import CROP_PIXELS, check_canvas
+from eidophone.verbs.shared.context import Context
+from eidophone.verbs.shared.models import LoadedModels, filled, load_models, open_loader
 
 #: Learning rates that get far in hundreds of iterations.
 RATES: dict[Representation, float] = {"implicit": 3e-3, "pixels": 0.12, "latent": 0.12}
@@ -38,7 +38,7 @@ class DistillModels:
         rule: How a canvas follows them.
     """
 
-    options: DistillOptions
+    options: DistillSettings
     studio: LoadedModels
     painter: NoisePredictor
     size: tuple[int, int]
@@ -70,23 +70,23 @@ class DistillModels:
             return pictures.cpu(), {"latents": shown} if latent else {}
 
 
-def load_distill_models(options: DistillOptions, progress: Progress) -> DistillModels:
+def load_distill_models(given: DistillOptions, context: Context) -> DistillModels:
     """Loads the models of a run and encodes its prompts.
 
     Raises:
         EidophoneError: the settings, prompts or models cannot work.
     """
-    over_pixels = drawing_role(options.image_model) == "pixel"
+    over_pixels = drawing_role(given.image_model) == "pixel"
     roles = ("audio",) if over_pixels else ("image", "audio")
-    studio, options = load_models(options, progress, roles=roles, shared=False)
-    rate = RATES[options.representation] if options.rate is None else options.rate
-    options = options.model_copy(update={"rate": rate})
+    studio, decided = load_models(given, context, roles=roles, shared=False)
+    rate = RATES[given.representation] if given.rate is None else given.rate
+    options = given.completed(DistillSettings, **decided, rate=rate)
     size = check_canvas(options, studio, cut=CROP_PIXELS if options.crop else 0)
     audio = filled(studio.audio)
     holder = audio if options.representation == "latent" else None
     painter: NoisePredictor
     if over_pixels:
-        painter, draws = _pixel_painter(options)
+        painter, draws = _pixel_painter(options, context)
         studio = replace(studio, sources={"pixel": painter.source, **studio.sources})
         seen = _crops_for(painter, options.crops, holder)
     else:
@@ -129,10 +129,9 @@ def _bound(model: LatentModel, options: DistillOptions, side: str) -> Guided:
     )
 
 
-def _pixel_painter(options: DistillOptions) -> tuple[PixelModel, Guided]:
+def _pixel_painter(options: DistillOptions, context: Context) -> tuple[PixelModel, Guided]:
     """A model over pixels with its prompts."""
-    device = torch.device(options.device)
-    loader = Loader(device, choose_dtype(options.dtype, device), options.offline)
+    loader, _ = open_loader(options, context)
     with within_memory(1):
         model, told = loader.pixel(options.image_model, _prompts(options, "image"))
     wanted, unwanted = told.values()

@@ -12,6 +12,7 @@ class DistillOptions(SampleOptions):
     """Score distillation (Images that Sound, section 4.1): a picture is optimised, nothing is sampled."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt", "batch_size", "samples"})
+    NOT_IN_RECIPE: ClassVar[frozenset[str]] = frozenset({"offline", "resume", "checkpoint_every"})
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {
             "representation": "implicit", "iterations": 40_000, "rate": 1e-4, "weight_decay": 1e-3,
@@ -56,7 +57,6 @@ class DistillOptions(SampleOptions):
         "iterations between previews, which the strip of the course shows", default=20, ge=1
     )
     checkpoint_every: int = setting("iterations between checkpoints", default=20, ge=1)
-    resume: bool = setting("go on where a run into the same --out was stopped", default=False)
 
     @model_validator(mode="after")
     def _something_is_heard_at_the_beginning(self) -> Self:
@@ -91,3 +91,12 @@ class DistillOptions(SampleOptions):
                     f"{flag_of(name)} {start}: there are only {self.iterations} iterations; lower it."
                 )
         return self
+
+
+class DistillSettings(DistillOptions):
+    """Options of distill with everything decided."""
+
+    threads: int
+    height: int
+    width: int
+    rate: float

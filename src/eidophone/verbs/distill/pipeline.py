@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from eidophone.core.errors import EidophoneError
-from eidophone.core.events import Progress, silent
 from eidophone.core.values import Picture, Result
 from eidophone.diffusion.distillation import distil
 from eidophone.media.picture import from_bytes, strip, to_bytes
@@ -16,8 +15,10 @@ from eidophone.models.device import within_memory
 from eidophone.verbs.distill.checkpoints import Checkpoints
 from eidophone.verbs.distill.models import DistillModels, load_distill_models
 from eidophone.verbs.distill.options import DistillOptions
-from eidophone.verbs.shared.results import Meter, played
-from eidophone.verbs.shared.run import filled, read_as, sample_recipe
+from eidophone.verbs.shared.context import Context
+from eidophone.verbs.shared.models import filled, warn_of_substitutes
+from eidophone.verbs.shared.recipes import sample_recipe
+from eidophone.verbs.shared.results import Meter, make_results
 
 
 @dataclass
@@ -61,28 +62,26 @@ class Sample:
         self.evaluations, self.seconds = state["costs"]
 
 
-def distill(
-    options: DistillOptions, progress: Progress = silent, checkpoints: Checkpoints | None = None
-) -> Iterator[Result]:
+def distill(options: DistillOptions, context: Context) -> Iterator[Result]:
     """Makes samples one after another; each is a picture that plays.
 
     Args:
         options: What and how.
-        progress: Told iterations over all samples.
-        checkpoints: Where unfinished samples are kept. Samples that are finished there are left out.
+        context: Models and report. With a folder, unfinished samples are kept in it beside the finished ones.
 
     Raises:
         EidophoneError: before the first iteration, if the settings, prompts or models cannot work.
     """
-    atelier = load_distill_models(options, progress)
+    checkpoints = Checkpoints(context.folder, options.resume) if context.folder else None
+    atelier = load_distill_models(options, context)
     options = atelier.options
     for number, index in enumerate(options.numbers):
         if not (checkpoints and checkpoints.finished(index)):
 
             def _watch(done: int, base: int = number * options.iterations) -> None:
-                progress("distilling", base + done, options.count * options.iterations)
+                context.report("distilling", base + done, options.count * options.iterations)
 
-            yield _sample(atelier, index, checkpoints, _watch)
+            yield _sample(atelier, index, checkpoints, _watch, context)
         if checkpoints:
             checkpoints.drop(index)
 
@@ -97,7 +96,11 @@ def _begun(atelier: DistillModels, index: int) -> Sample:
 
 
 def _sample(
-    atelier: DistillModels, index: int, checkpoints: Checkpoints | None, watch: Callable[[int], None]
+    atelier: DistillModels,
+    index: int,
+    checkpoints: Checkpoints | None,
+    watch: Callable[[int], None],
+    context: Context,
 ) -> Result:
     options, studio = atelier.options, atelier.studio
     recipe = sample_recipe("distill", options, studio, range(index, index + 1), index)
@@ -117,12 +120,14 @@ def _sample(
         pictures, numbers = atelier.pictures(sample.canvas)
     if not torch.isfinite(pictures).all():
         raise EidophoneError("The picture came out as not-a-number; lower --rate, or use --dtype float32.")
-    (result,) = played(pictures, pictures.mean(1), options, studio, [recipe], numbers)
+    (result,) = make_results(pictures, pictures.mean(1), options, studio, [recipe], numbers)
     evaluations, seconds = meter.each(1)
     result.facts.update(
         unet_evaluations=sample.evaluations + evaluations,
         seconds=round(sample.seconds + seconds, 3),
-        **read_as((studio.image, options.image_prompt), (studio.audio, options.audio_prompt)),
+        **warn_of_substitutes(
+            context.report, (studio.image, options.image_prompt), (studio.audio, options.audio_prompt)
+        ),
     )
     labels = [f"{done} iterations" for done, _ in sample.frames]
     result.extras["course"] = strip([from_bytes(frame.numpy()) for _, frame in sample.frames], labels)

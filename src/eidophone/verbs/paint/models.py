@@ -3,21 +3,21 @@
 from dataclasses import dataclass
 
 from eidophone.core.errors import BadInput
-from eidophone.core.events import Progress, silent
 from eidophone.diffusion.sampler import make_scheduler
 from eidophone.media.mel import MelSpec
 from eidophone.models.captioners.contract import Captioner
 from eidophone.models.captioners.load import captioner_of
 from eidophone.models.checkpoint import find_network
-from eidophone.models.device import choose_device, choose_dtype, within_memory
+from eidophone.models.device import within_memory
 from eidophone.models.embedders.contract import Embedder
 from eidophone.models.embedders.load import embedder_of
 from eidophone.models.latent import LatentModel
-from eidophone.models.load import Loader, mel_spec_of
+from eidophone.models.load import mel_spec_of
 from eidophone.models.source import find
 from eidophone.models.weights import ModelFiles
 from eidophone.verbs.paint.options import PaintOptions
-from eidophone.verbs.shared.run import DEFAULT_GUIDANCE, use_threads
+from eidophone.verbs.shared.context import Context
+from eidophone.verbs.shared.models import DEFAULT_GUIDANCE, open_loader
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,16 @@ class PaintModels:
     sources: dict[str, ModelFiles]
 
 
-def load_paint_models(options: PaintOptions, progress: Progress = silent) -> PaintModels:
+def load_paint_models(options: PaintOptions, context: Context) -> PaintModels:
     """Loads a run's models and completes its options.
 
     Raises:
         EidophoneError: unknown or absent models, a device that is not there, a size that cannot be drawn.
     """
-    device = choose_device(options.device)
-    dtype = choose_dtype(options.dtype, device)
-    threads = use_threads(options.threads)
-    progress("loading models", 0, 1)
+    loader, decided = open_loader(options, context)
+    device, threads = loader.device, decided["threads"]
     with within_memory(1):
-        model = Loader(device, dtype, options.offline).model(options.image_model, "image")
+        model = loader.model(options.image_model, "image")
         sources: dict[str, ModelFiles] = {"image": model.source}
         sources["audio"] = audio = find(options.audio_model, "audio", offline=options.offline)
         sources["embedder"] = found = find_network(options.embedder, "embedder", offline=options.offline)
@@ -75,7 +73,7 @@ def load_paint_models(options: PaintOptions, progress: Progress = silent) -> Pai
                 f"The embedder {embedder.name!r} knows no {missing.pop()}; choose tiny or audioclip."
             )
     make_scheduler(options.sampler, model.schedule, options.steps)  # refuses too many steps
-    progress("loading models", 1, 1)
+    context.report("loading models", 1, 1)
     options = _completed(options, model, threads)
     return PaintModels(options, model, captioner, listener, reader, mel_spec_of(audio), sources)
 

@@ -18,7 +18,7 @@ from eidophone.diffusion.guidance import Denoiser
 from eidophone.diffusion.sampler import make_scheduler, sampling_steps
 from eidophone.models.embedders.contract import Embedder
 from eidophone.models.latent import LatentModel
-from eidophone.options.kinds import Sampler
+from eidophone.options.samplers import Sampler
 
 _SOUND_SHARE = 0.9
 _PERCENT = 0.01

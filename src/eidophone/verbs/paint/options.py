@@ -6,13 +6,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from eidophone.options.groups import DrawOptions
-from eidophone.options.kinds import ModelName, Rate, Sampler, Scale, Steps, setting
+from eidophone.options.kinds import ModelName, Rate, Scale, Steps, setting
+from eidophone.options.samplers import Sampler
 
 
 class PaintOptions(DrawOptions):
     """A picture of a recorded sound (Images from In-the-wild Sounds, ICCV 2023)."""
 
-    HIDDEN: ClassVar[frozenset[str]] = frozenset({"sound"})
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"sound", "samples"})
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {
             "sampler": "plms", "steps": 40, "image_guidance": 7.5, "optimise": 10, "keep": "last",

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from eidophone.core.events import Progress, silent
 from eidophone.core.values import Caption, Clip, Floats, Picture, Result
 from eidophone.diffusion.canvas import batch_noise
 from eidophone.media.audio import peak_normalize, resample
@@ -21,9 +20,11 @@ from eidophone.verbs.paint.optimise import Aim, Plan, Scene, Trial, best_of, opt
 from eidophone.verbs.paint.options import PaintOptions
 from eidophone.verbs.paint.prompts import Prompt, make_prompt
 from eidophone.verbs.see.pipeline import read_for_one_picture
-from eidophone.verbs.shared.inputs import checksums, whereabouts, with_inputs
+from eidophone.verbs.shared.context import Context
+from eidophone.verbs.shared.inputs import checksums, with_inputs
+from eidophone.verbs.shared.models import filled, warn_of_substitutes
+from eidophone.verbs.shared.recipes import single_recipe
 from eidophone.verbs.shared.results import Meter
-from eidophone.verbs.shared.run import filled, read_as, single_recipe
 
 
 @dataclass(frozen=True)
@@ -44,36 +45,32 @@ class Heard:
     words: WordWeights
 
 
-def paint(
-    options: PaintOptions, progress: Progress = silent, easel: PaintModels | None = None
-) -> Iterator[Result]:
+def paint(options: PaintOptions, context: Context) -> Iterator[Result]:
     """Paints a sound; one picture after another.
 
     Args:
         options: Of this sound.
-        progress: Told steps of the sampler over all tries of all pictures.
-        easel: Loaded before, for options that differ in the sound only.
+        context: Models and report; steps are counted over all trials of all pictures.
 
     Raises:
         EidophoneError: before the first step, if the sound, the words or the models cannot work.
     """
     check_readable(options.sound, "a sound")
-    easel = easel or load_paint_models(options, progress)
+    easel = load_paint_models(options, context)
     options = easel.options.model_copy(update={"sound": options.sound})
     sums = checksums(options)
     heard = hear_out(options, easel)
     total = options.count * _plan(options).trials * options.steps
-    for number in range(options.count):
+    for number, index in enumerate(options.numbers):
 
         def _watch(done: int, base: int = total // options.count * number) -> None:
-            progress("painting", base + done, total)
+            context.report("painting", base + done, total)
 
-        index = options.index + number
         meter = Meter(lambda: easel.model.evaluations)
         with within_memory(1):
             trials = _painted(options, easel, heard, index, _watch)
         facts = _facts(options, heard, trials)
-        facts |= meter.facts(1) | read_as((easel.model, heard.prompt.text))
+        facts |= meter.facts(1) | warn_of_substitutes(context.report, (easel.model, heard.prompt.text))
         yield _result(options, easel, heard, trials, index, facts, sums)
 
 
@@ -155,7 +152,6 @@ def _facts(options: PaintOptions, heard: Heard, trials: list[Trial]) -> dict[str
         "similarity_to_caption": [before.to_text, after.to_text],
         "losses": [trial.loss for trial in trials],
         "kept": kept,
-        "inputs": whereabouts(options),
     }
 
 
