@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1] / "src" / "eidophone"
 LAYERS = [
-    {"version"},
+    {"version", "_threads"},
     {"core"},
     {"options"},
     {"media", "diffusion"},

@@ -10,7 +10,10 @@ costs nothing.
 
 import lazy_loader
 
+from eidophone._threads import let_threads_sleep
 from eidophone.version import VERSION
+
+let_threads_sleep()
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __version__ = VERSION

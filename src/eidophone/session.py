@@ -327,8 +327,7 @@ class Session:
     def captioner(self, options: "CaptionOptions") -> Callable[[Path], Caption]:
         """Loads the captioner once and returns a function that captions a file."""
         from eidophone.media.stream import mono_blocks
-        from eidophone.models.device import choose_device, choose_dtype
-        from eidophone.verbs.shared.models import use_threads
+        from eidophone.models.device import choose_device, choose_dtype, use_threads
 
         use_threads(options.threads)
         device = choose_device(options.device)

@@ -15,7 +15,6 @@ from eidophone.diffusion.sampler import (
     sampling_steps,
     window_from_steps,
 )
-from eidophone.options.samplers import SAMPLERS
 
 CONFIG = {
     "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000,

@@ -15,7 +15,7 @@ from eidophone.diffusion.sampler import make_scheduler
 from eidophone.media.audio import read_sound
 from eidophone.media.color import with_gray
 from eidophone.media.mel import MelSpec
-from eidophone.models.device import within_memory
+from eidophone.models.device import use_threads, within_memory
 from eidophone.models.load import Loader
 from eidophone.models.source import DiffusionFiles, find
 from eidophone.models.unet import check_condition
@@ -26,7 +26,7 @@ from eidophone.verbs.hear.pipeline import mel_picture, player
 from eidophone.verbs.shared.canvas import clip_of, play
 from eidophone.verbs.shared.context import Context
 from eidophone.verbs.shared.inputs import checksums, with_inputs
-from eidophone.verbs.shared.models import DEFAULT_GUIDANCE, open_loader, use_threads
+from eidophone.verbs.shared.models import DEFAULT_GUIDANCE, open_loader
 from eidophone.verbs.shared.recipes import single_recipe
 from eidophone.verbs.shared.results import Meter
 

@@ -12,6 +12,7 @@ from eidophone.core.values import Picture, Result
 from eidophone.media.mel import MelSpec
 from eidophone.media.picture import fit_height, read_picture
 from eidophone.media.vocoder import GriffinLim, Vocoder
+from eidophone.models.device import use_threads
 from eidophone.models.load import load_vocoder, mel_spec_of
 from eidophone.models.source import DiffusionFiles, find
 from eidophone.results.recipe import recipe_in_png
@@ -20,7 +21,6 @@ from eidophone.verbs.hear.options import HearOptions
 from eidophone.verbs.shared.canvas import clip_of, play
 from eidophone.verbs.shared.context import Context
 from eidophone.verbs.shared.inputs import checksums, with_inputs
-from eidophone.verbs.shared.models import use_threads
 from eidophone.verbs.shared.recipes import recipe_of
 
 DEFAULT_MODEL = "tiny"
@@ -35,7 +35,7 @@ def hear(options: HearOptions, context: Context) -> Iterator[Result]:
         EidophoneError: the picture or the model cannot be used.
     """
     source, spec, vocoder = player(options, recipe_in_png(options.picture))
-    options = options.model_copy(update={"threads": use_threads(options.threads)})
+    options = options.model_copy(update={"threads": use_threads(options.threads, context.report.warn)})
     scaled = mel_picture(options.picture, spec)
     gray = 1 - scaled.gray() if options.invert else scaled.gray()
     context.report("playing", 0, 1)

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import torch
-
 from eidophone.core.events import Reporter
 from eidophone.media.mel import MelSpec
 from eidophone.media.vocoder import Vocoder
-from eidophone.models.device import choose_device, choose_dtype, within_memory
+from eidophone.models.device import choose_device, choose_dtype, use_threads, within_memory
 from eidophone.models.latent import LatentModel
 from eidophone.models.load import Loader, mel_spec_of
 from eidophone.models.source import DiffusionFiles, find
@@ -102,17 +100,10 @@ def open_loader(options: Any, context: Context) -> tuple[Loader, dict[str, Any]]
     """
     device = choose_device(options.device)
     dtype = choose_dtype(options.dtype, device)
-    threads = use_threads(options.threads)
+    threads = use_threads(options.threads, context.report.warn)
     context.report("loading models", 0, 1)
     decided = {"device": str(device), "dtype": str(dtype).removeprefix("torch."), "threads": threads}
     return context.registry.loader(device, dtype, options.offline), decided
-
-
-def use_threads(wanted: int | None) -> int:
-    """Sets torch's thread count, because sums round by how they are split; returns the count in use."""
-    if wanted is not None and wanted != torch.get_num_threads():
-        torch.set_num_threads(wanted)
-    return torch.get_num_threads()
 
 
 def _advised(options: SampleOptions, loaded: LoadedModels, rows: int) -> dict[str, Any]:
