@@ -12,7 +12,7 @@ from eidophone.core.errors import BadInput, WeightsAbsent
 from eidophone.media.picture import read_picture, write_png
 from eidophone.models.load import Loader
 from eidophone.verbs.colorize.options import ColorizeOptions
-from eidophone.verbs.colorize.stages import Frame, Stages
+from eidophone.verbs.colorize.stages import ColorizeStages, Frame
 from tests.cascade import SCHEDULE
 
 
@@ -46,8 +46,8 @@ def test_the_sound_and_the_gray_part_stay(composed: Path, stages: dict, tmp_path
         assert np.abs(heard - heard_before).max() < 1e-4
         sounds = [eidophone.load(folder).clip.samples for folder in (composed, result.folder)]
         np.testing.assert_array_equal(*sounds)
-        # both stages, guided, from the first step on
-        assert result.facts["unet_evaluations"] == 2 * (2 + 1) and (result.folder / "video.mp4").is_file()
+        # guided: two steps of stage I, which starts at its second step, and both steps of stage II
+        assert result.facts["unet_evaluations"] == 2 * (2 + 2) and (result.folder / "video.mp4").is_file()
     assert (tmp_path / "contact-sheet.png").is_file()
     assert not np.array_equal(made[0].picture.pixels, made[1].picture.pixels)
     again = eidophone.remake(made[1].folder, out=tmp_path / "again")
@@ -107,7 +107,7 @@ def test_it_is_refused_in_one_sentence(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     with pytest.raises(BadInput, match=r"no finished sample.*record\.json"):
         eidophone.colorize(tmp_path, "a dog")
-    with pytest.raises(BadInput, match="--start-step 7: there are only 2 steps"):
+    with pytest.raises(BadInput, match="--start-step 7: the first stage has only 3 steps"):
         eidophone.colorize(composed, "a dog", **(stages | {"start_step": 7}))
     with pytest.raises(WeightsAbsent, match="accept its licence there"):
         eidophone.colorize(composed, "a dog", image_model="if-m", offline=True)

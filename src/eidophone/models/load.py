@@ -71,7 +71,9 @@ class Loader:
         check_condition(model, text.width)
         return model
 
-    def pixel(self, name: str, prompts: Mapping[str, str]) -> tuple[PixelModel, dict[str, Tensor]]:
+    def pixel(
+        self, name: str, prompts: Mapping[str, str], *, mask_padding: bool = True
+    ) -> tuple[PixelModel, dict[str, Tensor]]:
         """Stage I of a cascade over pixels, and the conditions of all prompts that it and stage II will need.
 
         The text encoder has left memory before the U-Net is loaded.
@@ -79,13 +81,14 @@ class Loader:
         Args:
             name: Card, folder, file or hub id.
             prompts: By what they are called in a message, such as "negative prompt".
+            mask_padding: T5 does not attend to the padding.
 
         Raises:
             UnknownModel, WeightsAbsent, BadInput: as `model`; a prompt that is too long.
         """
         source = find(name, "pixel", offline=self.offline)
         schedule = load_schedule(source)
-        conditions = self._encoded(source, prompts)
+        conditions = self._encoded(source, prompts, mask_padding)
         model = PixelModel(source, load_unet(source, self.dtype, self.device), schedule)
         for condition in conditions.values():
             check_condition(model, condition.shape[-1])
@@ -102,8 +105,11 @@ class Loader:
         noising = load_schedule(source, NOISING) if source.part(NOISING).is_dir() else schedule
         return UpscalerModel(source, load_unet(source, self.dtype, self.device), schedule, noising)
 
-    def _encoded(self, source: DiffusionFiles, prompts: Mapping[str, str]) -> dict[str, Tensor]:
+    def _encoded(
+        self, source: DiffusionFiles, prompts: Mapping[str, str], mask_padding: bool
+    ) -> dict[str, Tensor]:
         text = load_text_encoder(source, self.dtype, self.device)
+        text = text if mask_padding else text.without_mask()
         return {what: text.encode(prompt, what) for what, prompt in prompts.items()}
 
     def pair(self, image: str, audio: str) -> tuple[LatentModel, LatentModel]:

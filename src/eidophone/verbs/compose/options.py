@@ -69,6 +69,11 @@ class ComposeOptions(ChoiceOptions):
         default="identity",
     )
 
+    @classmethod
+    def make(cls, **given: Any) -> Self:
+        """See `Options`; the view "rows" turns off the preset's crop, unless the user asked for it."""
+        return super().make(**({"crop": False} if given.get("view") == "rows" else {}) | given)
+
     @model_validator(mode="after")
     def _some_model_is_on(self) -> Self:
         first = min(self.image_start_step, self.audio_start_step)

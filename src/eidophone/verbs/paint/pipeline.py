@@ -9,7 +9,8 @@ import torch
 
 from eidophone.core.events import Progress, silent
 from eidophone.core.values import Caption, Clip, Floats, Picture, Result
-from eidophone.diffusion.canvas import batch_noise
+from eidophone.diffusion.draws import Draws
+from eidophone.diffusion.sampler import make_scheduler, step_count
 from eidophone.media.audio import peak_normalize, resample
 from eidophone.media.files import check_readable
 from eidophone.media.picture import resize, strip, word_bars
@@ -28,12 +29,12 @@ from eidophone.verbs.shared.run import filled, read_as, single_recipe
 
 @dataclass(frozen=True)
 class Heard:
-    """A sound and all that is known of it before the first picture.
+    """A sound with its caption.
 
     Attributes:
         clip: As it was read.
-        spectrogram: Its mel picture, (bands, columns) in [0, 1].
-        caption, prompt: What is heard; the sentence that the picture model reads.
+        spectrogram: Its mel picture, (n_mels, columns) in [0, 1].
+        caption, prompt: The caption, and the prompt of the image model.
         words: Weights of the caption's words.
     """
 
@@ -47,22 +48,23 @@ class Heard:
 def paint(
     options: PaintOptions, progress: Progress = silent, easel: PaintModels | None = None
 ) -> Iterator[Result]:
-    """Paints a sound; one picture after another.
+    """Paints a sound; yields one picture after another.
 
     Args:
         options: Of this sound.
-        progress: Told steps of the sampler over all tries of all pictures.
-        easel: Loaded before, for options that differ in the sound only.
+        progress: Called with the number of sampling steps over all pictures.
+        easel: Models that are already loaded, for options that differ in the sound only.
 
     Raises:
-        EidophoneError: before the first step, if the sound, the words or the models cannot work.
+        EidophoneError: before the first step, if sound, caption or models cannot be used.
     """
     check_readable(options.sound, "a sound")
     easel = easel or load_paint_models(options, progress)
     options = easel.options.model_copy(update={"sound": options.sound})
     sums = checksums(options)
     heard = hear_out(options, easel)
-    total = options.count * _plan(options).trials * options.steps
+    steps = step_count(make_scheduler(options.sampler, easel.model.schedule, options.steps))
+    total = options.count * _plan(options).trials * steps
     for number in range(options.count):
 
         def _watch(done: int, base: int = total // options.count * number) -> None:
@@ -78,10 +80,10 @@ def paint(
 
 
 def hear_out(options: PaintOptions, easel: PaintModels) -> Heard:
-    """Reads a sound and finds its words.
+    """Reads a sound and captions it.
 
     Raises:
-        BadInput: it cannot be read, or is too long for one mel picture or the text encoder.
+        BadInput: it cannot be read, or sound or caption are too long.
     """
     clip = read_for_one_picture(options.sound, easel.spec, options.start_s, options.duration_s)
     if easel.captioner is None:
@@ -90,7 +92,7 @@ def hear_out(options: PaintOptions, easel: PaintModels) -> Heard:
         caption = easel.captioner.caption([resample(clip, easel.captioner.rate_hz).mono()])
     prompt = make_prompt(caption, filled(options.style), easel.model.text)
     drawn = gray_from_clip(peak_normalize(resample(clip, easel.spec.rate_hz)), easel.spec)
-    return Heard(clip, drawn, caption, prompt, weigh(caption))
+    return Heard(clip, drawn, caption, prompt, weigh(caption, easel.nouns))
 
 
 def _plan(options: PaintOptions) -> Plan:
@@ -108,10 +110,11 @@ def _plan(options: PaintOptions) -> Plan:
 def _painted(
     options: PaintOptions, easel: PaintModels, heard: Heard, index: int, watch: Callable[[int], None]
 ) -> list[Trial]:
-    """All tries of one picture."""
+    """All trials of one picture."""
     model = easel.model
     width, height = map(int, filled(options.size).split("x"))
-    noise = batch_noise(model.latent_shape(height, width), [options.seed + index]).to(model.device)
+    draws = Draws.seeded(options.seed + index)
+    noise = draws.normal("start noise", (1, *model.latent_shape(height, width))).to(model.device)
     scene = Scene(
         model,
         model.text.encode(heard.prompt.text, "caption"),
@@ -120,6 +123,8 @@ def _painted(
         noise,
         options.sampler,
         options.steps,
+        options.eta,
+        draws,
     )
     with torch.no_grad():
         samples = torch.from_numpy(heard.clip.mono())[None]
@@ -127,6 +132,8 @@ def _painted(
         text = easel.reader.text([heard.caption.text])
     aim = Aim(easel.listener, sound, easel.reader, text)
     weights = heard.prompt.spread(heard.words.weights)
+    if options.weights_per == "channel":
+        weights = weights[:, None].repeat(1, scene.condition.shape[-1])
     nouns = heard.prompt.spread(heard.words.nouns, rest=False) > 0
     return list(optimise(scene, aim, _plan(options), weights, nouns, watch))
 
@@ -136,7 +143,7 @@ def _kept(options: PaintOptions, trials: list[Trial]) -> int:
 
 
 def _facts(options: PaintOptions, heard: Heard, trials: list[Trial]) -> dict[str, Any]:
-    """What came out, for the record."""
+    """The facts of the record."""
     kept = _kept(options, trials)
     before, after = trials[0], trials[kept]
     words = []
@@ -200,7 +207,7 @@ def _picture(trial: Trial) -> Picture:
 
 
 def _film(picture: Picture, spectrogram: Picture) -> Picture:
-    """The picture above the sound's mel picture, equally wide."""
+    """The picture above the sound's spectrogram, equally wide."""
     height, width = picture.pixels.shape[:2]
     below = resize(spectrogram, max(1, height // 3), width)
     return Picture(np.concatenate([picture.pixels, below.pixels]))
