@@ -100,7 +100,9 @@ class Loader:
         self.parts.lend(pair[1], pair[0].vae)
         return pair
 
-    def pixel(self, name: str, prompts: Mapping[str, str]) -> tuple[PixelModel, dict[str, Tensor]]:
+    def pixel(
+        self, name: str, prompts: Mapping[str, str], *, mask_padding: bool = True
+    ) -> tuple[PixelModel, dict[str, Tensor]]:
         """Stage I of a cascade over pixels, and the conditions that it and stage II need.
 
         The text encoder may be given back before the U-Net is loaded, because T5 is larger than it.
@@ -108,13 +110,14 @@ class Loader:
         Args:
             name: Card, folder, file or hub id.
             prompts: By what a message calls them, such as "negative prompt".
+            mask_padding: T5 does not attend to the padding.
 
         Raises:
             UnknownModel, WeightsAbsent, BadInput: as `model`; a prompt that is too long.
         """
         source = self.source(name, "pixel")
         schedule = load_schedule(source)
-        conditions = self._encoded(source, prompts)
+        conditions = self._encoded(source, prompts, mask_padding)
         unet = self._part(source, ("unet",), lambda: load_unet(source, self.dtype, self.device))
         model = PixelModel(source, unet, schedule)
         for condition in conditions.values():
@@ -191,8 +194,11 @@ class Loader:
             source, parts, lambda: load_text_encoder(source, *where), same_text_encoder, kept=kept
         )
 
-    def _encoded(self, source: DiffusionFiles, prompts: Mapping[str, str]) -> dict[str, Tensor]:
+    def _encoded(
+        self, source: DiffusionFiles, prompts: Mapping[str, str], mask_padding: bool
+    ) -> dict[str, Tensor]:
         text = self._text(source, kept=False)
+        text = text if mask_padding else text.without_mask()
         return {what: text.encode(prompt, what) for what, prompt in prompts.items()}
 
     def _part(
