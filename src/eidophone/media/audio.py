@@ -1,9 +1,7 @@
-"""Sound files to `Clip` and back.
+"""Sound files and other values to `Clip`, and `Clip` to 16-bit WAV with its recipe.
 
-Reads what libsndfile or FFmpeg can decode, and only the part that is asked for. Writes one thing: 16-bit
-WAV, with the recipe of the sound inside. A broken file is refused, never repaired silently; what cannot
-be found out about a cut file is listed in `truncation`. Sounds are neither mixed down nor made louder here
-unless asked.
+A broken file is refused, never repaired silently; `truncation` lists what cannot be detected in a cut file.
+Nothing here mixes channels or changes the loudness unless asked. `export` writes other formats.
 """
 
 import struct
@@ -15,24 +13,27 @@ from typing import BinaryIO
 import numpy as np
 import soxr
 
-from eidophone.core.errors import BadInput, CannotWrite
+from eidophone.core.errors import BadInput, CannotWrite, EidophoneError
 from eidophone.core.values import Clip, Floats
-from eidophone.media.files import check_readable, write_atomically
-from eidophone.media.stream import BLOCK_FRAMES, read_blocks
+from eidophone.media.decode_sndfile import BLOCK_FRAMES
+from eidophone.media.files import cannot_read, check_readable, write_atomically
+from eidophone.media.stream import read_blocks
 
 WAV_HEADER_BYTES = 44
 RIFF_LIMIT_BYTES = 2**32 - 1
 MOST_CHANNELS = 2**15 - 1
+CANCELLED = 0.01  # 40 dB below the louder channel: what is left of the sound is nearly inaudible
+MOST_RECIPE_BYTES = 1 << 26  # a recipe has some kilobytes; a stranger's file may claim gigabytes
 
 
 def read_sound(path: Path, *, start_s: float = 0.0, duration_s: float | None = None) -> Clip:
-    """Reads a sound file, or a part of it, with its own rate and all its channels in the file's order.
+    """Reads a sound file, or a part of it, at its own rate, with all channels in the file's order.
 
-    WAV, FLAC, Ogg, Opus, AIFF and their kin are read by libsndfile; MP3, M4A, AAC, WebM and the rest by
-    FFmpeg. Only the asked part is decoded (and, with FFmpeg, what is a second before it). If the sound ends
+    libsndfile reads WAV, FLAC, Ogg, Opus, AIFF and related formats; FFmpeg reads MP3, M4A, AAC, WebM and the
+    rest. Only the requested part is decoded (with FFmpeg, also the second before it). If the sound ends
     before `start_s + duration_s`, the clip is shorter. Integer samples are scaled so that full scale is 1;
-    floating-point samples stay as they are, so they may lie beyond -1 to 1. Raw AAC (.aac) begins with the
-    encoder's delay, about 20 ms of silence, because the format does not say how much to leave out.
+    floating-point samples stay as they are, so they may exceed -1 to 1. Raw AAC (.aac) begins with the
+    encoder's delay, about 20 ms of silence, because the format does not say how much to skip.
 
     Args:
         path: The file.
@@ -41,10 +42,34 @@ def read_sound(path: Path, *, start_s: float = 0.0, duration_s: float | None = N
 
     Raises:
         BadInput: Missing, a folder, empty, not a sound, cut short, damaged, without a single sample, holding
-            NaN or infinity, or over before `start_s`. Damage behind the asked part may pass unseen.
+            NaN or infinity, or over before `start_s`. Damage behind the requested part may go unnoticed.
+        EidophoneError: Too long for the memory.
     """
     blocks = list(read_blocks(path, start_s=start_s, duration_s=duration_s))
-    return Clip(np.concatenate([block.samples for block in blocks], axis=1), blocks[0].rate_hz)
+    try:
+        return Clip(np.concatenate([block.samples for block in blocks], axis=1), blocks[0].rate_hz)
+    except MemoryError as error:
+        raise EidophoneError(f"Out of memory while reading {path}; read a shorter part of it.") from error
+
+
+def cancelled_channels(clip: Clip, name: str) -> str | None:
+    """A warning if the channels cancel each other when they are mixed to one; None if they do not.
+
+    That happens when one channel of a stereo recording has reversed polarity. The mel picture of such a
+    sound is black.
+
+    Args:
+        clip: The sound, before it is mixed.
+        name: What the message calls it.
+
+    >>> cancelled_channels(Clip(np.array([[0.5, 0.1], [-0.5, -0.1]], np.float32), 8000), "a.wav")
+    'The channels of a.wav have opposite phase and cancel out; invert or remove one of them.'
+    """
+    loudest = np.sqrt(np.square(clip.samples, dtype=np.float64).mean(1)).max()
+    mixed = np.sqrt(np.square(clip.mono(), dtype=np.float64).mean())
+    if len(clip.samples) < 2 or mixed > CANCELLED * loudest or loudest == 0:
+        return None
+    return f"The channels of {name} have opposite phase and cancel out; invert or remove one of them."
 
 
 def resample(clip: Clip, rate_hz: int) -> Clip:
@@ -76,17 +101,17 @@ def peak_normalize(clip: Clip, peak: float = 0.95) -> Clip:
 def write_wav(path: Path, clip: Clip, *, recipe: str | None = None) -> None:
     """Writes 16-bit PCM WAV; samples beyond full scale are clipped. The same clip makes the same bytes.
 
-    A sample is stored as the nearest multiple of 1 / 32768, so what was read from a 16-bit file is written
-    back unchanged. The recipe goes, in UTF-8, into the comment field of an INFO list behind the sound: other
-    programs show or ignore it. (libsndfile could write that too, but cannot read it beyond some 2000 bytes.)
+    A sample is stored as the nearest multiple of 1 / 32768, so samples from a 16-bit file are written back
+    unchanged. The recipe goes, in UTF-8, into the comment field of an INFO list behind the sound; other
+    programs show or ignore it. (libsndfile can write that field, but reads back only some 2000 bytes of it.)
 
     Args:
-        path: Where to; its folder is made.
-        clip: What to write.
-        recipe: Text of any length that fits, without NUL characters.
+        path: The file; missing folders are made.
+        clip: The sound.
+        recipe: Text without NUL characters.
 
     Raises:
-        CannotWrite: No place, no permission, or too long for a WAV file (4 GB).
+        CannotWrite: No space, no permission, or too long for a WAV file (4 GB).
     """
     notes = b"" if recipe is None else _comment_chunk(recipe)
     header = _wav_header(path, clip, len(notes))
@@ -104,15 +129,24 @@ def read_recipe_from_wav(path: Path) -> str | None:
     """The recipe that `write_wav` stored, or None if the file carries none.
 
     Raises:
-        BadInput: Not there, or not a WAV file.
+        BadInput: The file is missing, unreadable or not a WAV file.
     """
     check_readable(path, "a sound")
-    with path.open("rb") as file:
-        head = file.read(12)
-        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-            raise BadInput(f"{path} is not a WAV file; name a WAV or PNG file that was made here.")
-        for kind, length in _chunks(file):
-            if kind == b"LIST" and (comment := _comment(file.read(length))) is not None:
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+            if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+                raise BadInput(f"{path} is not a WAV file; name a WAV or PNG file that Eidophone made.")
+            return _recipe(file)
+    except OSError as error:
+        raise cannot_read(path, error) from error
+
+
+def _recipe(file: BinaryIO) -> str | None:
+    for kind, length in _chunks(file):
+        if kind == b"LIST" and length <= MOST_RECIPE_BYTES:
+            comment = _comment(file.read(length))
+            if comment is not None:
                 return comment
     return None
 
@@ -123,8 +157,8 @@ def _wav_header(path: Path, clip: Clip, notes_bytes: int) -> bytes:
     riff_bytes = WAV_HEADER_BYTES - 8 + data_bytes + notes_bytes
     if riff_bytes + 8 > RIFF_LIMIT_BYTES or channels > MOST_CHANNELS:
         raise CannotWrite(
-            f"Cannot write {path}: {channels} channels of {clip.duration_s:.0f} s do not fit into a WAV file "
-            "(4 GB at most); write a shorter part."
+            f"Cannot write {path}: {channels} channels of {clip.duration_s:.0f} s exceed the 4 GB of a WAV file; "
+            "write a shorter part."
         )
     format_ = struct.pack(
         "<4sIHHIIHH", b"fmt ", 16, 1, channels, clip.rate_hz, 2 * channels * clip.rate_hz, 2 * channels, 16
@@ -152,7 +186,7 @@ def _comment_chunk(text: str) -> bytes:
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Kind and length of each RIFF chunk from here on; the file stands at the chunk's content."""
+    """Yields kind and length of each RIFF chunk from here on, with the file at the chunk's content."""
     while len(head := file.read(8)) == 8:
         kind, length = struct.unpack("<4sI", head)
         content = file.tell()
