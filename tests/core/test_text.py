@@ -17,7 +17,8 @@ def test_no_control_character_is_left(text: str) -> None:
     # R8, R10
     shown = printable(text)
     assert not {unicodedata.category(c) for c in shown} & {"Cc", "Cs", "Zl", "Zp"}
-    assert not {unicodedata.bidirectional(c) for c in shown} & {"LRO", "RLO", "LRE", "RLE", "PDF", "LRI", "RLI"}
+    overrides = {"LRO", "RLO", "LRE", "RLE", "PDF", "LRI", "RLI", "FSI", "PDI"}
+    assert not {unicodedata.bidirectional(c) for c in shown} & overrides
     shown.encode("utf-8")
     assert printable(shown) == shown
     assert len(shown.splitlines()) <= 1

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from eidophone.core.errors import CannotWrite
 from eidophone.core.values import Clip, Floats, Picture
-from eidophone.media.picture import from_bytes, ground
+from eidophone.media.lettering import ground
+from eidophone.media.picture import from_bytes
 from eidophone.media.video import Stage, make_stage, write_video
 
 Limit = Callable[[int], AbstractContextManager[None]]

@@ -157,8 +157,8 @@ def _wav_header(path: Path, clip: Clip, notes_bytes: int) -> bytes:
     riff_bytes = WAV_HEADER_BYTES - 8 + data_bytes + notes_bytes
     if riff_bytes + 8 > RIFF_LIMIT_BYTES or channels > MOST_CHANNELS:
         raise CannotWrite(
-            f"Cannot write {path}: {channels} channels of {clip.duration_s:.0f} s exceed the 4 GB of a WAV file; "
-            "write a shorter part."
+            f"Cannot write {path}: {channels} channels of {clip.duration_s:.0f} s exceed the 4 GB of a "
+            "WAV file; write a shorter part."
         )
     format_ = struct.pack(
         "<4sIHHIIHH", b"fmt ", 16, 1, channels, clip.rate_hz, 2 * channels * clip.rate_hz, 2 * channels, 16

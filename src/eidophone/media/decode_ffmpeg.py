@@ -60,8 +60,8 @@ def decode_file(
             if not container.streams.audio or container.streams.audio[0].codec_context is None:
                 raise BadInput(f"{name} holds no sound that can be decoded; {KNOWN_FORMATS}.")
             yield from _decode_stream(name, container, start_s, duration_s)
-    except MemoryError:
-        raise
+    except av.error.MemoryError as error:  # most often a damaged header that asks for gigabytes
+        raise BadInput(f"{name} is damaged, or needs more memory than there is; {GET_IT_AGAIN}.") from error
     except (av.FFmpegError, EOFError, UnicodeError) as error:
         raise BadInput(f"{name} is not a sound, or is damaged; {KNOWN_FORMATS}.") from error
 

@@ -11,11 +11,14 @@ import soundfile
 from eidophone.core.errors import BadInput
 from eidophone.core.values import Floats
 from eidophone.media.ogg import Span, links
-from eidophone.media.truncation import SPLICED, CUT_SHORT
+from eidophone.media.truncation import CUT_SHORT, SPLICED
 
 BLOCK_FRAMES = 1 << 18
 OGG_PREROLL_S = 10.0  # libsndfile seeks wrongly within the last Ogg page; no page is longer than this
 _COUNT_UNKNOWN = 1 << 60  # libsndfile's count for a stream whose header does not state its length
+
+#: Where a stream starts in its file and where it ends (None: with the file), in bytes.
+_Part = tuple[int, int | None]
 
 
 class NotForLibsndfile(Exception):
@@ -29,7 +32,7 @@ def decode(path: Path, start_s: float, duration_s: float | None) -> Iterator[tup
         NotForLibsndfile: Before anything was yielded: another format, or one that FFmpeg reads better.
         BadInput: Cut short or damaged.
     """
-    parts = links(path) or [(0, None)]
+    parts: list[_Part] = [*links(path)] or [(0, None)]
     kinds = [_measured(path, part) for part in parts]
     rate_hz = kinds[0][1]
     if any(kind[1:] != kinds[0][1:] for kind in kinds):
@@ -50,7 +53,7 @@ def frames_of(duration_s: float | None, rate_hz: int) -> int:
 
 
 @contextmanager
-def _opened(path: Path, part: tuple[int, int | None]) -> Iterator[soundfile.SoundFile]:
+def _opened(path: Path, part: _Part) -> Iterator[soundfile.SoundFile]:
     with path.open("rb") as file:
         try:
             sound = soundfile.SoundFile(Span(file, *part))
@@ -60,7 +63,7 @@ def _opened(path: Path, part: tuple[int, int | None]) -> Iterator[soundfile.Soun
             yield sound
 
 
-def _measured(path: Path, part: tuple[int, int | None]) -> tuple[int, int, int]:
+def _measured(path: Path, part: _Part) -> tuple[int, int, int]:
     """Frames, rate and channels."""
     with _opened(path, part) as file:
         # libsndfile counts the frames of MP3 inside WAV wrongly.
@@ -69,7 +72,7 @@ def _measured(path: Path, part: tuple[int, int | None]) -> tuple[int, int, int]:
         return file.frames, file.samplerate, file.channels
 
 
-def _read(path: Path, part: tuple[int, int | None], first: int, count: int) -> Iterator[Floats]:
+def _read(path: Path, part: _Part, first: int, count: int) -> Iterator[Floats]:
     with _opened(path, part) as file:
         ahead = first  # some codecs (GSM, G.72x) cannot seek: what comes before is decoded and dropped
         if file.seekable():

@@ -21,7 +21,10 @@ FREE_SPACE = "free some space or choose another disk"
 REASONS = {
     errno.ENOSPC: ("the disk is full", FREE_SPACE),
     errno.EDQUOT: ("your disk quota is used up", FREE_SPACE),
-    errno.EFBIG: ("the file would be larger than this system allows", "make it shorter or choose another disk"),
+    errno.EFBIG: (
+        "the file would be larger than this system allows",
+        "make it shorter or choose another disk",
+    ),
     errno.EACCES: ("you have no permission to write there", CHOOSE_ANOTHER_PLACE),
     errno.EPERM: ("you have no permission to write there", CHOOSE_ANOTHER_PLACE),
     errno.EROFS: ("the disk is read-only", CHOOSE_ANOTHER_PLACE),
@@ -91,7 +94,7 @@ def write_text(path: Path, text: str) -> None:
 def slug(text: str) -> str:
     """A short folder name made of a to z, 0 to 9 and dashes; never empty, the same for the same text.
 
-    Accents are dropped. A text without a Latin letter or digit becomes the first eight digits of its checksum.
+    Accents are dropped. A text without Latin letters or digits becomes eight digits of its checksum.
 
     >>> slug("Castle towers, café & bells!")
     'castle-towers-cafe-bells'
@@ -144,7 +147,7 @@ def read_limited(path: Path, kind: str, most_bytes: int) -> bytes:
 
 
 def is_plain_file(path: Path) -> bool:
-    """Whether the path leads to a plain file, not a folder, pipe or device; False if it cannot be looked up."""
+    """Whether the path leads to a plain file, not a folder, pipe or device; never raises."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except (OSError, ValueError):

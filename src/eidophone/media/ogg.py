@@ -1,7 +1,7 @@
 """The links of a chained Ogg file: streams that follow each other, as in a recorded radio programme.
 
-Decoders differ here: libsndfile counts the first link only, FFmpeg adds the delay of each encoder. Each link is
-a whole Ogg file by itself, so `stream` decodes them one by one through `Span`.
+libsndfile counts the first link only, and FFmpeg adds the delay of each encoder. Each link is a whole Ogg
+file by itself, so `decode_sndfile` decodes them one by one, through `Span`.
 """
 
 import io
