@@ -4,14 +4,16 @@ A broken file is refused, never repaired silently; `truncation` lists what canno
 Nothing here mixes channels or changes the loudness unless asked. `export` writes other formats.
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
 from eidophone.core.errors import BadInput, CannotWrite, EidophoneError
 from eidophone.core.values import Clip, Floats
@@ -22,6 +24,7 @@ from eidophone.media.stream import read_blocks
 WAV_HEADER_BYTES = 44
 RIFF_LIMIT_BYTES = 2**32 - 1
 MOST_CHANNELS = 2**15 - 1
+HIGHEST_RATE_HZ = 1_000_000
 CANCELLED = 0.01  # 40 dB below the louder channel: what is left of the sound is nearly inaudible
 MOST_RECIPE_BYTES = 1 << 26  # a recipe has some kilobytes; a stranger's file may claim gigabytes
 
@@ -96,6 +99,71 @@ def peak_normalize(clip: Clip, peak: float = 0.95) -> Clip:
         return clip
     # Divided first: with a very small loudest sample, peak / loudest would overflow.
     return Clip((clip.samples / loudest * np.float32(peak)).astype(np.float32), clip.rate_hz)
+
+
+def clip_from(value: Any, rate_hz: int | None = None) -> Clip:
+    """A clip from what people have at hand.
+
+    Args:
+        value: A `Clip`, the path of a file, a numpy array with `rate_hz`, or a tuple of array and rate in
+            either order, as soundfile, librosa and scipy return it. Arrays have one axis (samples) or two; the
+            shorter axis is the channels. Floats have full scale -1 to 1; int16, int32 and uint8 are scaled.
+        rate_hz: Samples per second of a numpy array; nothing else needs it.
+
+    Raises:
+        BadInput: Anything else, or a file that cannot be read.
+    """
+    if isinstance(value, np.ndarray):
+        if rate_hz is None:
+            raise BadInput("A numpy array of samples needs its rate; give rate_hz, in samples per second.")
+        return _clip_from_array(value, rate_hz)
+    if rate_hz is not None:
+        raise BadInput(f"rate_hz is only for numpy arrays; {type(value).__name__} has its own rate.")
+    if isinstance(value, Clip):
+        return value
+    if isinstance(value, str | os.PathLike):
+        return read_sound(Path(value))
+    if isinstance(value, tuple) and len(value) == 2:
+        samples, rate = value if isinstance(value[0], np.ndarray) else value[::-1]
+        if isinstance(samples, np.ndarray):
+            return _clip_from_array(samples, rate)
+    raise BadInput(
+        f"A sound cannot be made from {type(value).__name__}; give a path, a Clip, or samples as a numpy "
+        "array with their rate."
+    )
+
+
+def _clip_from_array(samples: NDArray[Any], rate_hz: object) -> Clip:
+    if isinstance(rate_hz, float | np.number) and float(rate_hz).is_integer():
+        rate_hz = int(rate_hz)
+    if isinstance(rate_hz, bool) or not isinstance(rate_hz, int) or not 0 < rate_hz <= HIGHEST_RATE_HZ:
+        raise BadInput(
+            f"A sound cannot have the rate {rate_hz!r}; give a whole number of samples per second, "
+            f"1 to {HIGHEST_RATE_HZ:,}."
+        )
+    if samples.ndim not in (1, 2) or 0 in samples.shape:
+        raise BadInput(
+            f"A numpy array of shape {samples.shape} is not a sound; give (samples,) or (channels, samples)."
+        )
+    by_channel = samples[None] if samples.ndim == 1 else samples
+    if by_channel.shape[0] > by_channel.shape[1]:
+        by_channel = by_channel.T
+    floats = _full_scale(by_channel)
+    if not np.isfinite(floats).all():
+        raise BadInput("The samples are not all finite numbers (NaN or infinity); remove these first.")
+    return Clip(np.ascontiguousarray(floats), rate_hz)
+
+
+def _full_scale(samples: NDArray[Any]) -> Floats:
+    """Samples as float32 with full scale -1 to 1."""
+    if np.issubdtype(samples.dtype, np.floating):
+        with np.errstate(over="ignore"):
+            return samples.astype(np.float32)
+    if samples.dtype == np.uint8:  # as in WAV files: 128 is silence
+        return (samples.astype(np.float32) - 128) / np.float32(128)
+    if samples.dtype in (np.int16, np.int32):
+        return (samples / -float(np.iinfo(samples.dtype).min)).astype(np.float32)
+    raise BadInput(f"Samples of type {samples.dtype} have no known full scale; convert them to float32.")
 
 
 def write_wav(path: Path, clip: Clip, *, recipe: str | None = None) -> None:
