@@ -11,7 +11,8 @@ from eidophone.core.errors import EidophoneError
 from eidophone.core.values import Picture, Result
 from eidophone.diffusion.distillation import distil
 from eidophone.diffusion.draws import Draws
-from eidophone.media.picture import from_bytes, strip, to_bytes
+from eidophone.media.picture import from_bytes, to_bytes
+from eidophone.media.sheets import strip
 from eidophone.models.device import within_memory
 from eidophone.verbs.distill.checkpoints import Checkpoints
 from eidophone.verbs.distill.models import DistillModels, load_distill_models

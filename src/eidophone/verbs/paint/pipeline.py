@@ -12,7 +12,8 @@ from eidophone.diffusion.draws import Draws
 from eidophone.diffusion.sampler import make_scheduler, step_count
 from eidophone.media.audio import peak_normalize, resample
 from eidophone.media.files import check_readable
-from eidophone.media.picture import resize, strip, word_bars
+from eidophone.media.picture import resize
+from eidophone.media.sheets import strip, word_bars
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.captioners.weights import WordWeights, weigh
 from eidophone.models.device import within_memory
