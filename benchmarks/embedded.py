@@ -36,8 +36,8 @@ from eidophone.verbs.imprint.options import ImprintOptions
 from eidophone.verbs.imprint.pipeline import imprint
 from eidophone.verbs.shared.run import load_models, play
 from training.config import HERE
-from training.own import DRAWN_ALONE, PLAYED_ALONE
-from training.repainted import STEPS
+from training.self_training import DRAWN_ALONE, PLAYED_ALONE
+from training.data.repainted import STEPS
 
 SEEDS, CANDIDATES = 8, 16
 FIRST_SEED = 1234

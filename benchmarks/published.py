@@ -15,8 +15,8 @@ from eidophone.evaluation.journal import JOURNAL_FILE, Row
 from eidophone.evaluation.report import said
 from eidophone.evaluation.summary import Group
 from eidophone.results.store import load
-from training.judge import JUDGED
-from training.sounds import concepts as sound_concepts
+from training.networks.judge import JUDGED
+from training.data.sounds import concepts as sound_concepts
 
 #: Concepts that prompts of the protocol mean, by a word in them.
 WORDS = {

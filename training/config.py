@@ -24,10 +24,10 @@ class Run:
     settings: dict[str, Any]
     device: torch.device
     packs: bool
-    elder: Path | None = None
+    init_from: Path | None = None
 
     @classmethod
-    def open(cls, name: str, work: Path, device: str = "auto", elder: Path | None = None) -> "Run":
+    def open(cls, name: str, work: Path, device: str = "auto", init_from: Path | None = None) -> "Run":
         """Reads a preset; `auto` is CUDA where there is one."""
         presets = tomllib.loads((HERE / "train.toml").read_text())
         if name not in presets:
@@ -36,7 +36,7 @@ class Run:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         work.mkdir(parents=True, exist_ok=True)
-        return cls(name, work, settings, torch.device(device), packs=name != "smoke", elder=elder)
+        return cls(name, work, settings, torch.device(device), packs=name != "smoke", init_from=init_from)
 
     def __getitem__(self, section: str) -> Any:
         return self.settings[section]
@@ -66,6 +66,6 @@ def command_line(prog: str, about: str | None) -> argparse.ArgumentParser:
 
 def opened(given: argparse.Namespace) -> Run:
     """The run that a command line asks for, with its threads set."""
-    run = Run.open(given.config, given.work, given.device, getattr(given, "elder", None))
+    run = Run.open(given.config, given.work, given.device, getattr(given, "init_from", None))
     torch.set_num_threads(run["threads"])
     return run

@@ -2,7 +2,7 @@
 
 A batch is drawn from a generator made of (seed, step), so a run that was stopped and continued sees what an
 uninterrupted one would have seen. Started by torchrun, every process takes a batch of its own and gradients
-are averaged (for the stages image and audio, once their lesson exists).
+are averaged (for the stages image and audio, once their training_set exists).
 """
 
 import copy

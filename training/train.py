@@ -9,7 +9,13 @@ from pathlib import Path
 
 import torch
 
-from training import adopt, codec, data, export, pixels, text, unet
+from training.networks import import_weights
+from training.networks import codec
+from training.data import examples
+from training.networks import export
+from training.networks import pixels
+from training.networks import text
+from training.networks import unet
 from training.config import Run, command_line, opened
 
 STAGES = ("canvases", "text", "codec", "image", "audio", *pixels.STAGES, "export")
@@ -37,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Command line."""
     parser = command_line("python -m training.train", __doc__)
     parser.add_argument("stage", choices=("adopt", *STAGES, "all"))
-    parser.add_argument("--elder", type=Path, help="an exported family to begin from")
+    parser.add_argument("--init-from", type=Path, help="an exported family to begin from")
     given = parser.parse_args(arguments)
     run = opened(given)
     if "WORLD_SIZE" in os.environ:

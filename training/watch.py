@@ -13,7 +13,7 @@ from eidophone import compose
 from eidophone.core.values import Picture
 from eidophone.media.picture import contact_sheet, write_png
 from training.config import HERE, Run
-from training.export import export
+from training.networks.export import export
 
 PAIRS = (
     ("a painting of castle towers, grayscale, black background", "bell ringing"),

@@ -15,15 +15,19 @@ pytest.importorskip("mido", reason="needs the recipes extra")
 
 from eidophone.models.cards import package_folder
 from eidophone.models.patches import PatchCodec
-from training import codec, pixels, takes, train, unet
-from training.canvas import Pack, canvas, row
-from training.captions import caption
+from training.networks import codec
+from training.networks import pixels
+from training.data import clips
+from training import train
+from training.networks import unet
+from training.data.canvas import Pack, canvas, row
+from training.data.captions import caption
 from training.config import Run
 from training.loop import Plan
-from training.pictures import concepts
-from training.sounds import pictures_of
-from training.textures import HEIGHT, WIDTH, mel_row
-from training.translate import translated
+from training.data.pictures import concepts
+from training.data.sounds import pictures_of
+from training.data.textures import HEIGHT, WIDTH, mel_row
+from training.networks.translate import translated
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +99,7 @@ def test_a_family_translated_to_its_own_latents_says_what_it_said(finished: Path
 @pytest.mark.parametrize("stage", ["codec", "image", "pixel", "upscaler"])
 def test_a_stopped_run_ends_where_an_unbroken_one_does(finished: Path, stage: str, tmp_path: Path) -> None:
     run = Run.open("smoke", tmp_path, "cpu")
-    for name in ("canvases.npz", "lesson-image.pt", "lesson-colours.pt", "deviations.json", "text.pt"):
+    for name in ("canvases.npz", "training_set-image.pt", "training_set-colours.pt", "deviations.json", "text.pt"):
         (tmp_path / name).write_bytes((finished / name).read_bytes())
     shutil.copytree(finished / "tokenizer", tmp_path / "tokenizer")
     teachers = {"codec": codec.train, "image": partial(unet.train, which="image")}
@@ -120,7 +124,7 @@ def test_a_canvas_depends_on_its_number_alone() -> None:
 def test_windows_that_are_not_heard_behind_the_codec_teach_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    struck = [takes.at_peak(takes.bell(np.random.default_rng(i))) for i in range(6)]
+    struck = [clips.at_peak(clips.bell(np.random.default_rng(i))) for i in range(6)]
     bells = pictures_of(np.stack([(32767 * sound).astype(np.int16) for sound in struck]), 28)
     np.savez(
         tmp_path / "sounds.npz", pictures=np.concatenate([bells, np.zeros_like(bells[:3])] * 2),
@@ -148,7 +152,7 @@ def test_calm_canvases_of_a_drawing_all_face_one_way() -> None:
     slope = np.repeat(np.arange(pack.grey.shape[2], dtype=np.uint8)[None] * 2, pack.grey.shape[1], 0)
     sloped = replace(pack, grey=np.stack([slope] * len(pack.grey)), alpha=np.full_like(pack.alpha, 255))
     for _ in range(8):
-        layer, _ = row(sloped, rng, ["dog"], 1, 0.0, calm=True)
+        layer, _ = row(sloped, rng, ["dog"], 1, 0.0, simple=True)
         middle = layer.grey[HEIGHT // 2]
         assert middle[WIDTH // 2 - 30] < middle[WIDTH // 2 + 30]
 

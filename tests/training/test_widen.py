@@ -8,8 +8,8 @@ from diffusers.models.resnet import ResnetBlock2D
 pytest.importorskip("mido", reason="needs the recipes extra")
 
 from training.config import Run
-from training.unet import build
-from training.widen import sources, widened
+from training.networks.unet import build
+from training.networks.widen import sources, widened
 
 
 def block(wide_in: int, wide_out: int) -> ResnetBlock2D:

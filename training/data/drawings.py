@@ -1,0 +1,125 @@
+"""Packs drawings that no generator saw: half for the embedder to learn from, half for the judge.
+
+`python -m training.drawings` writes work/drawings-learn.npz and work/drawings-judge.npz, of the same form as
+pictures.npz, and a contact sheet of each. Which sets belong to which half, and under which licence, is said
+in drawings.toml.
+"""
+
+import argparse
+import json
+import re
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from training.data import fetch
+from training.config import HERE
+from training.data.pictures import Item, concepts, fit, labels, render, save, sheet
+
+HALVES = ("learn", "judge")
+ICONS = {"streamline-emojis": "1.2.4", "fxemoji": "1.2.2", "game-icons": "1.2.4", "emojione": "1.2.3",
+         "emojione-v1": "1.2.3", "noto-v1": "1.2.5", "mdi": "1.2.3"}  # fmt: skip
+PER_SHEET = 22 * 18
+
+
+def table() -> dict[str, dict[str, Any]]:
+    """drawings.toml."""
+    return tomllib.loads((HERE / "drawings.toml").read_text())
+
+
+def slugs(label: str) -> list[str]:
+    """Names that icon sets give to what emojibase calls `label`.
+
+    >>> slugs("dog face")
+    ['dog-face', 'dog-face-1', 'dog-face-2', 'dog-face-face']
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
+    return [plain, f"{plain}-1", f"{plain}-2", f"{plain}-face"]
+
+
+class IconSet:
+    """One of Iconify's sets: drawings by name."""
+
+    def __init__(self, name: str) -> None:
+        file = fetch.npm(f"@iconify-json/{name}", ICONS[name]) / "icons.json"
+        self.icons: dict[str, Any] = json.loads(file.read_text())
+        self.name = name
+
+    def __contains__(self, icon: str) -> bool:
+        return icon in self.icons["icons"] or icon in self.icons.get("aliases", {})
+
+    def draw(self, icon: str) -> Image.Image:
+        """An icon, RGBA."""
+        while icon not in self.icons["icons"]:
+            icon = self.icons["aliases"][icon]["parent"]
+        found = self.icons["icons"][icon]
+        wide, high = (found.get(side, self.icons.get(side, 16)) for side in ("width", "height"))
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "icon.svg"
+            file.write_text(
+                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}">{found["body"]}</svg>'
+            )
+            return render(file)
+
+
+def by_code(codes: list[str]) -> Iterator[tuple[str, str, Image.Image]]:
+    """Drawings of emoji from the two sets that name them by code point: (set, code, picture)."""
+    twemoji = fetch.npm("emoji-datasource-twitter", "16.0.0") / "img" / "twitter" / "64"
+    openmoji = fetch.npm("openmoji", "17.0.0")
+    for code in codes:
+        for spelt in (code, f"{code}-fe0f"):
+            if (file := twemoji / f"{spelt}.png").is_file():
+                yield "twemoji", code, Image.open(file)
+            for way in ("color", "black"):
+                if (file := openmoji / way / "svg" / f"{spelt.upper()}.svg").is_file():
+                    yield "openmoji", f"{code}-{way}", render(file)
+
+
+def by_name(concept: str, codes: list[str], names: dict[str, str]) -> Iterator[tuple[str, str, Image.Image]]:
+    """Drawings from the icon sets: (set, name, picture)."""
+    heard = {slug: None for code in codes for slug in slugs(names.get(code, names.get(f"{code}-fe0f", code)))}
+    for which in ICONS:
+        icons = IconSet(which)
+        for icon in table().get(which, {}).get(concept, heard if which not in table() else ()):
+            if icon in icons:
+                yield which, icon, icons.draw(icon)
+
+
+def stamps(concept: str) -> Iterator[tuple[str, str, Image.Image]]:
+    """Tux Paint's stamps of a concept: (set, path, picture)."""
+    folder = fetch.debian("tuxpaint-stamps-default") / "usr/share/tuxpaint/stamps"
+    for path in table()["stamps"].get(concept, ()):
+        file = folder / path
+        yield "stamps", path, render(file) if file.suffix == ".svg" else Image.open(file)
+
+
+def collect(half: str) -> list[Item]:
+    """Every drawing of one half."""
+    wanted, names, items = table()[half], labels(), []
+    for concept, entry in concepts().items():
+        codes, heads = entry.get("emoji", []), entry.get("heads", [])
+        for source, name, image in [*by_code(codes), *by_name(concept, codes, names), *stamps(concept)]:
+            if source in wanted and (pixels := fit(image)):
+                items.append(Item(concept, source, name, name.split("-")[0] in heads, *pixels))
+    return items
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m training.drawings", description=__doc__)
+    parser.add_argument("--work", type=Path, default=HERE / "work")
+    work: Path = parser.parse_args().work
+    for half in HALVES:
+        items = collect(half)
+        save(items, work / f"drawings-{half}.npz", list(concepts()))
+        for start in range(0, len(items), PER_SHEET):
+            sheet(items[start : start + PER_SHEET]).save(work / f"drawings-{half}-{start // PER_SHEET}.png")
+        print(f"{half}: {len(items)} drawings of {len({i.concept for i in items})} concepts", flush=True)
+
+
+if __name__ == "__main__":
+    main()

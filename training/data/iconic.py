@@ -1,0 +1,103 @@
+"""Which drawings show plainly what they are: what a small network should learn.
+
+A concept's drawings come in forms (a dog's face, a dog, a guide dog); a network that is taught all of them
+draws what they have in common. So forms that people know at once count most (`plain` in pictures.toml), and
+among them drawings that the family's embedder knows, as they are and as the image model repaints them. It
+learned from other drawings.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from eidophone.models.embedders.load import load_embedder
+from training.data import captions
+from training.data.canvas import Layer, Pack
+from training.config import Run
+from training.cache import cached_arrays
+from training.data.pictures import concepts
+from training.data.repainted import repainted
+from training.data.scenes import UNDRAWN, as_light
+from training.data.textures import HEIGHT, WIDTH
+
+#: How often a drawing stands on each of the canvases that are looked at, and how large it is there.
+COUNTS, SIZE = (1, 2), 116
+TEMPERATURE = 0.1
+AT_ONCE = 16
+#: Share of a concept's canvases that show other forms than the plain ones; likewise, the chance of a drawing
+#: that is not known beside that of one that is.
+REST = 0.03
+#: No drawing is darker than this on the whole: on a black ground dark ones are hardly seen.
+TONE = 0.6
+
+
+def canvas_of(pack: Pack, item: int, count: int) -> np.ndarray:
+    """One drawing, `count` times side by side on black, uint8 (HEIGHT, WIDTH)."""
+    layer, slot = Layer.empty(0.0), WIDTH / count
+    for place in range(count):
+        centre = (int(slot * (place + 0.5)), HEIGHT // 2)
+        layer.add(pack, item, np.random.default_rng(0), SIZE, centre, upright=True)
+    drawn: np.ndarray = (255 * layer.grey * layer.alpha).round().astype(np.uint8)
+    return drawn
+
+
+@torch.no_grad()
+def likelihood(pictures: np.ndarray, wanted: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """How likely pictures, uint8 (N, height, width), show what is wanted, and no other of the names: (N,)."""
+    embedder, tables = load_embedder("tiny", torch.device("cpu")), concepts()
+    things = [captions.article(tables[name]["one"][0]) for name in names]
+    phrases = embedder.text([f"a painting of {thing}" for thing in things])
+    light = as_light(pictures)[:, None].expand(-1, 3, -1, -1)
+    seen = torch.cat([embedder.picture(part) for part in light.split(AT_ONCE)])
+    share = (seen @ phrases.T / TEMPERATURE).softmax(-1)
+    found: np.ndarray = share[range(len(wanted)), [list(names).index(n) for n in wanted]].numpy()
+    return found
+
+
+def iconic_scores(run: Run, pack: Pack) -> np.ndarray:
+    """How plainly each drawing shows its concept, 0 to 1, (N,); 0 for those that simple canvases do not use.
+
+    Kept in work/plain.npz.
+    """
+
+    def _judged() -> dict[str, np.ndarray]:
+        names = [name for name in pack.tables if name not in UNDRAWN]
+        items = [(i, name) for name in names for i in pack.members[name] if pack.simple[i] > 0]
+        wanted, found = [name for _, name in items], np.zeros(len(pack.simple))
+        drawn = [np.stack([canvas_of(pack, i, count) for i, _ in items]) for count in COUNTS]
+        looks = [*drawn, repainted(drawn[0], run["seed"] + 11, run.device)]
+        found[[i for i, _ in items]] = np.mean([likelihood(p, wanted, names) for p in looks], 0)
+        return {"plain": found}
+
+    return cached_arrays(run.work / "plain.npz", _judged)["plain"]
+
+
+def favour_iconic(pack: Pack, plain: np.ndarray) -> Pack:
+    """A pack whose simple canvases show mostly the plainest forms of each concept, and the plainest of these.
+
+    Args:
+        pack: What to choose from; its tables name the plain forms.
+        plain: From `iconic_scores`.
+    """
+    weight = np.zeros(len(plain))
+    for name, members in pack.members.items():
+        items = members[pack.simple[members] > 0]
+        weight[items] = np.maximum(plain[items], max(plain[items].max(initial=0) * REST, 1e-3))
+        if forms := pack.tables[name].get("plain"):
+            told = np.isin(pack.form[items], forms)
+            for part, share in ((items[told], 1 - REST), (items[~told], REST)):
+                weight[part] *= share / (pack.simple[part] * weight[part]).sum().clip(1e-9)
+    return replace(pack, simple=pack.simple * weight)
+
+
+def brightened(pack: Pack) -> Pack:
+    """A pack in which no drawing is darker than TONE on the whole: lifted by a power, black stays black."""
+    grey = pack.grey.copy()
+    for n, (plane, alpha) in enumerate(zip(pack.grey, pack.alpha, strict=True)):
+        inside = alpha > 127
+        tone = float(plane[inside].mean()) / 255 if inside.any() else 1.0
+        if 0 < tone < TONE:
+            grey[n] = (255 * (plane / 255) ** (np.log(TONE) / np.log(tone))).round()
+    return replace(pack, grey=grey)

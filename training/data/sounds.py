@@ -1,0 +1,303 @@
+"""Packs sounds as mel pictures with their concept: recordings, a soundfont and sound models, checked by ear.
+
+`python -m training.sounds` writes work/sounds.npz, a contact sheet and a report. The ear is YAMNet (tagger):
+a window stays only if the tagger hears its concept, in itself and in what is left of it when it was drawn as
+a mel picture and played again as this family plays. A concept's windows are kept in work/sounds/, so a run
+goes on where it stopped.
+
+The pack: `pictures` uint8 (N, 128, 288), white is loud, low pitch at the bottom; `concept` (N,) index into
+`concepts`; `split` (N,) 0 to train on, 1 for development; `source` (N,); `spec` the settings as JSON.
+"""
+
+import argparse
+import hashlib
+import json
+import tomllib
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import soxr
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from eidophone.media.spectrogram import log_mel, log_mel_from_picture, picture_from_log_mel
+from eidophone.models.tagger import RATE_HZ, Tagger, load_tagger
+from training.data import clips
+from training.mel import PLAYER, SPEC
+from training.data.clips import DEV, FRAMES, TRAIN, Concept, Clip
+
+HERE = Path(__file__).parent
+RECIPE = 2  # to be raised when clips.py or soundfont.py make other sounds than before
+TOP = 5  # how many of the tagger's guesses count as heard
+FEWEST = 24  # windows to train on that a concept needs
+TRIES = 12  # rounds of variations of a concept that has too few windows
+SMOKE = {"bell": "bell", "flute": "pipe", "rain": "drops"}
+THUMB = (144, 64)
+AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much to make of each concept.
+
+    Attributes:
+        train: Windows to train on.
+        dev: Windows for development.
+        levels: Grey levels of a stored picture; fewer make a smaller pack (28 is a step of 3.2 dB).
+        seed: Of everything that is drawn.
+    """
+
+    train: int = 48
+    dev: int = 8
+    levels: int = 28
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What is left of a concept after listening.
+
+    Attributes:
+        samples: int16, shape (N, FRAMES), at SPEC.rate_hz.
+        source: N strings.
+        split: N numbers, TRAIN or DEV.
+        kept: Raw clips in which the concept was heard.
+        dropped: Raw clips in which it was not.
+    """
+
+    samples: NDArray[np.int16]
+    source: tuple[str, ...]
+    split: tuple[int, ...]
+    kept: int
+    dropped: int
+
+
+def concepts() -> dict[str, Concept]:
+    """Every concept of sounds.toml by name."""
+    tables = tomllib.loads((HERE / "sounds.toml").read_text())["concepts"]
+    return {name: Concept.from_mapping(table) for name, table in tables.items()}
+
+
+# --- listening -----------------------------------------------------------------------------------
+
+
+def scores(ear: Tagger, samples: Sequence[NDArray[np.float32]]) -> torch.Tensor:
+    """The tagger's scores of windows at SPEC.rate_hz, shape (N, 521)."""
+    heard = [soxr.resample(s, SPEC.rate_hz, RATE_HZ) for s in samples]
+    return ear.scores(torch.from_numpy(np.stack(heard))).mean(1)
+
+
+def confidence(ear: Tagger, found: Sequence[Clip], concept: Concept) -> list[float]:
+    """How surely the concept is heard in each clip: its best class's score, 0 if none is a top one."""
+    table = scores(ear, [clip.samples for clip in found])
+    wanted = [ear.classes.index(name) for name in concept.heard]
+    best = table[:, wanted].amax(1)
+    return torch.where(best >= table.topk(TOP).values[:, -1], best, 0).tolist()
+
+
+def heard_again(ear: Tagger, pictures: NDArray[np.uint8], concept: Concept) -> list[float]:
+    """`confidence` in what mel pictures, (N, bands, columns), sound like when they are played."""
+    drawn = torch.from_numpy(pictures).float() / 255
+    parts = [PLAYER(log_mel_from_picture(part, SPEC)).numpy() for part in drawn.split(AT_ONCE)]
+    sounds = [Clip(clips.at_peak(sound), "", DEV) for part in parts for sound in part]
+    return confidence(ear, sounds, concept) if sounds else []
+
+
+@dataclass(frozen=True)
+class Listener:
+    """How surely a concept is heard in clips: in themselves, and when they were drawn and played.
+
+    Attributes:
+        ear: Hears; without one everything is sure.
+        concept: What is listened for.
+        levels: Grey levels of the pictures.
+    """
+
+    ear: Tagger | None
+    concept: Concept
+    levels: int
+
+    def plain(self, found: Sequence[Clip]) -> list[float]:
+        """`confidence` in the clips themselves."""
+        return confidence(self.ear, found, self.concept) if self.ear and found else [1.0] * len(found)
+
+    def sure(self, found: Sequence[Clip], plain: Sequence[float] | None = None) -> list[float]:
+        """The lesser confidence of both; `plain` if it is known already."""
+        both = list(self.plain(found) if plain is None else plain)
+        rows = [i for i, c in enumerate(both) if c > 0]
+        if not self.ear or not rows:
+            return both
+        drawn = pictures_of(whole_numbers([found[i] for i in rows]), self.levels)
+        for row, again in zip(rows, heard_again(self.ear, drawn, self.concept), strict=True):
+            both[row] = min(both[row], again)
+        return both
+
+
+def in_turns(found: Sequence[Clip], sure: Sequence[float], count: int) -> list[Clip]:
+    """The surest clips, one of each origin in turn, so that no recording crowds out the others."""
+    ranks: dict[str, int] = {}
+    order = []
+    for clip, confidence_ in sorted(zip(found, sure, strict=True), key=lambda pair: -pair[1]):
+        rank = ranks[clip.origin] = ranks.get(clip.origin, -1) + 1
+        order.append((rank, -confidence_, clip))
+    return [clip for *_, clip in sorted(order, key=lambda entry: entry[:2])[:count]]
+
+
+def listened(found: list[Clip], by: Listener, settings: Settings, rng: np.random.Generator) -> Windows:
+    """The clips in which the concept is heard, filled up with variations that are heard too."""
+    plain = by.plain(found)
+    sure, chosen = by.sure(found, plain), list[Clip]()
+    for split, count in ((TRAIN, settings.train), (DEV, settings.dev)):
+        rows = [i for i, clip in enumerate(found) if clip.split == split]
+        good = [i for i in rows if sure[i] > 0]
+        best = in_turns([found[i] for i in good], [sure[i] for i in good], count)
+        pool = [found[i] for i in rows if plain[i] > 0] or [found[i] for i in rows]
+        chosen += best + variations(pool, count - len(best), by, rng)
+    kept = sum(c > 0 for c in sure)
+    return Windows(
+        whole_numbers(chosen), tuple(t.source for t in chosen), tuple(t.split for t in chosen), kept,
+        len(found) - kept,
+    )  # fmt: skip
+
+
+def whole_numbers(found: Sequence[Clip]) -> NDArray[np.int16]:
+    """Samples of clips, (N, FRAMES), as they are kept."""
+    whole = [np.rint(clip.samples * 32767).astype(np.int16) for clip in found]
+    return np.stack(whole) if whole else np.zeros((0, FRAMES), np.int16)
+
+
+def variations(pool: Sequence[Clip], count: int, by: Listener, rng: np.random.Generator) -> list[Clip]:
+    """Up to `count` variations of a pool's clips in which the concept is heard."""
+    made: list[Clip] = []
+    for _ in range(TRIES):
+        if pool and len(made) < count:
+            fresh = [clips.varied(pool, rng, by.concept.semitones) for _ in range(max(count, FEWEST))]
+            made += [clip for clip, c in zip(fresh, by.sure(fresh), strict=True) if c > 0]
+    return made[: max(count, 0)]
+
+
+# --- making --------------------------------------------------------------------------------------
+
+
+def windows_of(
+    name: str, concept: Concept, ear: Tagger | None, data: Path, work: Path, settings: Settings
+) -> Windows:
+    """A concept's windows: the stored ones if nothing that made them has changed, else fresh ones."""
+    facts = f"{RECIPE} {concept} {settings.train} {settings.dev} {settings.levels} {settings.seed}"
+    made_by = hashlib.sha256(facts.encode()).hexdigest()
+    file = work / f"{name}.npz"
+    if file.exists():
+        with np.load(file) as stored:
+            if str(stored["made_by"]) == made_by:
+                source, split = tuple(stored["source"].tolist()), tuple(stored["split"].tolist())
+                return Windows(stored["samples"], source, split, int(stored["kept"]), int(stored["dropped"]))
+    seed = (settings.seed, zlib.crc32(name.encode()))
+    found = clips.gather(concept, data, train=round(settings.train * 1.5), dev=settings.dev * 2, seed=seed)
+    by = Listener(ear, concept, settings.levels)
+    windows = listened(found, by, settings, np.random.default_rng([*seed, 9]))
+    work.mkdir(parents=True, exist_ok=True)
+    part = work / f"{name}.part.npz"
+    np.savez(part, **vars(windows), made_by=made_by)
+    part.rename(file)
+    return windows
+
+
+def pictures_of(samples: NDArray[np.int16], levels: int) -> NDArray[np.uint8]:
+    """Mel pictures (N, bands, columns) of sounds (N, FRAMES), of so many grey levels between 0 and 255."""
+    sounds = torch.from_numpy(samples).float() / 32767
+    if not len(sounds):
+        return np.zeros((0, SPEC.n_mels, clips.COLUMNS), np.uint8)
+    drawn = torch.cat([picture_from_log_mel(log_mel(part, SPEC), SPEC) for part in sounds.split(AT_ONCE)])
+    steps = (drawn.clamp(0, 1) * (levels - 1)).round()
+    return (steps * (255 / (levels - 1))).round().to(torch.uint8).numpy()
+
+
+def contact_sheet(pictures: dict[str, NDArray[np.uint8]], file: Path, across: int = 10) -> None:
+    """One row of thumbnails, drawn at random, for each concept."""
+    wide, high = THUMB
+    sheet = Image.new("L", (90 + across * (wide + 4), len(pictures) * (high + 6)), 60)
+    pen = ImageDraw.Draw(sheet)
+    for row, (name, shown) in enumerate(pictures.items()):
+        pen.text((4, row * (high + 6) + 24), name, fill=255)
+        order = np.random.default_rng(row).permutation(len(shown))[:across]
+        for column, picture in enumerate(shown[order]):
+            thumb = Image.fromarray(picture).resize(THUMB, Image.Resampling.BOX)
+            sheet.paste(thumb, (90 + column * (wide + 4), row * (high + 6)))
+    sheet.save(file)
+
+
+def build(wanted: dict[str, Concept], ear: Tagger | None, data: Path, out: Path, settings: Settings) -> None:
+    """Makes the pack, the contact sheet and the report in `out`."""
+    made: dict[str, tuple[Windows, NDArray[np.uint8]]] = {}
+    report = {}
+    for name, concept in wanted.items():
+        windows = windows_of(name, concept, ear, data, out / "sounds", settings)
+        train = windows.split.count(TRAIN)
+        fine = train >= min(FEWEST, settings.train)
+        report[name] = {
+            "kept": windows.kept, "dropped": windows.dropped, "train": train,
+            "dev": windows.split.count(DEV), "in_pack": fine,
+        }  # fmt: skip
+        print(name, json.dumps(report[name]), flush=True)
+        if fine:
+            made[name] = windows, pictures_of(windows.samples, settings.levels)
+    save(made, out / "sounds.npz")
+    contact_sheet({name: drawn for name, (_, drawn) in made.items()}, out / "sounds.png")
+    (out / "sounds.json").write_text(json.dumps(report, indent=1))
+    absent = [name for name in wanted if name not in made]
+    print(f"{len(made)} concepts; left out: {', '.join(absent) or 'none'}")
+
+
+def save(made: dict[str, tuple[Windows, NDArray[np.uint8]]], file: Path) -> None:
+    """Writes the pack; see the module's first words for its arrays."""
+    part = file.with_suffix(".part.npz")
+    np.savez_compressed(
+        part,
+        pictures=np.concatenate([drawn for _, drawn in made.values()]),
+        concept=np.concatenate(
+            [np.full(len(drawn), i, np.int16) for i, (_, drawn) in enumerate(made.values())]
+        ),
+        concepts=np.array(list(made)),
+        split=np.concatenate([np.array(w.split, np.int8) for w, _ in made.values()]),
+        source=np.array([s for w, _ in made.values() for s in w.source]),
+        spec=np.array(json.dumps(SPEC.to_dict())),
+    )
+    part.rename(file)
+    print(f"{file.name}: {file.stat().st_size / 1e6:.1f} MB")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m training.sounds", description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, default=HERE / "work", help="folder for the pack")
+    parser.add_argument(
+        "--data", type=Path, default=HERE.parent.parent / "shared" / "data", help="recordings"
+    )
+    parser.add_argument("--only", nargs="+", metavar="CONCEPT", help="make these concepts only")
+    parser.add_argument(
+        "--smoke", action="store_true", help="seconds, no network: a few sound models, unheard"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="one is fastest where others work too")
+    for name, default in vars(Settings()).items():
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"see Settings (default: {default})")
+    args = parser.parse_args(argv)
+    settings = Settings(args.train, args.dev, args.levels, args.seed)
+    wanted = concepts()
+    if unknown := sorted(set(args.only or ()) - wanted.keys()):
+        parser.error(f"no concept {unknown[0]!r}; there are: {', '.join(wanted)}")
+    if args.smoke:
+        wanted = {n: Concept(wanted[n].heard, wanted[n].captions, synth=model) for n, model in SMOKE.items()}
+        settings = replace(settings, train=8, dev=2)
+    if args.only:
+        wanted = {name: wanted[name] for name in wanted if name in args.only}
+    torch.set_num_threads(args.threads)
+    args.out.mkdir(parents=True, exist_ok=True)
+    build(wanted, None if args.smoke else load_tagger(), args.data, args.out, settings)
+
+
+if __name__ == "__main__":
+    main()
