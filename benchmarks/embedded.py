@@ -36,8 +36,8 @@ from eidophone.verbs.imprint.options import ImprintOptions
 from eidophone.verbs.imprint.pipeline import imprint
 from eidophone.verbs.shared.run import load_models, play
 from training.config import HERE
-from training.self_training import DRAWN_ALONE, PLAYED_ALONE
 from training.data.repainted import STEPS
+from training.self_training import DRAWN_ALONE, PLAYED_ALONE
 
 SEEDS, CANDIDATES = 8, 16
 FIRST_SEED = 1234
@@ -214,7 +214,9 @@ def main() -> None:
     )
     parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS, help="only these")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="samples of a prompt (compose: twice that)")
-    parser.add_argument("--work", type=Path, default=HERE / "work", help="where judge and sound pack lie")
+    parser.add_argument(
+        "--work", type=Path, default=HERE / "work" / "laptop", help="where judge and sound pack lie"
+    )
     parser.add_argument("--out", type=Path, help="folder of the kept results (default: in --work)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="only print what is known")

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from eidophone.core.values import Floats, Result
 from eidophone.models.tagger import RATE_HZ, Tagger, load_tagger
-from training.networks.judge import Judge
-from training.networks.judge import load as load_judge
 from training.data.sounds import TOP
 from training.data.sounds import concepts as sound_concepts
+from training.networks.judge import Judge
+from training.networks.judge import load as load_judge
 
 
 def pixels_of(gray: Floats) -> Tensor:

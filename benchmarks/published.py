@@ -15,8 +15,8 @@ from eidophone.evaluation.journal import JOURNAL_FILE, Row
 from eidophone.evaluation.report import said
 from eidophone.evaluation.summary import Group
 from eidophone.results.store import load
-from training.networks.judge import JUDGED
 from training.data.sounds import concepts as sound_concepts
+from training.networks.judge import JUDGED
 
 #: Concepts that prompts of the protocol mean, by a word in them.
 WORDS = {
@@ -66,7 +66,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("out", type=Path)
-    parser.add_argument("--work", type=Path, default=Path("training/work"), help="where judge.pt is")
+    parser.add_argument("--work", type=Path, default=Path("training/work/laptop"), help="where judge.pt is")
     given = parser.parse_args()
     print(table(given.out, Judges.load(given.work)))
 

@@ -1,4 +1,4 @@
-"""What was made once is kept in the work folder: written under another name first, then read from there."""
+"""Results that are expensive to make: made once, kept in the work folder, read from there afterwards."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.loop import save_whole
+
+def save_whole(state: object, file: Path) -> None:
+    """Saves with torch under a temporary name, then renames, so that the file is never half written."""
+    draft = file.with_suffix(".part")
+    torch.save(state, draft)
+    draft.replace(file)
 
 
 def cached_arrays(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, np.ndarray]:
-    """The arrays in an .npz file, made first where there is none."""
+    """The arrays of an .npz file; `make` is called first if there is no such file."""
     if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
         draft = file.with_suffix(".part.npz")
         np.savez(draft, **make())
         draft.replace(file)
@@ -21,7 +27,7 @@ def cached_arrays(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, n
 
 
 def cached_tensor(file: Path, make: Callable[[], Tensor]) -> Tensor:
-    """The tensor in a .pt file, made first where there is none."""
+    """The tensor of a .pt file; `make` is called first if there is no such file."""
     if not file.exists():
         save_whole(make(), file)
     found: Tensor = torch.load(file, weights_only=True)

@@ -18,18 +18,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from eidophone.models.tagger import Tagger, load_tagger
+from eidophone.models.tagger import Tagger
 from eidophone.verbs.compose.lighten import lighten
 from eidophone.verbs.compose.options import ComposeOptions
 from eidophone.verbs.compose.pipeline import compose
-from training.data import captions
-from training.config import Run, command_line, opened
-from training.data.examples import sound_phrases
 from training.cache import cached_arrays
+from training.config import Run, TrainingError
+from training.data import captions
+from training.data.examples import sound_phrases
 from training.data.pictures import concepts as picture_concepts
 from training.data.repainted import STEPS, STRIDE
 from training.data.scenes import as_light
 from training.data.sounds import concepts, heard_again
+from training.networks import tagger
 
 AT_ONCE = 8
 DRAWN = 2  # drawings of each thing
@@ -74,7 +75,7 @@ def recordings_only(run: Run) -> Sequence[str]:
 
 def folder_of(run: Run, role: str) -> str:
     """The model that a run begins from."""
-    return str(run.init_from / role) if run.init_from else "tiny"
+    return str(run.earlier(role))
 
 
 def made(
@@ -145,10 +146,11 @@ def recorded_under_drawings(run: Run, name: str, sounds: np.ndarray) -> np.ndarr
 
     def _listened() -> dict[str, np.ndarray]:
         rng = np.random.default_rng((run["seed"], zlib.crc32(name.encode()), 1))
-        return {"under_drawings": heard_under_drawings(load_tagger(), sounds, name, drawings(run), rng)}
+        return {"under_drawings": heard_under_drawings(tagger.load(run), sounds, name, drawings(run), rng)}
 
     found = cached_arrays(run.work / "self_training" / f"{name}-recorded.npz", _listened)["under_drawings"]
-    assert len(found) == len(sounds), f"{name}: the sound pack has changed, empty {run.work / 'own'}"
+    if len(found) != len(sounds):
+        raise TrainingError(f"{name}: the pack of sounds has changed; delete {run.work / 'self_training'}.")
     return found
 
 
@@ -159,11 +161,11 @@ def chances(under_drawings: np.ndarray) -> np.ndarray:
     return found
 
 
-def make(run: Run, names: Sequence[str]) -> None:
+def make_sounds(run: Run, names: Sequence[str]) -> None:
     """Makes what is missing of some concepts."""
     torch.manual_seed(run["seed"])
     (run.work / "self_training").mkdir(parents=True, exist_ok=True)
-    ear, over, phrases = load_tagger(), drawings(run), sound_phrases(run)
+    ear, over, phrases = tagger.load(run), drawings(run), sound_phrases(run)
     for name in names:
         file: Path = run.work / "self_training" / f"{name}.npz"
         cached_arrays(file, partial(listened, run, ear, name, phrases[name], over))
@@ -174,15 +176,6 @@ def make(run: Run, names: Sequence[str]) -> None:
         print(name, json.dumps(facts), flush=True)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Command line."""
-    parser = command_line("python -m training.own", __doc__)
-    parser.add_argument("--init-from", type=Path, help="an exported family to listen to; else the package's")
-    parser.add_argument("--only", nargs="+", metavar="CONCEPT", help="these concepts only")
-    given = parser.parse_args(arguments)
-    run = opened(given)
-    make(run, given.only or [name for name in sound_phrases(run) if name not in recordings_only(run)])
-
-
-if __name__ == "__main__":
-    main()
+def make(run: Run) -> None:
+    """The stage `self-training`: all concepts but those that are learned from recordings only."""
+    make_sounds(run, [name for name in sound_phrases(run) if name not in recordings_only(run)])

@@ -26,17 +26,16 @@ import torch
 from torch import Tensor
 
 from eidophone.media.files import write_text
-from eidophone.models.cards import package_folder
 from eidophone.models.synonyms import WORDS_FILE
+from training.cache import cached_tensor
+from training.config import Run
 from training.data import fetch
-from training.networks import text
 from training.data.captions import STYLES
-from training.config import Run, command_line, opened
 from training.data.examples import canvases, sound_phrases
 from training.data.interjections import interjections
-from training.cache import cached_tensor
 from training.data.nouns import counts, inflected, irregular, with_s
 from training.data.pictures import concepts
+from training.networks import text
 
 ENOUGH, SURE, MAYBE = 0.42, 0.35, 0.2
 DEFINED = 0.7
@@ -239,16 +238,13 @@ def book(run: Run, books: Books, role: str) -> dict[str, str]:
     return books.forms(books.near(known, targets, text.taught(targets)), known)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Command line."""
-    given = command_line("python -m training.synonyms", __doc__).parse_args(arguments)
-    run = opened(given)
+def make(run: Run) -> None:
+    """The stage `synonyms`."""
+    if not run.packs:
+        print("synonyms: a smoke run has no dictionary")
+        return
     books = Books.open(run)
     for role in ("image", "audio"):
         near = book(run, books, role)
-        write_text(package_folder(f"tiny/{role}") / WORDS_FILE, lines(near))
+        write_text(run.family / role / WORDS_FILE, lines(near))
         print(f"{role}: {len(near)} words read as {len(set(near.values()))}")
-
-
-if __name__ == "__main__":
-    main()

@@ -13,15 +13,13 @@ from benchmarks.judging import Ledger
 from benchmarks.pairs import PAIRS, SYNONYMS, picture_side, sound_side
 
 from eidophone.models.embedders.tiny import ImageEncoder, load_tiny
-from training.networks import backbone
-from training.networks import embedder
-from training.networks import judge
 from training.config import Run
 from training.data.drawings import HALVES, slugs, table
 from training.data.pictures import concepts
 from training.data.repainted import repainted
 from training.data.scenes import COLUMNS, HEIGHT, ROWS, WIDTH, Shown, halved
 from training.data.sounds import concepts as sound_concepts
+from training.networks import backbone, embedder, judge
 
 
 @pytest.fixture(scope="module")

@@ -12,20 +12,17 @@ pytest.importorskip("mido", reason="needs the recipes extra")
 from eidophone.models.cards import package_folder
 from eidophone.models.load import Loader
 from eidophone.models.tagger import load_tagger
-from training.networks import import_weights
-from training.networks import codec
 from training import self_training
-from training.data import clips
-from training.networks import text
-from training.networks import unet
-from training.data.canvas import Pack
 from training.config import Run, merged
-from training.self_training import TRIALS
-from training.data.pictures import concepts
+from training.data import clips
+from training.data.canvas import Pack
 from training.data.iconic import REST, TONE, brightened, favour_iconic
+from training.data.pictures import concepts
 from training.data.sounds import concepts as sound_concepts
 from training.data.sounds import heard_again, pictures_of
 from training.data.textures import HEIGHT, WIDTH
+from training.networks import codec, text, unet
+from training.self_training import TRIALS
 
 
 def test_a_preset_says_only_what_differs_from_its_base() -> None:
@@ -92,7 +89,9 @@ def test_under_black_a_sound_is_heard_as_it_is_alone_and_under_glare_it_is_not()
     ear, bells, rng = load_tagger(), struck(4), np.random.default_rng(0)
     alone = np.array(heard_again(ear, bells, sound_concepts()["bell"])) > 0
     assert alone.sum() >= 2
-    np.testing.assert_array_equal(self_training.heard_under_drawings(ear, bells, "bell", DARK, rng), TRIALS * alone)
+    np.testing.assert_array_equal(
+        self_training.heard_under_drawings(ear, bells, "bell", DARK, rng), TRIALS * alone
+    )
     assert not self_training.heard_under_drawings(ear, bells, "bell", DARK + 255, rng).any()
     assert self_training.heard_under_drawings(ear, bells[:0], "bell", DARK, rng).shape == (0,)
 
@@ -127,7 +126,12 @@ def test_what_is_heard_beneath_drawings_is_learned_more_often(
     run = Run.open("further", tmp_path, "cpu")
     real, made = np.zeros((3, HEIGHT, WIDTH), np.uint8), np.full((20, HEIGHT, WIDTH), 9, np.uint8)
     (tmp_path / "self_training").mkdir()
-    np.savez(tmp_path / "self_training" / "crow.npz", pictures=made, under_drawings=np.arange(20) % 3, tried=np.array(96))
+    np.savez(
+        tmp_path / "self_training" / "crow.npz",
+        pictures=made,
+        under_drawings=np.arange(20) % 3,
+        tried=np.array(96),
+    )
     np.savez(tmp_path / "self_training" / "crow-recorded.npz", under_drawings=np.array([0, 0, 2]))
     lasting = np.concatenate([real, real]), ["crow"] * 3 + ["rain"] * 3
     monkeypatch.setattr(unet, "lasting", lambda _: lasting)
@@ -148,7 +152,12 @@ def test_what_is_learned_anew_comes_from_recordings_alone_and_more_often(
     name, real = self_training.recordings_only(run)[0], np.zeros((3, HEIGHT, WIDTH), np.uint8)
     (tmp_path / "self_training").mkdir()
     made = np.full((20, HEIGHT, WIDTH), 9, np.uint8)
-    np.savez(tmp_path / "self_training" / f"{name}.npz", pictures=made, under_drawings=np.ones(20, int), tried=np.array(20))
+    np.savez(
+        tmp_path / "self_training" / f"{name}.npz",
+        pictures=made,
+        under_drawings=np.ones(20, int),
+        tried=np.array(20),
+    )
     monkeypatch.setattr(unet, "lasting", lambda _: (real, [name] * 3))
     (found,) = unet.concept_examples(run).values()
     np.testing.assert_array_equal(found.pictures, real)

@@ -10,13 +10,10 @@ import torch
 
 mido = pytest.importorskip("mido", reason="needs the recipes extra")
 
-from training.data import fetch
-from training.data import soundfont
-from training.data import sounds
-from training.networks import tagger
-from training.data import clips
-from training.mel import SPEC  # noqa: E402
+from training.data import clips, fetch, soundfont, sounds
 from training.data.clips import DEV, FRAMES, TRAIN, Clip  # noqa: E402
+from training.mel import SPEC  # noqa: E402
+from training.networks import tagger
 
 RNG = np.random.default_rng
 

@@ -15,18 +15,16 @@ pytest.importorskip("mido", reason="needs the recipes extra")
 
 from eidophone.models.cards import package_folder
 from eidophone.models.patches import PatchCodec
-from training.networks import codec
-from training.networks import pixels
-from training.data import clips
 from training import train
-from training.networks import unet
+from training.config import Run
+from training.data import clips
 from training.data.canvas import Pack, canvas, row
 from training.data.captions import caption
-from training.config import Run
-from training.loop import Plan
 from training.data.pictures import concepts
 from training.data.sounds import pictures_of
 from training.data.textures import HEIGHT, WIDTH, mel_row
+from training.loop import Plan
+from training.networks import codec, pixels, unet
 from training.networks.translate import translated
 
 
@@ -99,7 +97,13 @@ def test_a_family_translated_to_its_own_latents_says_what_it_said(finished: Path
 @pytest.mark.parametrize("stage", ["codec", "image", "pixel", "upscaler"])
 def test_a_stopped_run_ends_where_an_unbroken_one_does(finished: Path, stage: str, tmp_path: Path) -> None:
     run = Run.open("smoke", tmp_path, "cpu")
-    for name in ("canvases.npz", "training_set-image.pt", "training_set-colours.pt", "deviations.json", "text.pt"):
+    for name in (
+        "canvases.npz",
+        "training_set-image.pt",
+        "training_set-colours.pt",
+        "deviations.json",
+        "text.pt",
+    ):
         (tmp_path / name).write_bytes((finished / name).read_bytes())
     shutil.copytree(finished / "tokenizer", tmp_path / "tokenizer")
     teachers = {"codec": codec.train, "image": partial(unet.train, which="image")}

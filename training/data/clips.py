@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from eidophone.media.audio import read_sound, resample
 from training.data import fetch
-from training.mel import SPEC
 from training.data.soundfont import Preset, render
+from training.mel import SPEC
 
 COLUMNS = 288
 FRAMES = SPEC.frames(COLUMNS)

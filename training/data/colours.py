@@ -7,10 +7,9 @@ zero. A tint is the colour part divided by the grey part: it does not change wit
 import functools
 import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-
-from training.config import HERE
 
 #: Rows: the directions of hue 0 (red) and 90 degrees, in RGB; both are orthogonal to grey.
 AXES = np.array([[2, -1, -1], [0, 3**0.5, -(3**0.5)]], np.float32) / 6**0.5
@@ -41,7 +40,7 @@ class Colour:
 @functools.cache
 def palette() -> dict[str, Colour]:
     """The colours of colours.toml, by name."""
-    rows = tomllib.loads((HERE / "colours.toml").read_text())["colour"]
+    rows = tomllib.loads(Path(__file__).with_name("colours.toml").read_text())["colour"]
     return {
         name: Colour(
             name, row["hue"], tuple(row["saturation"]), tuple(row["words"]), row.get("lightest", 1.0)

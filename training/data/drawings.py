@@ -5,7 +5,6 @@ pictures.npz, and a contact sheet of each. Which sets belong to which half, and 
 in drawings.toml.
 """
 
-import argparse
 import json
 import re
 import tempfile
@@ -16,19 +15,18 @@ from typing import Any
 
 from PIL import Image
 
+from training.config import Run
 from training.data import fetch
-from training.config import HERE
-from training.data.pictures import Item, concepts, fit, labels, render, save, sheet
+from training.data.pictures import Item, concepts, fit, labels, render, save, sheets
 
 HALVES = ("learn", "judge")
 ICONS = {"streamline-emojis": "1.2.4", "fxemoji": "1.2.2", "game-icons": "1.2.4", "emojione": "1.2.3",
          "emojione-v1": "1.2.3", "noto-v1": "1.2.5", "mdi": "1.2.3"}  # fmt: skip
-PER_SHEET = 22 * 18
 
 
 def table() -> dict[str, dict[str, Any]]:
     """drawings.toml."""
-    return tomllib.loads((HERE / "drawings.toml").read_text())
+    return tomllib.loads(Path(__file__).with_name("drawings.toml").read_text())
 
 
 def slugs(label: str) -> list[str]:
@@ -108,18 +106,13 @@ def collect(half: str) -> list[Item]:
     return items
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.drawings", description=__doc__)
-    parser.add_argument("--work", type=Path, default=HERE / "work")
-    work: Path = parser.parse_args().work
+def make(run: Run) -> None:
+    """The stage `drawings`: a pack of each half in the work folder, and contact sheets."""
+    if not run.packs:
+        print("drawings: a smoke run uses drawn shapes instead")
+        return
     for half in HALVES:
         items = collect(half)
-        save(items, work / f"drawings-{half}.npz", list(concepts()))
-        for start in range(0, len(items), PER_SHEET):
-            sheet(items[start : start + PER_SHEET]).save(work / f"drawings-{half}-{start // PER_SHEET}.png")
+        save(items, run.work / f"drawings-{half}.npz", list(concepts()))
+        sheets(items, run.work, f"drawings-{half}")
         print(f"{half}: {len(items)} drawings of {len({i.concept for i in items})} concepts", flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,16 +1,15 @@
 """Canvases and spectrograms for training: from the packs in the work folder, or made up for a smoke run."""
 
-import tomllib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from training.data.canvas import Pack, canvas, choose
-from training.config import HERE, Run
 from training.cache import cached_arrays
-from training.data.pictures import concepts
+from training.config import Run
+from training.data.canvas import Pack, canvas, choose
 from training.data.iconic import brightened, favour_iconic, iconic_scores
+from training.data.pictures import concepts
+from training.data.sounds import concepts as sound_concepts
 from training.data.textures import HEIGHT, WIDTH, texture
 
 FAVOURED = {
@@ -23,7 +22,11 @@ FAVOURED = {
 def pack(run: Run) -> Pack:
     """The packed objects, or made-up ones; where the run says so, lighter and mostly the favour_iconic."""
     found = Pack.load(run.work / "pictures.npz", concepts()) if run.packs else Pack.made_up(concepts())
-    return brightened(favour_iconic(found, iconic_scores(run, found))) if run["canvases"].get("iconic") else found
+    return (
+        brightened(favour_iconic(found, iconic_scores(run, found)))
+        if run["canvases"].get("iconic")
+        else found
+    )
 
 
 def sound_pictures(run: Run) -> tuple[np.ndarray, list[str]]:
@@ -42,18 +45,9 @@ def sound_pictures(run: Run) -> tuple[np.ndarray, list[str]]:
 
 def sound_phrases(run: Run) -> dict[str, list[str]]:
     """Caption phrases of each sound concept, from sounds.toml; the names themselves in a smoke run."""
-    file = HERE / "sounds.toml"
-    if not run.packs or not file.exists():
+    if not run.packs:
         return {name: [name, f"{name} sound"] for name in ("dog", "bell", "rain")}
-    return phrases_in(tomllib.loads(file.read_text()))
-
-
-def phrases_in(table: dict[str, Any]) -> dict[str, list[str]]:
-    """Captions by concept in sounds.toml."""
-    entries = table["concepts"]
-    return {
-        name: [str(c) for c in entry["captions"]] for name, entry in entries.items() if "captions" in entry
-    }
+    return {name: list(concept.captions) for name, concept in sound_concepts().items()}
 
 
 def picked(rng: np.random.Generator, names: Sequence[str]) -> str:
@@ -85,3 +79,8 @@ def canvases(run: Run) -> tuple[np.ndarray, list[str], list[str]]:
 
     data = cached_arrays(run.work / "canvases.npz", _drawn)
     return data["pictures"], [str(w) for w in data["words"]], [str(n) for n in data["names"]]
+
+
+def make(run: Run) -> None:
+    """The stage `canvases`."""
+    print(f"{len(canvases(run)[1])} canvases")

@@ -1,8 +1,12 @@
-"""Fetch public packages by name from PyPI, npm and Debian, check them, unpack them.
+"""Fetches public packages from PyPI, npm and Debian, checks them and unpacks them. Nothing is installed.
 
-Every archive is checked against a SHA-256 recorded in checksums.toml before a byte of it is used. An archive
-that is not recorded yet is used all the same, and the line to record is printed. Nothing is installed. (pip
-may run the metadata step of a source archive; wheels are only unpacked.)
+Every archive is compared with the SHA-256 in checksums.toml before it is used. An archive without an entry is
+refused, and the error shows the entry to add. (pip may run the metadata step of a source archive; wheels are
+only unpacked.)
+
+Debian replaces a package by its next version and offers the old one no more. So its entries also have a
+checksum of the files that training reads. A newer version is used if those files are the same; otherwise the
+error says how to get the old version.
 """
 
 import hashlib
@@ -17,13 +21,15 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from training.config import TrainingError
+
 HERE = Path(__file__).parent
-CACHE = HERE / "cache"
+CACHE = HERE.parent / "cache"
 CHECKSUMS = HERE / "checksums.toml"
 
 
-class FetchError(RuntimeError):
-    """A package could not be had, or is not the one that was recorded."""
+class FetchError(TrainingError):
+    """A package cannot be fetched, or differs from the recorded one."""
 
 
 def sha256(file: Path) -> str:
@@ -62,7 +68,7 @@ def pypi(name: str, version: str) -> Path:
 
 
 def debian(name: str) -> Path:
-    """Folder of a Debian package's files, in the version this machine's apt offers."""
+    """Folder of a Debian package's files: the recorded version, or one with the same content (see above)."""
 
     def download(into: Path) -> None:
         # Root's apt hands a download to another user, who cannot write into a temporary folder.
@@ -72,7 +78,7 @@ def debian(name: str) -> Path:
 
 
 def obtain(registry: str, wanted: str, download: Callable[[Path], None]) -> Path:
-    """Unpacked folder of one package: the cached one, or a fresh one that passed its check."""
+    """Unpacked folder of one package: from the cache, or fetched and checked now."""
     folder = CACHE / registry / wanted.replace("/", "+")
     if folder.is_dir():
         return folder
@@ -84,26 +90,71 @@ def obtain(registry: str, wanted: str, download: Callable[[Path], None]) -> Path
         found = list(archives.iterdir())
         if len(found) != 1:
             raise FetchError(
-                f"{registry} {wanted}: expected one archive; got {sorted(f.name for f in found)}"
+                f"{registry} {wanted}: one archive was expected, not {sorted(f.name for f in found)}."
             )
-        check(registry, wanted, found[0])
+        same = check(registry, wanted, found[0])
         unpack(found[0], fresh)
+        if not same:
+            check_content(wanted, found[0], fresh)
         if not folder.is_dir():  # another process may have been quicker
             fresh.rename(folder)
     return folder
 
 
-def check(registry: str, wanted: str, archive: Path) -> None:
-    """Compares an archive with the recorded checksum; prints the line to add when there is none."""
-    recorded = tomllib.loads(CHECKSUMS.read_text()).get(registry, {}).get(wanted)
-    got = sha256(archive)
-    if recorded is None:
-        print(f'Not in {CHECKSUMS.name} yet; under [{registry}] add\n"{wanted}" = "{got}"', file=sys.stderr)
-    elif recorded != got:
+def recorded(registry: str, wanted: str) -> dict[str, str]:
+    """The entry of a package in checksums.toml: `sha256`; for Debian `version`, `files` and `content`, too."""
+    entry = tomllib.loads(CHECKSUMS.read_text(encoding="utf-8")).get(registry, {}).get(wanted, {})
+    return {"sha256": entry} if isinstance(entry, str) else dict(entry)
+
+
+def check(registry: str, wanted: str, archive: Path) -> bool:
+    """Whether an archive is the recorded one; False asks for a check of its content.
+
+    Raises:
+        FetchError: it has no entry, or it differs and has no checksum of its content.
+    """
+    entry, got = recorded(registry, wanted), sha256(archive)
+    if not entry:
         raise FetchError(
-            f"{registry} {wanted}: {archive.name} has sha256 {got}, but {CHECKSUMS.name} records {recorded}. "
-            "The registry offers another file than the one that was checked; look at it before changing that."
+            f"{registry} {wanted} is not in {CHECKSUMS.name}. If you trust {archive.name}, add this line under "
+            f'[{registry}]: "{wanted}" = "{got}"'
         )
+    if got != entry["sha256"] and "content" not in entry:
+        raise FetchError(
+            f"{registry} {wanted}: {archive.name} has the SHA-256 {got}, but {CHECKSUMS.name} records "
+            f"{entry['sha256']}. The registry offers another file than the one that was checked. Find out why "
+            "before you change the entry."
+        )
+    return got == entry["sha256"]
+
+
+def check_content(wanted: str, archive: Path, folder: Path) -> None:
+    """Compares the files of a newer Debian version that training reads with the recorded ones.
+
+    Raises:
+        FetchError: they differ.
+    """
+    entry = recorded("debian", wanted)
+    if (got := content(folder / entry["files"])) != entry["content"]:
+        name = f"{wanted} {entry['version']}"
+        raise FetchError(
+            f"Debian offers {archive.name}, and its files in {entry['files']} differ from those of {name}, which "
+            f"was checked. Download {name} from snapshot.debian.org and unpack it with `dpkg -x FILE.deb "
+            f"{CACHE / 'debian' / wanted}`; or, if the new files are as good, record the content {got}."
+        )
+    print(
+        f"{archive.name} instead of {entry['version']}: the files that are used are the same", file=sys.stderr
+    )
+
+
+def content(folder: Path) -> str:
+    """SHA-256 of all files below a folder and their names; links count as what they point to."""
+    lines = [
+        f"{sha256(file)} {file.relative_to(folder).as_posix()}\n"
+        for file in sorted(folder.rglob("*"), key=lambda file: file.relative_to(folder).as_posix())
+        if file.is_file()
+    ]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -120,9 +171,11 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def run(command: Sequence[str], cwd: Path | None = None) -> None:
-    """Runs a client quietly; its own words become the error when it fails."""
+    """Runs a client quietly; if it fails, what it printed becomes the error."""
     if shutil.which(command[0]) is None:
-        raise FetchError(f"{command[0]} is needed to fetch this and is not installed.")
+        raise FetchError(
+            f"{command[0]} is needed to fetch this and is not installed. Install it and run again."
+        )
     done = subprocess.run(
         command, cwd=cwd, env={**os.environ, "NO_COLOR": "1"}, capture_output=True, text=True
     )

@@ -12,11 +12,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from eidophone.models.embedders.load import load_embedder
+from eidophone.models.embedders.contract import Embedder
+from eidophone.models.embedders.tiny import load_tiny
+from training.cache import cached_arrays
+from training.config import Run
 from training.data import captions
 from training.data.canvas import Layer, Pack
-from training.config import Run
-from training.cache import cached_arrays
 from training.data.pictures import concepts
 from training.data.repainted import repainted
 from training.data.scenes import UNDRAWN, as_light
@@ -44,9 +45,11 @@ def canvas_of(pack: Pack, item: int, count: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def likelihood(pictures: np.ndarray, wanted: Sequence[str], names: Sequence[str]) -> np.ndarray:
+def likelihood(
+    embedder: Embedder, pictures: np.ndarray, wanted: Sequence[str], names: Sequence[str]
+) -> np.ndarray:
     """How likely pictures, uint8 (N, height, width), show what is wanted, and no other of the names: (N,)."""
-    embedder, tables = load_embedder("tiny", torch.device("cpu")), concepts()
+    tables = concepts()
     things = [captions.article(tables[name]["one"][0]) for name in names]
     phrases = embedder.text([f"a painting of {thing}" for thing in things])
     light = as_light(pictures)[:, None].expand(-1, 3, -1, -1)
@@ -63,15 +66,16 @@ def iconic_scores(run: Run, pack: Pack) -> np.ndarray:
     """
 
     def _judged() -> dict[str, np.ndarray]:
+        embedder = load_tiny(run.earlier("embedder"), torch.device("cpu"))
         names = [name for name in pack.tables if name not in UNDRAWN]
         items = [(i, name) for name in names for i in pack.members[name] if pack.simple[i] > 0]
         wanted, found = [name for _, name in items], np.zeros(len(pack.simple))
         drawn = [np.stack([canvas_of(pack, i, count) for i, _ in items]) for count in COUNTS]
-        looks = [*drawn, repainted(drawn[0], run["seed"] + 11, run.device)]
-        found[[i for i, _ in items]] = np.mean([likelihood(p, wanted, names) for p in looks], 0)
-        return {"plain": found}
+        looks = [*drawn, repainted(drawn[0], run["seed"] + 11, run.device, "image", run.earlier(""))]
+        found[[i for i, _ in items]] = np.mean([likelihood(embedder, p, wanted, names) for p in looks], 0)
+        return {"iconic": found}
 
-    return cached_arrays(run.work / "plain.npz", _judged)["plain"]
+    return cached_arrays(run.work / "iconic.npz", _judged)["iconic"]
 
 
 def favour_iconic(pack: Pack, plain: np.ndarray) -> Pack:
@@ -85,7 +89,7 @@ def favour_iconic(pack: Pack, plain: np.ndarray) -> Pack:
     for name, members in pack.members.items():
         items = members[pack.simple[members] > 0]
         weight[items] = np.maximum(plain[items], max(plain[items].max(initial=0) * REST, 1e-3))
-        if forms := pack.tables[name].get("plain"):
+        if forms := pack.tables[name].get("iconic"):
             told = np.isin(pack.form[items], forms)
             for part, share in ((items[told], 1 - REST), (items[~told], REST)):
                 weight[part] *= share / (pack.simple[part] * weight[part]).sum().clip(1e-9)

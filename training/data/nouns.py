@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from eidophone.media.files import write_text
-from eidophone.models.captioners.nouns import TABLE, by_suffix
+from eidophone.models.captioners.nouns import by_suffix
+from training.config import Run
 from training.data import fetch
 
 KINDS = {"1": "noun", "2": "verb", "3": "adj", "4": "adv", "5": "adj"}
@@ -21,6 +22,8 @@ SMOOTHING = 0.5
 #: Share of a word's meetings in one form of it: estimates.
 VERB_FORM, PLURAL = 0.3, 0.3
 FAR_OFF = 0.25
+#: Where the table lies in the work folder; `install` puts it beside the captioners.
+NOUNS_FILE = "nouns.txt"
 
 #: Word to part of speech to count.
 Counts = dict[str, collections.Counter]
@@ -79,14 +82,13 @@ def shares(folder: Path) -> dict[str, float]:
     return {word: nouns[word] / (nouns[word] + others[word]) for word in nouns.keys() | others.keys()}
 
 
-def main() -> None:
-    """Writes the table."""
+def make(run: Run) -> None:
+    """The stage `nouns`."""
+    if not run.packs:
+        print("nouns: a smoke run has no dictionary")
+        return
     folder = fetch.debian("wordnet-base") / "usr/share/wordnet"
     kept = {w: s for w, s in sorted(shares(folder).items()) if abs(s - by_suffix(w)) > FAR_OFF}
     text = "".join(f"{word} {share:.2f}\n" for word, share in kept.items())
-    write_text(TABLE, text)
+    write_text(run.work / NOUNS_FILE, text)
     print(f"{len(kept)} words, {len(text)} bytes")
-
-
-if __name__ == "__main__":
-    main()

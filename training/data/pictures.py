@@ -5,7 +5,6 @@ concepts, see colours.toml, in colour) and contact sheets. Nothing here is rando
 drawn variants, which are seeded, so the same packages give the same pack.
 """
 
-import argparse
 import io
 import json
 import subprocess
@@ -18,10 +17,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from training.config import Run
 from training.data import fetch
 from training.data.shapes import SHAPES, SIZE
 
 HERE = Path(__file__).parent
+PER_SHEET = 22 * 18
 MARGIN = 3
 DRAWN_VARIANTS = 24
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -204,24 +205,20 @@ def sheet(items: list[Item], across: int = 22, size: int = 56) -> Image.Image:
     return out
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, default=HERE / "work")
-    work: Path = parser.parse_args().work
-    work.mkdir(parents=True, exist_ok=True)
+def sheets(items: list[Item], work: Path, name: str) -> None:
+    """Writes contact sheets of all items, for looking at: NAME-0.png and so on."""
+    for start in range(0, len(items), PER_SHEET):
+        sheet(items[start : start + PER_SHEET]).save(work / f"{name}-{start // PER_SHEET}.png")
+
+
+def make(run: Run) -> None:
+    """The stage `pictures`: pictures.npz, colours.npz and contact sheets in the work folder."""
+    if not run.packs:
+        print("pictures: a smoke run uses drawn shapes instead")
+        return
     items = collect(coloured_concepts())
     grey = [item for item in items if item.concept in concepts()]
-    save(grey, work / "pictures.npz", list(concepts()))
-    save(items, work / "colours.npz", list(coloured_concepts()), colour=True)
-    per_sheet = 22 * 18
-    for start in range(0, len(items), per_sheet):
-        sheet(items[start : start + per_sheet]).save(work / f"pictures-{start // per_sheet}.png")
-    sizes = [
-        f"{file}: {(work / file).stat().st_size / 1e6:.1f} MB" for file in ("pictures.npz", "colours.npz")
-    ]
-    print(f"{len(items)} items; {', '.join(sizes)}")
-
-
-if __name__ == "__main__":
-    main()
+    save(grey, run.work / "pictures.npz", list(concepts()))
+    save(items, run.work / "colours.npz", list(coloured_concepts()), colour=True)
+    sheets(items, run.work, "pictures")
+    print(f"{len(items)} drawings, {len(grey)} of them in grey, too")

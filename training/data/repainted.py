@@ -5,15 +5,17 @@ saw: who learned from scenes alone names hardly any of its pictures, who learned
 (docs/journal.md). Sounds are laid under scenes as `compose` does it for this family.
 """
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
 from eidophone.diffusion.sampler import make_scheduler, noised, sampling_steps
-from eidophone.models.cards import Role
+from eidophone.models.cards import Role, package_folder
 from eidophone.models.load import Loader
 from eidophone.verbs.compose.lighten import lighten
-from training.config import Run
 from training.cache import cached_arrays
+from training.config import Run
 from training.data.scenes import as_light, scenes
 
 STEPS = 25
@@ -27,7 +29,9 @@ SIZES = (0.65, 1.0)
 
 
 @torch.inference_mode()
-def repainted(pictures: np.ndarray, seed: int, device: torch.device, role: Role = "image") -> np.ndarray:
+def repainted(
+    pictures: np.ndarray, seed: int, device: torch.device, role: Role = "image", family: Path | None = None
+) -> np.ndarray:
     """Pictures uint8 (N, height, width) as a model of the package would have painted them.
 
     Args:
@@ -36,7 +40,9 @@ def repainted(pictures: np.ndarray, seed: int, device: torch.device, role: Role 
         device: Where the model is.
         role: Which model.
     """
-    model = Loader(device, torch.float32, offline=True).model("tiny", role)
+    model = Loader(device, torch.float32, offline=True).model(
+        str((family or package_folder("tiny")) / role), role
+    )
     silent = model.text.encode("", "prompt")
     painter = model.guided(silent, silent, 1.0)
     rng, out = np.random.default_rng(seed), []
@@ -75,7 +81,9 @@ def repainted_scenes(
     file = run.work / f"repainted-{len(names)}-{half}-{count}.npz"
 
     def _both() -> dict[str, np.ndarray]:
-        alone, again = (repainted(pictures, run["seed"] + more, run.device) for more in (6, 8))
+        alone, again = (
+            repainted(pictures, run["seed"] + more, run.device, "image", run.family) for more in (6, 8)
+        )
         return {"pictures": np.concatenate([alone, laid_over(again, sounds, run["seed"] + 9)])}
 
     return cached_arrays(file, _both)["pictures"], shown * 2

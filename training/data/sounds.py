@@ -9,13 +9,12 @@ The pack: `pictures` uint8 (N, 128, 288), white is loud, low pitch at the bottom
 `concepts`; `split` (N,) 0 to train on, 1 for development; `source` (N,); `spec` the settings as JSON.
 """
 
-import argparse
 import hashlib
 import json
 import tomllib
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +24,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from eidophone.media.spectrogram import log_mel, log_mel_from_picture, picture_from_log_mel
-from eidophone.models.tagger import RATE_HZ, Tagger, load_tagger
+from eidophone.models.tagger import RATE_HZ, Tagger
+from training.config import Run
 from training.data import clips
+from training.data.clips import DEV, FRAMES, TRAIN, Clip, Concept
 from training.mel import PLAYER, SPEC
-from training.data.clips import DEV, FRAMES, TRAIN, Concept, Clip
+from training.networks.tagger import load
 
-HERE = Path(__file__).parent
 RECIPE = 2  # to be raised when clips.py or soundfont.py make other sounds than before
 TOP = 5  # how many of the tagger's guesses count as heard
 FEWEST = 24  # windows to train on that a concept needs
@@ -78,7 +78,7 @@ class Windows:
 
 def concepts() -> dict[str, Concept]:
     """Every concept of sounds.toml by name."""
-    tables = tomllib.loads((HERE / "sounds.toml").read_text())["concepts"]
+    tables = tomllib.loads(Path(__file__).with_name("sounds.toml").read_text())["concepts"]
     return {name: Concept.from_mapping(table) for name, table in tables.items()}
 
 
@@ -270,34 +270,16 @@ def save(made: dict[str, tuple[Windows, NDArray[np.uint8]]], file: Path) -> None
     print(f"{file.name}: {file.stat().st_size / 1e6:.1f} MB")
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.sounds", description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, default=HERE / "work", help="folder for the pack")
-    parser.add_argument(
-        "--data", type=Path, default=HERE.parent.parent / "shared" / "data", help="recordings"
-    )
-    parser.add_argument("--only", nargs="+", metavar="CONCEPT", help="make these concepts only")
-    parser.add_argument(
-        "--smoke", action="store_true", help="seconds, no network: a few sound models, unheard"
-    )
-    parser.add_argument("--threads", type=int, default=1, help="one is fastest where others work too")
-    for name, default in vars(Settings()).items():
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"see Settings (default: {default})")
-    args = parser.parse_args(argv)
-    settings = Settings(args.train, args.dev, args.levels, args.seed)
-    wanted = concepts()
-    if unknown := sorted(set(args.only or ()) - wanted.keys()):
-        parser.error(f"no concept {unknown[0]!r}; there are: {', '.join(wanted)}")
-    if args.smoke:
+def make(run: Run, only: Sequence[str] = ()) -> None:
+    """The stage `sounds`.
+
+    Args:
+        run: A smoke run makes a few sound models, which nothing listens to.
+        only: Names of concepts; all of them if empty.
+    """
+    wanted, ear = concepts(), load(run) if run.packs else None
+    if not run.packs:
         wanted = {n: Concept(wanted[n].heard, wanted[n].captions, synth=model) for n, model in SMOKE.items()}
-        settings = replace(settings, train=8, dev=2)
-    if args.only:
-        wanted = {name: wanted[name] for name in wanted if name in args.only}
-    torch.set_num_threads(args.threads)
-    args.out.mkdir(parents=True, exist_ok=True)
-    build(wanted, None if args.smoke else load_tagger(), args.data, args.out, settings)
-
-
-if __name__ == "__main__":
-    main()
+    if only:
+        wanted = {name: wanted[name] for name in wanted if name in only}
+    build(wanted, ear, run.recordings, run.work, Settings(**run["sounds"]))

@@ -9,8 +9,8 @@ import torch
 
 from eidophone.models.embedders.efficientnet import LITE0, LITE1, folded
 from eidophone.models.embedders.tiny import ImageEncoder
-from training.data import fetch
 from training.config import Run
+from training.data import fetch
 
 NETWORKS = {"lite0": LITE0, "lite1": LITE1}
 SMALL = (1, 1, 1, 1, 1, 1, 1)  # an untrained network for smoke runs

@@ -8,7 +8,6 @@ Material: ESC-10 folds 1 to 3 without the two Sampling+ clips, the sound pack's 
 `python -m training.listener --data ../shared/data` writes src/eidophone/models/tiny/captioner.
 """
 
-import argparse
 import io
 import json
 import subprocess
@@ -30,16 +29,15 @@ from eidophone.data.mixtures import loudness
 from eidophone.data.recordings import read_esc
 from eidophone.media.audio import read_sound, resample
 from eidophone.media.files import write_atomically, write_text
-from eidophone.models.captioners.tagged import FOLDER
-from eidophone.models.cards import package_folder
-from eidophone.models.tagger import CONFIG, RATE_HZ, WEIGHTS, Tagger, load_tagger
-from training.mel import SPEC
-from training.data.sounds import concepts
+from eidophone.models.tagger import CONFIG, RATE_HZ, WEIGHTS, Tagger
+from training.config import Run
 from training.data.clips import DEV_FOLD, SAMPLING_PLUS, TRAIN
+from training.data.sounds import concepts
+from training.mel import SPEC
+from training.networks.tagger import load
 
 Floats = NDArray[np.float32]
 
-HERE = Path(__file__).parent
 FRAMES = 5 * RATE_HZ  # as long as a clip of ESC-10
 #: ESC-10's classes that are no concept of sounds.toml by the same name.
 ESC10 = {
@@ -60,7 +58,7 @@ VOICES = ("en", "en-us", "en+f3", "en+m3", "en+f2", "en+m7")
 
 
 @dataclass(frozen=True)
-class Plan:
+class Amounts:
     """How much to make and to learn.
 
     Attributes:
@@ -73,15 +71,15 @@ class Plan:
         seed: Of everything that is drawn.
     """
 
-    packed: int = 14
-    speeches: int = 36
-    made: int = 24
-    mixtures: int = 1600
-    steps: int = 800
-    batch: int = 128
-    rate: float = 6e-3
-    sparse: float = 2e-2
-    seed: int = 0
+    packed: int
+    speeches: int
+    made: int
+    mixtures: int
+    steps: int
+    batch: int
+    rate: float
+    sparse: float
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -114,9 +112,9 @@ def packed(work: Path, count: int) -> Iterator[Sound]:
             yield Sound(sound, frozenset({file.stem}))
 
 
-def others(data: Path, plan: Plan, rng: Generator) -> Iterator[Sound]:
+def others(data: Path | None, plan: Amounts, rng: Generator) -> Iterator[Sound]:
     """Sounds that are none of the concepts: recordings, speech, noises and tones."""
-    for name in OTHERS:
+    for name in OTHERS if data else ():
         sound = heard_at(data / "ambient" / f"{name}.ogg")
         for start in range(0, len(sound) - FRAMES, 2 * FRAMES):
             yield Sound(sound[start : start + FRAMES], frozenset())
@@ -181,7 +179,7 @@ def mixtures(pool: list[Sound], count: int, rng: Generator) -> Iterator[Sound]:
         yield mixture(*(sounds[int(rng.integers(len(sounds)))] for sounds in pair), rng)
 
 
-def mixed(alone: list[Sound], field: list[Sound], plan: Plan, rng: Generator) -> Iterator[Sound]:
+def mixed(alone: list[Sound], field: list[Sound], plan: Amounts, rng: Generator) -> Iterator[Sound]:
     """Half of the mixtures are of field recordings, which vary most and are what users bring."""
     yield from mixtures(field, plan.mixtures // 2, rng)
     yield from mixtures(alone, plan.mixtures - plan.mixtures // 2, rng)
@@ -221,7 +219,7 @@ def pooled(probabilities: Tensor) -> Tensor:
     return probabilities.square().sum(1) / probabilities.sum(1).clamp(min=1e-6)
 
 
-def train(given: TrainingSet, plan: Plan) -> nn.Linear:
+def train(given: TrainingSet, plan: Amounts) -> nn.Linear:
     """The head, with the spread of the embeddings already in its weights."""
     torch.manual_seed(plan.seed)
     windows = given.embeddings[given.present[..., 0] > 0]
@@ -258,20 +256,16 @@ def export(head: nn.Linear, names: tuple[str, ...], folder: Path) -> None:
     write_text(folder / CONFIG, text)
 
 
-def main() -> None:
-    """Makes the head."""
-    parser = argparse.ArgumentParser(prog="python -m training.listener", description=main.__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="holds esc10/, ambient/")
-    parser.add_argument("--work", type=Path, default=HERE / "work", help="where training.sounds worked")
-    parser.add_argument("--out", type=Path, default=package_folder(FOLDER), help="where the head goes")
-    args, plan = parser.parse_args(), Plan()
+def make(run: Run) -> None:
+    """The stage `captioner`."""
+    plan = Amounts(**run["captioner"], seed=run["seed"] - 1)
     rng = np.random.default_rng(plan.seed)
-    field = list(recorded(args.data))
-    alone = [*field, *packed(args.work, plan.packed), *others(args.data, plan, rng)]
-    given = training_set([*alone, *mixed(alone, field, plan, rng)], load_tagger())
+    field = list(recorded(run.recordings)) if run.packs else []
+    alone = [
+        *field,
+        *packed(run.work, plan.packed),
+        *others(run.recordings if run.packs else None, plan, rng),
+    ]
+    given = training_set([*alone, *mixed(alone, field or alone, plan, rng)], load(run))
     print(f"{len(alone)} sounds, {plan.mixtures} mixtures, {len(given.names)} concepts", flush=True)
-    export(train(given, plan), given.names, args.out)
-
-
-if __name__ == "__main__":
-    main()
+    export(train(given, plan), given.names, run.family / "captioner")

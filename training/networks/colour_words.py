@@ -11,12 +11,12 @@ from diffusers.models.embeddings import TextTimeEmbedding
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.data import captions
-from training.networks import text
-from training.data.colours import palette, pure
 from training.config import Run
-from training.loop import Plan, fit
+from training.data import captions
+from training.data.colours import palette, pure
 from training.data.pictures import coloured_concepts
+from training.loop import Plan, fit
+from training.networks import text
 
 GREY_SHARE, NO_COLOUR_SHARE = 0.15, 0.15
 FACTS = 4  # red, green and blue of the tint, and whether the caption says grey

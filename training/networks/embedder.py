@@ -9,7 +9,6 @@ apart as "nothing". A stopped run goes on.
 """
 
 import json
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,17 +24,10 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from eidophone.media.files import write_atomically
 from eidophone.media.spectrogram import log_mel_from_picture
 from eidophone.media.vocoder import GriffinLim
-from eidophone.models.cards import package_folder
 from eidophone.models.embedders.tiny import JointSpace, heard_rows
-from training.networks import backbone
-from training.data import captions
-from training.data import fetch
-from training.networks import text
-from training.config import HERE, Run, command_line, opened
-from training.networks.export import write
 from training.cache import cached_arrays
-from training.loop import Loss, Plan, fit
-from training.mel import ROUNDS, SPEC
+from training.config import Run
+from training.data import captions, fetch
 from training.data.pictures import concepts
 from training.data.repainted import repainted, repainted_scenes
 from training.data.scenes import (
@@ -50,6 +42,10 @@ from training.data.scenes import (
     scenes,
 )
 from training.data.sounds import concepts as sound_concepts
+from training.loop import Loss, Plan, fit
+from training.mel import ROUNDS, SPEC
+from training.networks import backbone, text
+from training.networks.export import write
 
 TEMPERATURE = 0.1
 NOTHING = "nothing"
@@ -88,12 +84,6 @@ class TrainingSet:
     said: Tensor
 
 
-def settings_of(config: str, stage: str) -> dict[str, Any]:
-    """A preset of embedder.toml."""
-    found: dict[str, Any] = tomllib.loads((HERE / "embedder.toml").read_text())[config][stage]
-    return found
-
-
 def windows(run: Run, development: bool = False) -> tuple[np.ndarray, list[str]]:
     """The sound pack's mel pictures uint8 (N, 128, 288) of one split, and their concepts."""
     if not run.packs:
@@ -125,7 +115,7 @@ def sounds_of(run: Run, count: int) -> tuple[np.ndarray, list[str]]:
 
     def _played() -> dict[str, np.ndarray]:
         plain, again = np.array_split(pictures[chosen], 2)
-        again = repainted(again, run["seed"] + 7, run.device, "audio")
+        again = repainted(again, run["seed"] + 7, run.device, "audio", run.family)
         return {"played": replayed(np.concatenate([plain, again]), 0)}
 
     played = cached_arrays(run.work / "replayed.npz", _played)["played"]
@@ -152,9 +142,9 @@ def phrases(seed: int, shown: Sequence[str], played: Sequence[str]) -> tuple[lis
     return said, names
 
 
-def family() -> tuple[CLIPTokenizer, CLIPTextModel]:
-    """The text encoder that ships."""
-    folder = package_folder("tiny/image")
+def encoder_of(run: Run) -> tuple[CLIPTokenizer, CLIPTextModel]:
+    """The text encoder that the run exported, as it ships."""
+    folder = run.family / "image"
     encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
     return CLIPTokenizer.from_pretrained(folder / "tokenizer"), encoder.eval()
 
@@ -184,7 +174,7 @@ def training_set(run: Run, settings: dict[str, Any]) -> TrainingSet:
     def labels(of: list[str]) -> Tensor:
         return torch.tensor([label[name] for name in of])
 
-    told = pooled(*family(), said)
+    told = pooled(*encoder_of(run), said)
     return TrainingSet(
         names, shown, labels(shown.names), whole, drawings, torch.from_numpy(heard), labels(played), told,
         labels(spoken),
@@ -265,7 +255,7 @@ def loss_of(taught: TrainingSet, settings: dict[str, Any], device: torch.device)
 def train(run: Run, stop_after: int | None = None) -> JointSpace:
     """work/embedder.pt."""
     torch.manual_seed(run["seed"])
-    settings = settings_of(run.name, "embedder")
+    settings = run["embedder"]
     taught = training_set(run, settings)
     blocks = backbone.blocks_of(run, NETWORK)
     space = JointSpace(blocks, settings["widths"], settings["dimensions"], taught.told.shape[1])
@@ -282,9 +272,9 @@ def train(run: Run, stop_after: int | None = None) -> JointSpace:
 
 
 @torch.no_grad()
-def spoken(space: JointSpace, said: list[str]) -> Tensor:
+def spoken(run: Run, space: JointSpace, said: list[str]) -> Tensor:
     """Rows of phrases."""
-    return F.normalize(space.text(pooled(*family(), said)), dim=-1)
+    return F.normalize(space.text(pooled(*encoder_of(run), said)), dim=-1)
 
 
 @torch.no_grad()
@@ -303,18 +293,18 @@ def measure(run: Run, space: JointSpace) -> dict[str, float]:
     """Retrieval on what was not learned from: the judge's drawings, the development windows."""
     space = space.cpu().eval()
     whole = windows(run)[0]
-    count = min(MEASURED, settings_of(run.name, "embedder")["scenes"])
+    count = min(MEASURED, run["embedder"]["scenes"])
     drawn, shown = scenes("judge", run.work, count, whole)
     shapes = list(dict.fromkeys(shown))
-    again = min(MEASURED // 4, settings_of(run.name, "embedder")["repainted"])
+    again = min(MEASURED // 4, run["embedder"]["repainted"])
     soft, painted = repainted_scenes(run, "judge", again, whole, tuple(shapes))
     pictures, repaints = looked_at(space, drawn), looked_at(space, soft)
-    plain = spoken(space, [f"a painting of {captions.article(concepts()[n]['one'][0])}" for n in shapes])
+    plain = spoken(run, space, [f"a painting of {captions.article(concepts()[n]['one'][0])}" for n in shapes])
     heard, played = windows(run, development=True)
     with torch.no_grad():
         sounds = torch.cat([space.sound(part) for part in as_light(halved(heard)).split(64)])
     tones = list(dict.fromkeys(played))
-    calls = spoken(space, [sound_concepts()[n].captions[0] for n in tones])
+    calls = spoken(run, space, [sound_concepts()[n].captions[0] for n in tones])
     both = [n for n in tones if n in shapes]
     mixed = [i for i, n in enumerate(played) if n in both]
     prototypes = torch.stack([F.normalize(pictures[np.array(shown) == n].mean(0), dim=0) for n in both])
@@ -332,9 +322,9 @@ def measure(run: Run, space: JointSpace) -> dict[str, float]:
 
 def export(run: Run, space: JointSpace, folder: Path) -> None:
     """Writes `config.json` and float16 `model.safetensors`."""
-    settings = settings_of(run.name, "embedder")
+    settings = run["embedder"]
     folder.mkdir(parents=True, exist_ok=True)
-    encoder = package_folder("tiny/image") / "text_encoder" / "model.safetensors"
+    encoder = run.family / "image" / "text_encoder" / "model.safetensors"
     facts = {
         "blocks": list(backbone.blocks_of(run, NETWORK)),
         "widths": settings["widths"],
@@ -349,17 +339,11 @@ def export(run: Run, space: JointSpace, folder: Path) -> None:
     write_atomically(folder / "model.safetensors", lambda draft: save_file(half, draft))
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Command line."""
-    given = command_line("python -m training.embedder", __doc__).parse_args(arguments)
-    run = opened(given)
-    space = train(run, given.stop_after)
-    export(run, space, run.work / "tiny" / "embedder")
+def make(run: Run, stop_after: int | None = None) -> None:
+    """The stage `embedder`: trains, exports and measures it."""
+    space = train(run, stop_after)
+    export(run, space, run.family / "embedder")
     measures = measure(run, space)
     (run.work / "embedder.json").write_text(json.dumps(measures, indent=1) + "\n")
     for name, value in measures.items():
         print(f"{value:7.1%}  {name}")
-
-
-if __name__ == "__main__":
-    main()

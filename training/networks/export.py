@@ -1,31 +1,29 @@
-"""Writes the trained parts in diffusers' layout, weights as float16 safetensors.
+"""Writes the trained networks in diffusers' layout, as float16 safetensors: the stage `export`.
 
-tiny/image holds everything; tiny/audio only its own U-Net and schedule, and borrows the rest from the image
-folder; so do tiny/pixel and tiny/upscaler, where they were trained.
+image/ holds everything. audio/ holds only its own U-Net and noise schedule and shares the rest with image/; so
+do pixel/ and upscaler/.
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import diffusers
 from transformers import CLIPTextModel
 
-from training.networks import codec
-from training.networks import pixels
-from training.networks import text
-from training.networks import unet
 from training.config import Run
-from training.mel import ROUNDS, SPEC
 from training.data.textures import HEIGHT, WIDTH
+from training.mel import ROUNDS, SPEC
+from training.networks import codec, pixels, text, unet
 
-#: What the package takes where the user says nothing: judged on pairs, see docs/journal.md.
-IMAGE_ADVICE = {"image_guidance": 5.0}
-AUDIO_ADVICE = {
+#: What the models recommend where the user sets nothing; chosen on pairs of prompts, see docs/journal.md.
+IMAGE_DEFAULTS = {"image_guidance": 5.0}
+AUDIO_DEFAULTS = {
     "audio_guidance": 3.0, "audio_weight": 0.5, "blend": "lighten", "lighten_width": 448,
     "griffin_lim_iterations": ROUNDS,
 }  # fmt: skip
-PARTS = {
+COMPONENTS = {
     "scheduler": ["diffusers", "DDIMScheduler"],
     "text_encoder": ["transformers", "CLIPTextModel"],
     "tokenizer": ["transformers", "CLIPTokenizer"],
@@ -35,14 +33,19 @@ PARTS = {
 
 
 def index() -> dict[str, Any]:
-    """diffusers' list of a pipeline's parts."""
+    """The contents of model_index.json: diffusers' list of a pipeline's components."""
     absent = {name: [None, None] for name in ("feature_extractor", "image_encoder", "safety_checker")}
     head = {"_class_name": "StableDiffusionPipeline", "_diffusers_version": diffusers.__version__}
-    return head | PARTS | absent | {"requires_safety_checker": False}
+    return head | COMPONENTS | absent | {"requires_safety_checker": False}
+
+
+def write(file: Path, facts: dict[str, Any]) -> None:
+    """Writes a JSON file with sorted keys."""
+    file.write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n")
 
 
 def export_pixels(run: Run, folder: Path) -> None:
-    """The coloured pair, as far as it was trained, in IF's layout without what it borrows."""
+    """Exports the stages of the coloured pair that were trained, in the layout of DeepFloyd IF."""
     canvases = {"pixel": list(pixels.SMALL), "upscaler": [HEIGHT, WIDTH]}
     for name, canvas in canvases.items():
         if not (run.work / f"{name}.pt").exists():
@@ -54,13 +57,19 @@ def export_pixels(run: Run, folder: Path) -> None:
         pixels.image_noising().save_pretrained(folder / "upscaler" / "image_noising_scheduler")
 
 
-def write(file: Path, facts: dict[str, Any]) -> None:
-    """Writes a JSON file with sorted keys."""
-    file.write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n")
+def copy_untrained(run: Run, folder: Path) -> None:
+    """Copies what this run did not train from the family that it goes on from: parts and lists of synonyms."""
+    if run.init_from is None:
+        return
+    for file in sorted(run.init_from.rglob("*")):
+        goal = folder / file.relative_to(run.init_from)
+        if file.is_file() and not goal.exists():
+            goal.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, goal)
 
 
 def export(run: Run, folder: Path) -> Path:
-    """The export stage: a complete family under `folder`; returns it."""
+    """Writes a complete family below `folder` and returns it."""
     for name in ("image", "audio"):
         (folder / name).mkdir(parents=True, exist_ok=True)
         unet.load(run, name).half().save_pretrained(folder / name / "unet")
@@ -72,7 +81,13 @@ def export(run: Run, folder: Path) -> Path:
     half.save_pretrained(folder / "image" / "text_encoder")
     codec.load(run).half().save_pretrained(folder / "image" / "vae")
     canvas = {"canvas": [HEIGHT, WIDTH]}
-    write(folder / "image" / "eidophone.json", canvas | IMAGE_ADVICE)
-    write(folder / "audio" / "eidophone.json", canvas | AUDIO_ADVICE | {"mel_spec": SPEC.to_dict()})
+    write(folder / "image" / "eidophone.json", canvas | IMAGE_DEFAULTS)
+    write(folder / "audio" / "eidophone.json", canvas | AUDIO_DEFAULTS | {"mel_spec": SPEC.to_dict()})
     export_pixels(run, folder)
+    copy_untrained(run, folder)
     return folder
+
+
+def make(run: Run) -> None:
+    """The stage `export`."""
+    export(run, run.family)

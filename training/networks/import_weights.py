@@ -1,7 +1,6 @@
-"""A work folder that goes on from an exported family: `python -m training.train adopt --init-from FOLDER`.
+"""Takes over the text encoder and the codec of an exported family: the stage `import-weights`.
 
-Text encoder, tokenizer and codec become the run's own, as they are, so that latents and conditions mean what
-they meant; the denoisers begin from the same folder when they are trained with the same `--init-from`.
+Then latents and text conditions mean what they mean to that family, and its U-Nets can go on (unet.py).
 """
 
 import json
@@ -10,23 +9,25 @@ import torch
 from transformers import CLIPTokenizer
 
 from eidophone.models.load import Loader
+from training.cache import save_whole
+from training.config import Run, TrainingError
 from training.networks import text
-from training.config import Run
-from training.loop import save_whole
 
 
-def adopt(run: Run) -> None:
-    """work/tokenizer/, work/text.pt, work/codec.pt and work/deviations.json, from the run's elder.
+def import_weights(run: Run) -> None:
+    """Writes tokenizer/, text.pt, codec.pt and deviations.json into the work folder.
 
     Raises:
-        ValueError: the run has no elder.
+        TrainingError: the run does not say which family to go on from.
     """
     if run.init_from is None:
-        raise ValueError("adopt needs an exported family: give --init-from FOLDER")
-    elder = Loader(torch.device("cpu"), torch.float32, offline=True).model(str(run.init_from / "image"), "image")
-    CLIPTokenizer.from_pretrained(run.init_from / "image" / "tokenizer").save_pretrained(run.work / "tokenizer")
-    student = text.Student(elder.text.network)
+        raise TrainingError("The stage import-weights needs an exported family: give --init-from FOLDER.")
+    earlier = Loader(torch.device("cpu"), torch.float32, offline=True).model(
+        str(run.earlier("image")), "image"
+    )
+    CLIPTokenizer.from_pretrained(run.earlier("image") / "tokenizer").save_pretrained(run.work / "tokenizer")
+    student = text.Student(earlier.text.network)
     save_whole({"mean": student.state_dict()}, run.work / "text.pt")
-    save_whole({"mean": elder.vae.state_dict()}, run.work / "codec.pt")
-    # exported codecs are levelled: equal deviations leave them as they are
+    save_whole({"mean": earlier.vae.state_dict()}, run.work / "codec.pt")
+    # The channels of an exported codec are levelled already. Equal deviations leave them as they are.
     (run.work / "deviations.json").write_text(json.dumps([1.0] * run["codec"]["latents"]))

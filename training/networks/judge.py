@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eidophone.models.embedders.tiny import ImageEncoder
-from training.networks import backbone
-from training.config import Run, command_line, opened
-from training.networks.embedder import balanced, settings_of, windows
-from training.loop import Loss, Plan, fit
+from training.config import Run
 from training.data.repainted import repainted_scenes
-from training.data.scenes import MIXED_SIMPLE, MIXED_REPAINTED, Shown, as_light, scenes
+from training.data.scenes import MIXED_REPAINTED, MIXED_SIMPLE, Shown, as_light, scenes
+from training.loop import Loss, Plan, fit
+from training.networks import backbone
+from training.networks.embedder import balanced, windows
 
 NETWORK = "lite1"
 ROWS = 128  # of what it looks at
@@ -72,7 +72,7 @@ def loss_of(shown: Shown, sounds: np.ndarray, count: int, device: torch.device) 
 def train(run: Run, stop_after: int | None = None) -> Judge:
     """work/judge.pt."""
     torch.manual_seed(run["seed"] + 1)
-    settings, sounds = settings_of(run.name, "judge"), windows(run)[0]
+    settings, sounds = run["judge"], windows(run)[0]
     shown = drawn(run, "judge", settings["scenes"], sounds)
     shown += repainted(run, "judge", settings["repainted"], sounds)
     judge = Judge(run)
@@ -85,9 +85,9 @@ def train(run: Run, stop_after: int | None = None) -> Judge:
     return fit(judge, loss, plan, run.work / "judge.pt", run.device)  # type: ignore[return-value]
 
 
-def load(work: Path, config: str = "cpu") -> Judge:
+def load(work: Path, preset: str = "laptop") -> Judge:
     """The judge that was trained in a work folder."""
-    judge = Judge(Run.open(config, work, "cpu"))
+    judge = Judge(Run.open(preset, work, "cpu"))
     judge.load_state_dict(torch.load(work / "judge.pt", map_location="cpu", weights_only=True)["mean"])
     return judge.eval().requires_grad_(False)
 
@@ -96,7 +96,7 @@ def load(work: Path, config: str = "cpu") -> Judge:
 def measure(run: Run, judge: Judge) -> dict[str, float]:
     """Share of the other half's scenes that it names rightly, first and among the first three."""
     judge = judge.cpu().eval()
-    settings, sounds, found = settings_of(run.name, "judge"), windows(run)[0], {}
+    settings, sounds, found = run["judge"], windows(run)[0], {}
     plain = drawn(run, "learn", min(len(JUDGED) * 4, settings["scenes"]), sounds)
     again = repainted(run, "learn", min(len(JUDGED) * 2, settings["repainted"]), sounds)
     for kind, shown in (("as drawn", plain), ("repainted", again)):
@@ -107,14 +107,8 @@ def measure(run: Run, judge: Judge) -> dict[str, float]:
     return found
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Command line."""
-    given = command_line("python -m training.judge", __doc__).parse_args(arguments)
-    run = opened(given)
-    judge = train(run, given.stop_after)
+def make(run: Run, stop_after: int | None = None) -> None:
+    """The stage `judge`: trains and measures it."""
+    judge = train(run, stop_after)
     for name, value in measure(run, judge).items():
-        print(f"{value:7.1%}  right of {len(JUDGED)}, scenes of drawings that it never saw: {name}")
-
-
-if __name__ == "__main__":
-    main()
+        print(f"{value:7.1%}  right of {len(JUDGED)}, on scenes of drawings that it never saw: {name}")

@@ -14,15 +14,15 @@ from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.networks import colour_words
-from training.networks import text
+from training.cache import save_whole
+from training.config import Run
 from training.data.canvas import choose
 from training.data.colour_canvas import SCENES, ColourPack, colour_canvas
-from training.config import Run
 from training.data.examples import FAVOURED, sound_pictures
-from training.loop import Loss, Plan, fit, save_whole
 from training.data.pictures import coloured_concepts
 from training.data.textures import HEIGHT, WIDTH
+from training.loop import Loss, Plan, fit
+from training.networks import colour_words, text
 from training.networks.velocity import Task, levels
 
 TIMES = 4  # how much larger stage II draws
@@ -30,7 +30,6 @@ SMALL = (HEIGHT // TIMES, WIDTH // TIMES)
 DROP = 0.1  # share of captions replaced by the empty one, for guidance
 COLOUR_WEIGHT = 6.0
 NOISIEST = 300  # highest noise level of stage I's picture that stage II learns, of 1,000
-STAGES = ("pixel", "upscaler")
 
 
 def build(run: Run, which: str) -> UNet2DConditionModel:
@@ -176,7 +175,9 @@ def pixel_loss(training_set: Drawn, batch: int, device: torch.device) -> Loss:
     return loss
 
 
-def crops(training_set: Drawn, rows: Tensor, rng: np.random.Generator, size: list[int]) -> tuple[Tensor, Tensor]:
+def crops(
+    training_set: Drawn, rows: Tensor, rng: np.random.Generator, size: list[int]
+) -> tuple[Tensor, Tensor]:
     """Crops of canvases, and of stage I's, enlarged; both in [-1, 1], shape (batch, 3, *size)."""
     high, wide = size[0] // TIMES, size[1] // TIMES
     tops = rng.integers(SMALL[0] - high + 1, size=len(rows))
@@ -224,6 +225,16 @@ def train(run: Run, which: str, stop_after: int | None = None) -> UNet2DConditio
         stop_after=stop_after,
     )  # fmt: skip
     return fit(net, loss, plan, file, run.device)  # type: ignore[return-value]
+
+
+def train_pixel(run: Run, stop_after: int | None = None) -> None:
+    """The stage `pixel`."""
+    train(run, "pixel", stop_after)
+
+
+def train_upscaler(run: Run, stop_after: int | None = None) -> None:
+    """The stage `upscaler`."""
+    train(run, "upscaler", stop_after)
 
 
 def load(run: Run, which: str) -> UNet2DConditionModel:

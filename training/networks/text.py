@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoModel, AutoTokenizer, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from training.data import captions
-from training.data import fetch
+from training.cache import save_whole
 from training.config import Run
+from training.data import captions, fetch
 from training.data.examples import canvases, sound_phrases
-from training.loop import Plan, fit, save_whole
 from training.data.pictures import concepts, labels
+from training.loop import Plan, fit
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 MEANING = 384  # width of MiniLM's sentence embedding

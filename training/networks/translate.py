@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from eidophone.models.load import Loader
-from training.networks import codec
 from training.config import Run
 from training.data.examples import canvases, sound_pictures
+from training.networks import codec
 
 EXAMPLES = 160
 
@@ -21,15 +21,15 @@ def fitted(there: Tensor, here: Tensor) -> Tensor:
 @torch.no_grad()
 def translated(run: Run, which: str) -> dict[str, Tensor]:
     """The state of the elder's denoiser, made to speak of this run's latents."""
-    elder = Loader(torch.device("cpu"), torch.float32, offline=True).model(str(run.init_from / which), "image")
+    earlier = Loader(torch.device("cpu"), torch.float32, offline=True).model(str(run.earlier(which)), "image")
     drawn, heard = canvases(run)[0], sound_pictures(run)[0]
     pictures = [kept[:: max(1, len(kept) // EXAMPLES)][:EXAMPLES] for kept in (drawn, heard)]
-    inputs = [part for kept in pictures for part in codec.as_input(kept, elder.device).split(16)]
-    scale, coder = elder.vae.config.scaling_factor, codec.load(run).cpu()
-    old = torch.cat([elder.vae.encode(x).latent_dist.mean * scale for x in inputs])
+    inputs = [part for kept in pictures for part in codec.as_input(kept, earlier.device).split(16)]
+    scale, coder = earlier.vae.config.scaling_factor, codec.load(run).cpu()
+    old = torch.cat([earlier.vae.encode(x).latent_dist.mean * scale for x in inputs])
     new = torch.cat([coder.encode(x).latent_dist.mean for x in inputs])
     into, back = fitted(new, old), fitted(old, new)
-    known: dict[str, Tensor] = elder.unet.state_dict()
+    known: dict[str, Tensor] = earlier.unet.state_dict()
     known["conv_in.weight"] = torch.einsum("ochw,cd->odhw", known["conv_in.weight"], into)
     known["conv_out.weight"] = torch.einsum("dc,cihw->dihw", back, known["conv_out.weight"])
     known["conv_out.bias"] = back @ known["conv_out.bias"]

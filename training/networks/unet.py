@@ -11,15 +11,14 @@ import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 
-from eidophone.models.tagger import load_tagger
-from training.networks import codec
 from training import self_training
-from training.networks import text
+from training.cache import save_whole
 from training.config import Run
 from training.data.examples import canvases, sound_phrases, sound_pictures
-from training.loop import Loss, Plan, fit, save_whole
 from training.data.sounds import concepts, heard_again
 from training.data.textures import HEIGHT, WIDTH
+from training.loop import Loss, Plan, fit
+from training.networks import codec, tagger, text
 from training.networks.translate import translated
 from training.networks.velocity import Task, levels
 from training.networks.widen import widened
@@ -87,7 +86,7 @@ def lasting(run: Run) -> tuple[np.ndarray, list[str]]:
     pictures, names = sound_pictures(run)
     kept = np.ones(len(names), bool)
     if run.packs:
-        ear, known, coder = load_tagger(), concepts(), codec.load(run)
+        ear, known, coder = tagger.load(run), concepts(), codec.load(run)
         for name in dict.fromkeys(names):
             rows = np.array([i for i, other in enumerate(names) if other == name])
             lasts = np.array(heard_again(ear, codec.through(coder, pictures[rows]), known[name])) > 0
@@ -121,9 +120,15 @@ def concept_examples(run: Run) -> dict[str, ConceptExamples]:
     found, recordings_only = {}, self_training.recordings_only(run)
     for name in dict.fromkeys(names):
         real = pictures[[i for i, other in enumerate(names) if other == name]]
-        kept = self_training.self_made(run, name) if "self_training" in run.settings and name not in recordings_only else None
+        kept = (
+            self_training.self_made(run, name)
+            if "self_training" in run.settings and name not in recordings_only
+            else None
+        )
         if kept is None:
-            found[name] = ConceptExamples(real, np.full(len(real), 1 / len(real)), 1 + (name in recordings_only))
+            found[name] = ConceptExamples(
+                real, np.full(len(real), 1 / len(real)), 1 + (name in recordings_only)
+            )
             continue
         share = run["audio"]["self_made_share"] if len(kept.pictures) >= FEWEST_LASTING else 0.0
         chance = [(1 - share) * self_training.chances(self_training.recorded_under_drawings(run, name, real))]
@@ -221,6 +226,16 @@ def train(run: Run, which: str, stop_after: int | None = None) -> UNet2DConditio
     )  # fmt: skip
     loss = loss_of(training_set(run, which), settings["batch"], run.device)
     return fit(net, loss, plan, run.work / f"{which}.pt", run.device)  # type: ignore[return-value]
+
+
+def train_image(run: Run, stop_after: int | None = None) -> None:
+    """The stage `image`."""
+    train(run, "image", stop_after)
+
+
+def train_audio(run: Run, stop_after: int | None = None) -> None:
+    """The stage `audio`."""
+    train(run, "audio", stop_after)
 
 
 def load(run: Run, which: str) -> UNet2DConditionModel:

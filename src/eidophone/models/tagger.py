@@ -134,7 +134,7 @@ def load_tagger(folder: Path | None = None) -> Tagger:
     Raises:
         WeightsAbsent: they are not there.
     """
-    folder = shipped("The tagger", folder or package_folder(FOLDER), WEIGHTS, "training.tagger convert")
+    folder = shipped("The tagger", folder or package_folder(FOLDER), WEIGHTS, "training.train tagger")
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     net = YamNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third quicker
     net.load_state_dict({key: value.float() for key, value in load_file(folder / WEIGHTS).items()})
