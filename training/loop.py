@@ -7,10 +7,10 @@ DistributedDataParallel averages the gradients.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -65,8 +65,8 @@ def averaged(module: Network, plan: Plan, step: int = 0) -> AveragedModel:
     """
 
     @torch.no_grad()
-    def _update(mean: list[Tensor], now: list[Tensor], count: Tensor | int) -> None:
-        torch._foreach_lerp_(mean, now, 1 - plan.average_at(int(count) - 1))
+    def _update(mean: Sequence[Tensor], now: Sequence[Tensor], count: Tensor | int) -> None:
+        torch._foreach_lerp_(list(mean), list(now), 1 - plan.average_at(int(count) - 1))
 
     mean = AveragedModel(module, multi_avg_fn=_update)
     mean.n_averaged.fill_(1 + step)
@@ -107,8 +107,12 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds."""
-        parts = {"module": self.module, "mean": self.mean.module, "optimizer": self.optimizer}
-        return {name: part.state_dict() for name, part in parts.items()} | {"step": self.step}
+        return {
+            "module": self.module.state_dict(),
+            "mean": self.mean.module.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+        }
 
     def resume(self, file: Path) -> None:
         """Goes on from a checkpoint."""
@@ -171,8 +175,7 @@ def fit(module: Network, loss: Loss, plan: Plan, file: Path, device: torch.devic
         if last or now - saved > plan.checkpoint_s:
             save_whole(trainer.state(), file)
             saved = now
-    mean: Network = trainer.mean.module
-    return mean
+    return cast(Network, trainer.mean.module)
 
 
 def note(file: Path, step: int, losses: list[float], seconds: float) -> None:

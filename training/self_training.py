@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from eidophone import compose
 from eidophone.models.tagger import Tagger
 from eidophone.verbs.compose.lighten import lighten
-from eidophone.verbs.compose.options import ComposeOptions
-from eidophone.verbs.compose.pipeline import compose
 from training.cache import cached_arrays
 from training.config import Run, TrainingError
 from training.data import captions
@@ -82,12 +81,11 @@ def made(
     run: Run, prompts: tuple[str, str], seed: int, more: dict[str, Any], count: int = AT_ONCE
 ) -> np.ndarray:
     """Canvases of one prompt, uint8 (count, HEIGHT, WIDTH)."""
-    options = ComposeOptions.make(
-        image_prompt=prompts[0], audio_prompt=prompts[1], seed=seed, count=count, batch_size=count,
-        image_model=folder_of(run, "image"), audio_model=folder_of(run, "audio"), preset="fast",
-        steps=STEPS, device=run.device.type, **more,
+    found = compose(
+        *prompts, seed=seed, count=count, batch_size=count, image_model=folder_of(run, "image"),
+        audio_model=folder_of(run, "audio"), preset="fast", steps=STEPS, device=run.device.type, **more,
     )  # fmt: skip
-    pictures = np.stack([result.spectrogram for result in compose(options)])
+    pictures = np.stack([result.spectrogram for result in found])
     return (255 * pictures.clip(0, 1)).round().astype(np.uint8)
 
 
@@ -123,7 +121,7 @@ def listened(run: Run, ear: Tagger, name: str, phrases: Sequence[str], over: np.
     rng = np.random.default_rng((run["seed"], number))
     kept, under_drawings, tried = [np.zeros((0, *over.shape[1:]), np.uint8)], np.zeros(0, np.int64), 0
     while tried < settings["tries"] and (under_drawings > 0).sum() < settings["wanted"]:
-        phrase = phrases[rng.integers(len(phrases))] if rng.integers(FIRST_PHRASE) else phrases[0]
+        phrase = phrases[int(rng.integers(len(phrases)))] if rng.integers(FIRST_PHRASE) else phrases[0]
         sounds = made(run, ("", phrase), SOUND_SEED + tried, PLAYED_ALONE)
         tried += AT_ONCE
         sounds = sounds[np.array(heard_again(ear, sounds, concepts()[name])) > 0]

@@ -219,7 +219,7 @@ class Books:
         return found
 
 
-def _describes(kinds: "collections.Counter[str]") -> bool:
+def _describes(kinds: dict[str, float]) -> bool:
     """Whether a word is clearly met as adjective or adverb more often than as noun or verb."""
     return kinds["adj"] + kinds["adv"] > kinds["noun"] + kinds["verb"] + CLEARLY
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-pytest.importorskip("mido", reason="needs the recipes extra")
+pytest.importorskip("mido", reason="needs the extra `training`")
 
 from eidophone.models.cards import package_folder
 from eidophone.models.load import Loader
 from eidophone.models.tagger import load_tagger
 from training import self_training
-from training.config import Run, merged
+from training.config import Run, TrainingError, merged
 from training.data import clips
 from training.data.canvas import Pack
 from training.data.iconic import REST, TONE, brightened, favour_iconic
@@ -21,7 +21,7 @@ from training.data.pictures import concepts
 from training.data.sounds import concepts as sound_concepts
 from training.data.sounds import heard_again, pictures_of
 from training.data.textures import HEIGHT, WIDTH
-from training.networks import codec, text, unet
+from training.networks import codec, import_weights, text, unet
 from training.self_training import TRIALS
 
 
@@ -32,9 +32,9 @@ def test_a_preset_says_only_what_differs_from_its_base() -> None:
     assert merged(presets, "a") == presets["a"]
 
 
-def test_what_is_adopted_means_what_it_meant(tmp_path: Path) -> None:
-    run = Run.open("cpu", tmp_path, "cpu", package_folder("tiny"))
-    adopt.adopt(run)
+def test_imported_weights_mean_what_they_meant(tmp_path: Path) -> None:
+    run = Run.open("laptop", tmp_path, "cpu", package_folder("tiny"))
+    import_weights.import_weights(run)
     shipped = Loader(torch.device("cpu"), torch.float32, offline=True).model("tiny", "image")
     pictures = np.random.default_rng(0).integers(0, 256, (2, HEIGHT, WIDTH)).astype(np.uint8)
     light = torch.from_numpy(pictures)[:, None].expand(-1, 3, -1, -1) / 255
@@ -45,16 +45,16 @@ def test_what_is_adopted_means_what_it_meant(tmp_path: Path) -> None:
     torch.testing.assert_close(said, shipped.text.encode("a painting of an owl", "prompt")[0])
 
 
-def test_adopting_needs_a_family(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="--init-from"):
-        adopt.adopt(Run.open("cpu", tmp_path, "cpu"))
+def test_importing_needs_a_family(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="--init-from"):
+        import_weights.import_weights(Run.open("laptop", tmp_path, "cpu"))
 
 
-def test_plain_forms_and_plain_drawings_count_most() -> None:
+def test_iconic_forms_and_recognizable_drawings_count_most() -> None:
     pack = Pack.made_up(concepts())
     members = {name: np.zeros(0, int) for name in concepts()} | {"dog": np.arange(4)}
     forms = np.full(len(pack.form), "drawn", dtype="<U10")
-    plain, other = concepts()["dog"]["plain"][0], "1f429"
+    plain, other = concepts()["dog"]["iconic"][0], "1f429"
     forms[:4] = (plain, plain, other, other)
     chosen = favour_iconic(
         replace(pack, members=members, form=forms), np.array([0.9, 0.0, 0.9, 0.0, *[1.0] * 50])[: len(forms)]
@@ -108,10 +108,10 @@ def test_a_concept_is_played_until_enough_is_heard_or_enough_was_tried(
         said.append((prompts[1], seed))
         return bells
 
-    monkeypatch.setattr(own, "made", played)
-    monkeypatch.setattr(own, "drawings", lambda _: DARK)
-    self_training.make(run, ["bell"])
-    self_training.make(run, ["bell"])  # is kept
+    monkeypatch.setattr(self_training, "made", played)
+    monkeypatch.setattr(self_training, "drawings", lambda _: DARK)
+    self_training.make_sounds(run, ["bell"])
+    self_training.make_sounds(run, ["bell"])  # is kept
     found = self_training.self_made(run, "bell")
     assert found is not None
     assert (found.tried, len(said)) == (tried, tried // 8)

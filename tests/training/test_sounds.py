@@ -1,6 +1,9 @@
 """Laws of the sound recipe; no network, no soundfont, no weights."""
 
 import json
+import shutil
+import subprocess
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +11,13 @@ import pytest
 import soundfile
 import torch
 
-mido = pytest.importorskip("mido", reason="needs the recipes extra")
+mido = pytest.importorskip("mido", reason="needs the extra `training`")
 
-from training.data import clips, fetch, soundfont, sounds
+from training.config import Run  # noqa: E402
+from training.data import clips, fetch, soundfont, sounds  # noqa: E402
 from training.data.clips import DEV, FRAMES, TRAIN, Clip  # noqa: E402
 from training.mel import SPEC  # noqa: E402
-from training.networks import tagger
+from training.networks import tagger  # noqa: E402
 
 RNG = np.random.default_rng
 
@@ -142,7 +146,7 @@ def test_what_is_missing_is_filled_up_with_variations_that_are_heard() -> None:
 
 
 def test_the_smoke_pack_has_what_it_says(tmp_path: Path) -> None:
-    sounds.main(["--smoke", "--only", "bell", "rain", "--out", str(tmp_path)])
+    sounds.make(Run.open("smoke", tmp_path, "cpu"), ["bell", "rain"])
     with np.load(tmp_path / "sounds.npz") as pack:
         pictures, concept = pack["pictures"], pack["concept"]
         assert pictures.shape == (len(concept), SPEC.n_mels, clips.COLUMNS) and pictures.dtype == np.uint8
@@ -166,3 +170,49 @@ def test_a_changed_archive_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(fetch, "CHECKSUMS", sums)
     with pytest.raises(fetch.FetchError, match="records 00"):
         fetch.check("npm", "a@1", archive)
+
+
+def test_an_archive_without_an_entry_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive, sums = tmp_path / "a.tgz", tmp_path / "checksums.toml"
+    archive.write_bytes(b"new")
+    sums.write_text("[npm]\n")
+    monkeypatch.setattr(fetch, "CHECKSUMS", sums)
+    with pytest.raises(fetch.FetchError, match=f'"a@1" = "{fetch.sha256(archive)}"'):
+        fetch.check("npm", "a@1", archive)
+
+
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs dpkg-deb")
+@pytest.mark.parametrize(("change", "accepted"), [("README", True), ("used/words", False)])
+def test_a_newer_debian_version_is_used_if_the_files_that_count_are_the_same(
+    change: str, accepted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    debs = [tmp_path / f"words_{version}_all.deb" for version in (1, 2)]
+    for version, deb in enumerate(debs, 1):
+        root = tmp_path / str(version)
+        for name in ("DEBIAN/control", "README", "used/words"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text("the same")
+        (root / change).write_text(f"version {version}")
+        control = f"Package: words\nVersion: {version}\nArchitecture: all\nMaintainer: a\nDescription: b\n"
+        (root / "DEBIAN/control").write_text(control)
+        subprocess.run(["dpkg-deb", "--build", root, deb], check=True, capture_output=True)
+    sums, used = tmp_path / "checksums.toml", fetch.content(tmp_path / "1" / "used")
+    facts = {"version": "1", "sha256": fetch.sha256(debs[0]), "files": "used", "content": used}
+    sums.write_text("[debian.words]\n" + "".join(f'{key} = "{value}"\n' for key, value in facts.items()))
+    monkeypatch.setattr(fetch, "CHECKSUMS", sums)
+    monkeypatch.setattr(fetch, "CACHE", tmp_path / "cache")
+
+    def offer(deb: Path) -> Path:
+        return fetch.obtain("debian", "words", lambda into: shutil.copy(deb, into))
+
+    if accepted:
+        assert (offer(debs[1]) / "README").read_text() == "version 2"
+    else:
+        with pytest.raises(fetch.FetchError, match=r"words 1.*snapshot\.debian\.org"):
+            offer(debs[1])
+        assert (offer(debs[0]) / "used/words").read_text() == "version 1"
+
+
+def test_every_debian_package_is_recorded_with_version_and_content() -> None:
+    for name, entry in tomllib.loads(fetch.CHECKSUMS.read_text())["debian"].items():
+        assert set(entry) == {"version", "sha256", "files", "content"}, name

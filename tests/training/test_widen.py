@@ -5,7 +5,7 @@ import torch
 from diffusers.models.embeddings import TimestepEmbedding, Timesteps
 from diffusers.models.resnet import ResnetBlock2D
 
-pytest.importorskip("mido", reason="needs the recipes extra")
+pytest.importorskip("mido", reason="needs the extra `training`")
 
 from training.config import Run
 from training.networks.unet import build

@@ -142,7 +142,8 @@ class Layer:
         if x1 <= x0 or y1 <= y0:
             return
         here, cut = np.s_[y0:y1, x0:x1], np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
-        grey, alpha = legible(*planes, self.behind)[cut], planes[1][cut]
+        tones, shape = planes
+        grey, alpha = legible(tones, shape, self.behind)[cut], shape[cut]
         self.grey[here] = self.grey[here] * (1 - alpha) + grey * alpha
         self.alpha[here] = np.maximum(self.alpha[here], alpha)
 

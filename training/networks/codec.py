@@ -62,11 +62,15 @@ def begun(settings: dict[str, Any], pictures: np.ndarray) -> PatchCodec:
     synthesis = torch.from_numpy((directions / scale).T.reshape(-1, PATCH, PATCH).copy()).float()
     middle = slice(PATCH // 2, PATCH // 2 + PATCH)
     codec.analysis.weight.zero_()[:, :, middle, middle] = analysis
-    codec.analysis.bias.copy_(-torch.from_numpy(scale * mean * directions.sum(0)).float())
+    bias = codec.analysis.bias
+    assert bias is not None
+    bias.copy_(-torch.from_numpy(scale * mean * directions.sum(0)).float())
     codec.synthesis.weight[:, 0].zero_()[:, middle, middle] = synthesis
-    codec.synthesis.bias[0] = mean
-    codec.touch_up[-1].weight.zero_()
-    codec.touch_up[-1].bias.zero_()
+    synthesis_bias = codec.synthesis.bias
+    assert synthesis_bias is not None
+    synthesis_bias[0] = mean
+    for parameter in codec.touch_up[-1].parameters():
+        parameter.zero_()
     return codec
 
 
@@ -105,6 +109,7 @@ def loss_of(pictures: np.ndarray, settings: dict[str, Any], device: torch.device
     """The loss of one random batch, for `fit`."""
 
     def loss(codec: nn.Module, rng: np.random.Generator, noise: torch.Generator) -> Tensor:
+        assert isinstance(codec, PatchCodec)
         batch = as_input(crops(rng, pictures, settings["batch"], settings["crop"]), device)
         code = codec.encode(batch).latent_dist.mean
         code = code + DIRT * torch.randn(code.shape, generator=noise).to(device)
@@ -155,6 +160,7 @@ def levelled(codec: PatchCodec, deviation: Tensor) -> PatchCodec:
     factor = deviation**LEVELLING / deviation
     factor /= (deviation * factor).square().mean().sqrt()
     codec.analysis.weight *= factor[:, None, None, None]
+    assert codec.analysis.bias is not None
     codec.analysis.bias *= factor
     codec.synthesis.weight /= factor[:, None, None, None]
     return codec

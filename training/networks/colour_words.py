@@ -46,10 +46,8 @@ def said(run: Run, number: int) -> tuple[str, np.ndarray]:
     rng, tables = np.random.default_rng((run["seed"], number, 7)), coloured_concepts()
     table, way = tables[str(rng.choice(list(tables)))], rng.random()
     colour = palette()[str(rng.choice(list(palette())))]
-    facts, word = (
-        np.append(np.mean(colour.saturation) * pure(colour.hue), 0),
-        captions.pick(rng, colour.words),
-    )
+    facts = np.append(np.mean(colour.saturation) * pure(colour.hue), 0)
+    word: str | None = captions.pick(rng, colour.words)
     if way < GREY_SHARE:
         facts, word = np.array([0, 0, 0, 1]), None
     elif way < GREY_SHARE + NO_COLOUR_SHARE:
@@ -74,4 +72,4 @@ def train(run: Run) -> Teller:
         steps=settings["steps"], rate=settings["rate"], seed=run["seed"], checkpoint_s=run["checkpoint_s"],
         average=0.99,
     )  # fmt: skip
-    return fit(build(run), loss, plan, run.work / "words.pt", run.device)  # type: ignore[return-value]
+    return fit(build(run), loss, plan, run.work / "words.pt", run.device)

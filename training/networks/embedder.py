@@ -28,12 +28,12 @@ from eidophone.models.embedders.tiny import JointSpace, heard_rows
 from training.cache import cached_arrays
 from training.config import Run
 from training.data import captions, fetch
+from training.data.canvas import STYLES
 from training.data.pictures import concepts
 from training.data.repainted import repainted, repainted_scenes
 from training.data.scenes import (
     MIXED,
     MIXED_REPAINTED,
-    STYLES,
     Shown,
     as_light,
     blurred,
@@ -233,6 +233,7 @@ def loss_of(taught: TrainingSet, settings: dict[str, Any], device: torch.device)
         return kept[rows].float() / 255
 
     def loss(space: nn.Module, rng: np.random.Generator, _: torch.Generator) -> Tensor:
+        assert isinstance(space, JointSpace)
         shown = balanced(rng, taught.seen, settings["pictures"])
         played = balanced(rng, taught.played, settings["sounds"])
         behind = torch.from_numpy(rng.integers(len(taught.drawings), size=len(played)))
@@ -265,7 +266,7 @@ def train(run: Run, stop_after: int | None = None) -> JointSpace:
         checkpoint_s=run["checkpoint_s"], average=0.99, stop_after=stop_after,
     )  # fmt: skip
     loss = loss_of(taught, settings, run.device)
-    return fit(space, loss, plan, run.work / "embedder.pt", run.device)  # type: ignore[return-value]
+    return fit(space, loss, plan, run.work / "embedder.pt", run.device)
 
 
 # --- measuring -----------------------------------------------------------------------------------

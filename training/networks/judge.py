@@ -82,7 +82,7 @@ def train(run: Run, stop_after: int | None = None) -> Judge:
         checkpoint_s=run["checkpoint_s"], average=0.99, stop_after=stop_after,
     )  # fmt: skip
     loss = loss_of(shown, sounds, settings["pictures"], run.device)
-    return fit(judge, loss, plan, run.work / "judge.pt", run.device)  # type: ignore[return-value]
+    return fit(judge, loss, plan, run.work / "judge.pt", run.device)
 
 
 def load(work: Path, preset: str = "laptop") -> Judge:

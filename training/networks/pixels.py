@@ -127,8 +127,8 @@ def draw(run: Run) -> Drawn:
 
 
 def drawn(run: Run) -> Drawn:
-    """The coloured canvases of the run, kept in work/training_set-colours.pt."""
-    file = run.work / "training_set-colours.pt"
+    """The coloured canvases of the run, kept in work/training-set-colours.pt."""
+    file = run.work / "training-set-colours.pt"
     if not file.exists():
         save_whole(vars(draw(run)), file)
     return Drawn(**torch.load(file, weights_only=True, mmap=True))
@@ -224,7 +224,7 @@ def train(run: Run, which: str, stop_after: int | None = None) -> UNet2DConditio
         steps=settings["steps"], rate=settings["rate"], seed=run["seed"], checkpoint_s=run["checkpoint_s"],
         stop_after=stop_after,
     )  # fmt: skip
-    return fit(net, loss, plan, file, run.device)  # type: ignore[return-value]
+    return fit(net, loss, plan, file, run.device)
 
 
 def train_pixel(run: Run, stop_after: int | None = None) -> None:

@@ -15,12 +15,13 @@ import shutil
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import soundfile
 import soxr
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eidophone.media.files import write_atomically, write_text
@@ -52,8 +53,8 @@ def convert(checkpoint: Path, folder: Path) -> None:
     """Writes YAMNet's weights, read from a TensorFlow checkpoint, as float16 safetensors; and class names."""
     stored = checkpoint_tensors(checkpoint / "variables")
     net, weights = YamNet(), {}
-    for i, (conv, _) in enumerate(net.layers):
-        depthwise = conv.groups > 1
+    for i, layer in enumerate(net.layers):
+        depthwise = next(m for m in layer.modules() if isinstance(m, nn.Conv2d)).groups > 1
         kernel = stored[LAYER.format(2 * i, "depthwise_kernel" if depthwise else "kernel")]
         beta, mean, variance = (
             stored[LAYER.format(2 * i + 1, name)] for name in ("beta", "moving_mean", "moving_variance")
@@ -119,9 +120,9 @@ def block_entries(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, 
         at += fresh + length
 
 
-def protobuf(message: bytes) -> dict[int, list]:
+def protobuf(message: bytes) -> dict[int, list[Any]]:
     """Fields of a protocol buffer by number: integers, or bytes for what has a length."""
-    fields: dict[int, list] = {}
+    fields: dict[int, list[Any]] = {}
     at = 0
     while at < len(message):
         tag, at = varint(message, at)

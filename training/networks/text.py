@@ -75,7 +75,7 @@ def build(settings: dict[str, Any], vocabulary: int) -> CLIPTextModel:
 def tokens(tokenizer: CLIPTokenizer, texts: list[str]) -> Tensor:
     """Token numbers (N, model_max_length), cut or padded with the end mark, as in Stable Diffusion."""
     made = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt")
-    return made.input_ids  # type: ignore[no-any-return]
+    return made.input_ids
 
 
 def sound_caption(rng: np.random.Generator, phrases: list[str]) -> str:
@@ -195,7 +195,7 @@ def train(run: Run, stop_after: int | None = None) -> Student:
         steps=settings["steps"], rate=settings["rate"], seed=run["seed"], checkpoint_s=run["checkpoint_s"],
         average=0.99, stop_after=stop_after,
     )  # fmt: skip
-    return fit(student, loss, plan, run.work / "text.pt", run.device)  # type: ignore[return-value]
+    return fit(student, loss, plan, run.work / "text.pt", run.device)
 
 
 def load(run: Run) -> tuple[CLIPTokenizer, CLIPTextModel]:

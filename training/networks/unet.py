@@ -159,8 +159,8 @@ def heard(run: Run) -> tuple[np.ndarray, list[str]]:
 
 
 def training_set(run: Run, which: str) -> TrainingSet:
-    """The training_set of the `image` or `audio` denoiser, made once and kept in work/training_set-*.pt."""
-    file = run.work / f"training_set-{which}.pt"
+    """The training_set of the `image` or `audio` denoiser, made once and kept in work/training-set-*.pt."""
+    file = run.work / f"training-set-{which}.pt"
     if not file.exists():
         save_whole(vars(make_training_set(run, which)), file)
     return TrainingSet(**torch.load(file, weights_only=True))
@@ -225,7 +225,7 @@ def train(run: Run, which: str, stop_after: int | None = None) -> UNet2DConditio
         stop_after=stop_after,
     )  # fmt: skip
     loss = loss_of(training_set(run, which), settings["batch"], run.device)
-    return fit(net, loss, plan, run.work / f"{which}.pt", run.device)  # type: ignore[return-value]
+    return fit(net, loss, plan, run.work / f"{which}.pt", run.device)
 
 
 def train_image(run: Run, stop_after: int | None = None) -> None:
