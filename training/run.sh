@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains the embedded family and installs it: training/run.sh laptop|gpu|further|smoke [options]
 #
-#   laptop   from nothing, on two cores, in about two days
+#   laptop   from nothing, on two cores, in about a day
 #   gpu      from nothing, on one CUDA card
 #   further  goes on from the weights that ship: the honest way to improve them
 #   smoke    every step with tiny numbers on generated material, in about a minute; nothing is installed

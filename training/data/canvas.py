@@ -1,6 +1,6 @@
-"""Random wide pictures with captions, made from the packed objects.
+"""Canvases: random wide pictures with captions, made from the packed drawings.
 
-Everything is drawn from numpy generators made from a seed, so canvas i of a seed is always the same.
+Every choice comes from a numpy generator seeded for that canvas, so canvas i of a seed is always the same.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from training.data.textures import HEIGHT, WIDTH, smooth, texture
 BACKGROUNDS = {"black": 0.68, "white": 0.08, "gradient": 0.13, "noise": 0.11}
 SIMPLE_BACKGROUNDS = {"black": 0.86, "white": 0.04, "gradient": 0.10}
 SIMPLE_STYLES = {"plain": 0.88, "line": 0.03, "silhouette": 0.03, "lithograph": 0.06}
-#: Shaded drawings that agree with each other: what a small network learns first.
+#: Sources of shaded drawings in one style, for simple canvases. A small network learns those first.
 SIMPLE_SOURCES = ("fluent3d", "noto", "fluent-flat", "drawn")
 STYLES = {
     "plain": 0.52,
@@ -28,7 +28,7 @@ STYLES = {
 }
 
 
-#: Share of canvases with one to five objects. Simple ones show one more often: it leaves a sound most room.
+#: Share of canvases with one to five objects. Simple canvases show one more often, which leaves a sound most room.
 COUNTS, SIMPLE_COUNTS = (0.28, 0.36, 0.27, 0.07, 0.02), (0.5, 0.3, 0.2, 0, 0)
 
 
@@ -43,9 +43,16 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Pack:
-    """The packed objects (see pictures.py): grey and alpha uint8 (N, SIZE, SIZE), `members` by concept.
+    """The packed drawings (see pictures.py).
 
-    `form` is a drawing's emoji, (N,) strings; "drawn" or a path where it has none.
+    Attributes:
+        grey, alpha: uint8 (N, SIZE, SIZE).
+        head: Whether a drawing shows only a head, (N,).
+        weight: How often a drawing is chosen among those of its concept, (N,).
+        simple: The same for simple canvases, (N,).
+        form: Emoji of a drawing, (N,) strings; "drawn" or a path if it has none.
+        members: Indices of each concept's drawings.
+        tables: The concepts' tables of pictures.toml.
     """
 
     grey: np.ndarray
@@ -59,7 +66,7 @@ class Pack:
 
     @classmethod
     def load(cls, file: Path, tables: dict[str, dict[str, Any]]) -> "Pack":
-        """Reads pictures.npz; drawn variants, clip art and outlines weigh less than shaded emoji."""
+        """Reads pictures.npz. Drawn variants, clip art and outlines get less weight than shaded emoji."""
         data = np.load(file)
         names = [str(n) for n in data["concepts"]]
         source = data["source"]
@@ -72,7 +79,7 @@ class Pack:
 
     @classmethod
     def made_up(cls, tables: dict[str, dict[str, Any]]) -> "Pack":
-        """A pack without any package: the drawn shapes, dealt out to all concepts."""
+        """A pack without downloads: the drawn shapes, assigned to the concepts in turn."""
         from training.data.shapes import SHAPES
 
         rng = np.random.default_rng(0)
@@ -84,7 +91,7 @@ class Pack:
         return cls(grey, alpha, np.zeros(len(drawn), bool), ones, ones, form, members, tables)
 
     def one(self, rng: np.random.Generator, concept: str, simple: bool = False) -> int:
-        """Index of a random object of a concept; `simple` takes only drawings that agree with each other."""
+        """Index of a random drawing of a concept; `simple` chooses among those for simple canvases."""
         among = self.members[concept]
         weight = self.weight[among]
         if simple and self.simple[among].any():
@@ -93,7 +100,7 @@ class Pack:
 
 
 def legible(grey: np.ndarray, alpha: np.ndarray, behind: float) -> np.ndarray:
-    """An object's tones, inverted or shifted where they would sink into a background of the tone `behind`."""
+    """An object's tones, inverted or shifted if they are too close to the tone of the background, `behind`."""
     inside = alpha > 0.5
     if not inside.any():
         return grey
@@ -107,9 +114,11 @@ def legible(grey: np.ndarray, alpha: np.ndarray, behind: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Layer:
-    """Objects drawn on nothing.
+    """Objects on a transparent ground.
 
-    Grey and alpha, float32 (HEIGHT, WIDTH) in [0, 1]; `behind` is the tone to stand off.
+    Attributes:
+        grey, alpha: float32 (HEIGHT, WIDTH) in [0, 1].
+        behind: Tone of the background, from which the objects must differ.
     """
 
     grey: np.ndarray
@@ -118,16 +127,16 @@ class Layer:
 
     @classmethod
     def empty(cls, behind: float) -> "Layer":
-        """A layer with nothing on it, for a background whose mean tone is `behind`."""
+        """An empty layer for a background with the mean tone `behind`."""
         return cls(np.zeros((HEIGHT, WIDTH), np.float32), np.zeros((HEIGHT, WIDTH), np.float32), behind)
 
     def add(
         self, pack: Pack, item: int, rng: np.random.Generator, size: int, centre: tuple[int, int],
         upright: bool = False,
     ) -> None:  # fmt: skip
-        """Draws an object over the layer: `size` pixels high and wide, centred at (x, y).
+        """Draws an object over the layer, `size` pixels high and wide, centred at (x, y).
 
-        It may be mirrored and a little turned, unless it is to be `upright`.
+        It may be mirrored and rotated a little, unless it must stay `upright`.
         """
         flip, turn = rng.random() < 0.5, rng.uniform(-8, 8) if rng.random() < 0.6 else 0.0
         if upright:
@@ -151,10 +160,10 @@ class Layer:
 def row(
     pack: Pack, rng: np.random.Generator, concepts: list[str], count: int, behind: float, simple: bool = False
 ) -> tuple[Layer, bool]:
-    """Objects side by side, large; also says whether all of them show only heads.
+    """Large objects side by side, and whether all of them show only heads.
 
-    Simple: one drawing a concept, upright, in even places, and as it was drawn: where half of the dogs look
-    left, a small network begins with one that looks both ways and keeps the two heads.
+    Simple: one drawing per concept, upright, in even places and never mirrored. If half of the dogs looked
+    left, a small network would start with a dog that looks both ways, and keep the two heads.
     """
     if simple:
         return _simple_row(pack, rng, concepts, count, behind)
@@ -189,7 +198,7 @@ def _simple_row(
 
 
 def garden(pack: Pack, rng: np.random.Generator, behind: float) -> Layer:
-    """Flowers along the ground, birds and insects above."""
+    """Flowers along the bottom, birds and insects above."""
     layer = Layer.empty(behind)
     for kind, count, sizes, rows in (
         ("bird", rng.integers(2, 6), (36, 64), (18, 56)),
@@ -203,7 +212,7 @@ def garden(pack: Pack, rng: np.random.Generator, behind: float) -> Layer:
 
 
 def pond(pack: Pack, rng: np.random.Generator) -> tuple[Layer, np.ndarray]:
-    """Water lilies, smaller further up, and the water: (layer, background)."""
+    """Water lilies, smaller towards the top, and the water: (layer, background)."""
     layer = Layer.empty(0.2)
     rows = np.sort(rng.uniform(26, 108, int(rng.integers(4, 10))))
     for y in rows:
@@ -233,7 +242,7 @@ def background(rng: np.random.Generator, kind: str) -> np.ndarray:
 
 
 def edges(plane: np.ndarray, width: float) -> np.ndarray:
-    """Edge strength in [0, 1], drawn `width` pixels wide."""
+    """Strength of edges in [0, 1]; lines are `width` pixels wide."""
     image = Image.fromarray((255 * plane.clip(0, 1)).astype(np.uint8)).filter(ImageFilter.GaussianBlur(width))
     soft = np.asarray(image, dtype=np.float32) / 255
     dy, dx = np.gradient(soft)
@@ -241,10 +250,7 @@ def edges(plane: np.ndarray, width: float) -> np.ndarray:
 
 
 def hatched(rng: np.random.Generator, grey: np.ndarray) -> np.ndarray:
-    """The picture as printed hatching.
-
-    Lines that grow thicker where it is lighter, in one or two directions.
-    """
+    """The picture as printed hatching: lines in one or two directions, thicker where it is lighter."""
     y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
     wobble = 3 * smooth(rng, HEIGHT, WIDTH, (24, 24))
     angle, pitch = rng.uniform(0, np.pi), rng.uniform(3.2, 6.0)
@@ -259,16 +265,13 @@ def hatched(rng: np.random.Generator, grey: np.ndarray) -> np.ndarray:
 
 
 def loudest(sound: np.ndarray) -> np.ndarray:
-    """A spectrogram with its loudest parts at 1."""
+    """A spectrogram, scaled so that its loudest parts are 1."""
     loud: np.ndarray = (sound / max(0.3, float(np.quantile(sound, 0.97)))).clip(0, 1)
     return loud
 
 
 def textured(rng: np.random.Generator, picture: np.ndarray, sound: np.ndarray) -> np.ndarray:
-    """The picture as a spectrogram would show it.
-
-    Its tones gate the sound, and some of it may shine through.
-    """
+    """The picture filled with a spectrogram: its tones gate the sound, and some of it may show through."""
     keep = rng.uniform(0.0, 0.65) if rng.random() < 0.8 else 0.85
     loud = loudest(sound) ** rng.uniform(0.5, 1.2)
     out = picture * (keep + (1 - keep) * loud)
@@ -282,7 +285,7 @@ def textured(rng: np.random.Generator, picture: np.ndarray, sound: np.ndarray) -
 def styled(
     rng: np.random.Generator, style: str, layer: Layer, ground: np.ndarray, sound: np.ndarray
 ) -> np.ndarray:
-    """Draws a layer on a background in a style (a key of STYLES)."""
+    """A layer on a background, drawn in a style (a key of STYLES)."""
     grey, alpha = layer.grey ** rng.uniform(0.75, 1.25), layer.alpha
     light = ground.mean() > 0.5
     if style == "line":
@@ -301,7 +304,7 @@ def styled(
 
 
 def choose(rng: np.random.Generator, shares: dict[str, float]) -> str:
-    """A key, by its share."""
+    """A random key; each is as likely as its share."""
     names = list(shares)
     weight = np.array([shares[n] for n in names])
     return names[rng.choice(len(names), p=weight / weight.sum())]
@@ -313,11 +316,11 @@ def canvas(
     """One canvas of a concept.
 
     Args:
-        pack: Objects to draw.
-        seed: Run seed and canvas number.
+        pack: Drawings.
+        seed: Seed of the run and number of the canvas.
         concept: A key of `pack.tables`.
-        sounds: Spectrogram pictures uint8 (N, HEIGHT, WIDTH) for textures; made-up ones where there are none.
-        simple: One drawing a canvas in even places, mostly shaded, on black.
+        sounds: Spectrograms for textures, uint8 (N, HEIGHT, WIDTH); generated ones if None.
+        simple: Whether the canvas is simple: one drawing in even places, mostly shaded, on black.
     """
     rng = np.random.default_rng(seed)
     style = choose(rng, SIMPLE_STYLES if simple else STYLES)

@@ -1,6 +1,6 @@
-"""Words for canvases and sounds: many natural forms of one fact, drawn from a seeded generator.
+"""Captions of canvases and sounds: many natural wordings of one fact, chosen by a seeded generator.
 
-Words about style and background are used only where the picture bears them out.
+A caption names a style or a background only if the picture has it.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-#: The form of a prompt that the family's card advises.
+#: The wording of prompts that the family's card recommends.
 ADVISED = "a painting of {}, grayscale, black background"
 COUNTS = {2: "two", 3: "three", 4: "four", 5: "five"}
 STYLES = {
@@ -40,7 +40,7 @@ UNCOUNTABLE = {
 
 
 def pick(rng: np.random.Generator, words: Sequence[str]) -> str:
-    """One of the words, the first one as likely as any two others together."""
+    """One of the words. The first is twice as likely as any other."""
     weights = np.ones(len(words))
     weights[0] = 2
     return str(words[rng.choice(len(words), p=weights / weights.sum())])
@@ -56,7 +56,7 @@ def article(noun: str) -> str:
 
 
 def is_phrase(noun: str) -> bool:
-    """Whether a plural stands for a whole scene and takes no number, as "a forest" does."""
+    """Whether a plural names a whole scene, such as "a forest", and takes no number."""
     return (
         noun.startswith("a ")
         or " of " in noun
@@ -92,10 +92,10 @@ def caption(
     """One caption of a canvas.
 
     Args:
-        rng: Where the choice comes from.
+        rng: Makes every choice.
         things: One or two noun phrases.
-        doing: What the things may be said to do.
-        style: A key of STYLES: how the canvas is drawn.
+        doing: What the caption may say that the things do.
+        style: How the canvas is drawn; a key of STYLES.
         black: Whether the background is black.
     """
     phrase = " and ".join(things)
@@ -120,11 +120,11 @@ def coloured(
     """One caption of a canvas in colour.
 
     Args:
-        rng: Where the choice comes from.
+        rng: Makes every choice.
         table: The concept's words.
-        count: How many objects there are.
+        count: Number of objects.
         head: Whether only heads are shown.
-        colour: What colour they have, "" where none is clear, None where the canvas is grey.
+        colour: Name of their colour; "" if none is clear, None if the canvas is grey.
         black: Whether the background is black.
     """
     before = bool(colour) and rng.random() < 0.65

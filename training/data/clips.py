@@ -1,7 +1,6 @@
-"""Clips: windows of sound of one length, from recordings, a soundfont and sound models, and varied.
+"""Clips: windows of sound from recordings, a soundfont and sound models, and variations of them.
 
-A clip is always as long as a picture of SPEC is wide, mono, with its loudest sample at PEAK unless it was
-varied.
+A clip is mono and as long as a canvas is wide. Its loudest sample is PEAK, unless it is a variation.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,11 +23,11 @@ FRAMES = SPEC.frames(COLUMNS)
 PEAK = 0.95
 TRAIN, DEV = 0, 1
 DEV_FOLD = "4"
-SAMPLING_PLUS = {"1-40730-A", "2-96460-A"}  # the two ESC-10 clips that are neither CC0 nor CC-BY: left out
+SAMPLING_PLUS = {"1-40730-A", "2-96460-A"}  # the two clips of ESC-10 that are neither CC0 nor CC-BY
 DEV_PART = 0.2  # of each ambient recording, at its end
-SEMITONES = (-6, 3)  # how far a clip is moved in pitch; lower ones outlast a mel picture more often
-SEAM = 220  # frames (10 ms) faded where a sound is cut and joined
-#: A sound calls where it has more than this share of its loudest moments' level, and a little around that.
+SEMITONES = (-6, 3)  # pitch shifts; lower sounds survive a mel picture more often
+SEAM = 220  # frames (10 ms) of fade where a sound is cut and joined
+#: A call is where the level exceeds this share of the level of the loudest moments, and AROUND_S around it.
 CALLING, AROUND_S = 0.12, 0.12
 SHORTEST_CALL_S, REST_S = 0.15, 0.4
 
@@ -41,7 +40,7 @@ class Clip:
 
     Attributes:
         samples: float32, shape (FRAMES,), at SPEC.rate_hz.
-        source: Where it comes from; what stands before "@" names the recording or preset.
+        source: Where it comes from; the part before "@" names the recording or preset.
         split: TRAIN or DEV.
     """
 
@@ -51,17 +50,17 @@ class Clip:
 
     @property
     def origin(self) -> str:
-        """The recording or preset that it was cut from."""
+        """The recording or preset it was cut from."""
         return self.source.split("@")[0]
 
 
 @dataclass(frozen=True)
 class Concept:
-    """What a sound is made of, as sounds.toml has it.
+    """A concept of sounds.toml, which explains the fields.
 
     Attributes:
-        calls: Whether recordings are made of calls, whose pauses are to be shortened.
-        semitones: How far a clip may be moved in pitch.
+        calls: Whether the recordings consist of calls; then the pauses between them are shortened.
+        semitones: Lowest and highest pitch shift of variations.
     """
 
     heard: tuple[str, ...]
@@ -75,7 +74,7 @@ class Concept:
 
     @classmethod
     def from_mapping(cls, given: dict[str, Any]) -> "Concept":
-        """A concept from its table in sounds.toml; an unknown key is an error."""
+        """Reads a concept from its table in sounds.toml; an unknown key is an error."""
         presets = tuple(
             Preset(p["bank"], p["program"], (p["keys"][0], p["keys"][1]), tuple(p["play"]))
             for p in given.get("presets", ())
@@ -86,7 +85,7 @@ class Concept:
 
 
 def gather(concept: Concept, data: Path, train: int, dev: int, seed: Sequence[int]) -> list[Clip]:
-    """Every raw clip of a concept, with about `train` and `dev` of them played or modelled."""
+    """Every raw clip of a concept; about `train` and `dev` of each come from a soundfont or sound model."""
     rng = np.random.default_rng(seed)
     clips, read = [], called if concept.calls else mono
     for folder in concept.esc10:
@@ -105,7 +104,7 @@ def gather(concept: Concept, data: Path, train: int, dev: int, seed: Sequence[in
 
 
 def esc10_clips(folder: Path, rng: Generator, read: Callable[[Path], Floats]) -> list[Clip]:
-    """Two windows of each clip: around the loudest moment, and anywhere."""
+    """Two windows of each recording: around its loudest moment, and anywhere."""
     clips = []
     for file in sorted(f for f in folder.glob("*.ogg") if f.stem not in SAMPLING_PLUS):
         sound, split = read(file), DEV if file.name.startswith(f"{DEV_FOLD}-") else TRAIN
@@ -117,7 +116,7 @@ def esc10_clips(folder: Path, rng: Generator, read: Callable[[Path], Floats]) ->
 
 
 def ambient_clips(file: Path, count: int, read: Callable[[Path], Floats]) -> list[Clip]:
-    """Windows all over a recording; its end is for development and shares no frame with the rest."""
+    """Windows from all of a recording. Its end is for development and shares no frame with the rest."""
     sound = read(file)
     border = round(len(sound) * (1 - DEV_PART))
     if len(sound) - border < FRAMES:
@@ -133,12 +132,12 @@ def ambient_clips(file: Path, count: int, read: Callable[[Path], Floats]) -> lis
 
 
 def mono(file: Path) -> Floats:
-    """A sound file's mean channel at SPEC's rate."""
+    """A sound file in mono at the family's sample rate."""
     return resample(read_sound(file), SPEC.rate_hz).mono()
 
 
 def called(file: Path) -> Floats:
-    """A sound file's calls one after another, with short rests: what is quiet between them is left out."""
+    """The calls in a sound file one after another, with short rests instead of the quiet between them."""
     sound = mono(file)
     level = np.sqrt(np.convolve(sound.astype(np.float64) ** 2, np.full(2 * SEAM, 0.5 / SEAM), "same").clip(0))
     reach = 2 * round(AROUND_S * SPEC.rate_hz) + 1
@@ -155,7 +154,7 @@ def called(file: Path) -> Floats:
 
 
 def loudest(sound: Floats) -> int:
-    """First frame of the window with the most energy."""
+    """First frame of the window with most energy."""
     if len(sound) <= FRAMES:
         return 0
     energy = np.concatenate([[0.0], np.cumsum(sound.astype(np.float64) ** 2)])
@@ -163,7 +162,7 @@ def loudest(sound: Floats) -> int:
 
 
 def cut(sound: Floats, start: int, origin: str, split: int) -> Clip:
-    """The window from `start` on; a sound that ends early is repeated."""
+    """The window that starts at `start`; a sound that ends early is repeated."""
     part = sound[start : start + FRAMES]
     return Clip(at_peak(filled(part)), f"{origin}@{start / SPEC.rate_hz:.2f}s", split)
 
@@ -172,7 +171,7 @@ def cut(sound: Floats, start: int, origin: str, split: int) -> Clip:
 
 
 def played_clips(presets: Sequence[Preset], counts: dict[int, int], seed: Sequence[int]) -> list[Clip]:
-    """Clips of a soundfont's presets in turn, each from its own seed."""
+    """Clips of a soundfont's presets in turn, each with its own seed."""
     fonts = [
         fetch.debian(f"fluid-soundfont-{font.lower()}") / "usr/share/sounds/sf2" / f"FluidR3_{font}.sf2"
         for font in ("GM", "GS")
@@ -191,7 +190,7 @@ def played_clips(presets: Sequence[Preset], counts: dict[int, int], seed: Sequen
 
 
 def modelled_clips(model: str, counts: dict[int, int], seed: Sequence[int]) -> list[Clip]:
-    """Clips of a sound model, each from its own seed."""
+    """Clips of a sound model, each with its own seed."""
     return [
         Clip(
             at_peak(MODELS[model](np.random.default_rng([*seed, 2 + split, i]))), f"synth/{model}@{i}", split
@@ -202,11 +201,11 @@ def modelled_clips(model: str, counts: dict[int, int], seed: Sequence[int]) -> l
 
 
 def bell(rng: Generator) -> Floats:
-    """A church bell, or a few, struck steadily.
+    """One to three church bells, struck at a steady pace.
 
-    The partials are those a founder tunes for: hum, prime, minor third, fifth, nominal and above. Each is a
-    pair a fraction of a hertz apart, so it beats; the higher it is, the sooner it dies. The strike is a short
-    noise.
+    The partials are those that founders tune: hum, prime, minor third, fifth, nominal and higher. Each is a
+    pair of tones a fraction of a hertz apart, so that it beats. Higher partials decay sooner. The strike is a
+    short noise.
     """
     sound, bells = np.zeros(3 * FRAMES), int(rng.choice([1, 1, 1, 2, 3]))
     prime_hz = np.exp(rng.uniform(np.log(220), np.log(620)))
@@ -221,7 +220,7 @@ def bell(rng: Generator) -> Floats:
 
 
 def struck_bell(prime_hz: float, t: NDArray[np.float64], rng: Generator) -> NDArray[np.float64]:
-    """One stroke from t = 0 on, as long as t."""
+    """One stroke at t = 0, as long as t."""
     ratios = np.array([0.5, 1, 1.2, 1.5, 2, 2.5, 2.67, 3, 4, 5.33, 6.7, 8.1]) * rng.normal(1, 0.003, 12)
     levels = np.array([0.5, 0.7, 0.8, 0.3, 1, 0.35, 0.3, 0.6, 0.45, 0.3, 0.2, 0.12]) * rng.uniform(
         0.6, 1.3, 12
@@ -236,7 +235,7 @@ def struck_bell(prime_hz: float, t: NDArray[np.float64], rng: Generator) -> NDAr
 
 
 def pipe(rng: Generator) -> Floats:
-    """Notes of a wooden pipe: few harmonics, some breath."""
+    """Notes of a wooden pipe, with few harmonics and some breath noise."""
     count, t = int(rng.integers(3, 7)), np.arange(FRAMES) / SPEC.rate_hz
     step = np.minimum((t * count / t[-1]).astype(int), count - 1)
     hz = 440 * 2 ** (rng.choice([0, 2, 4, 7, 9, 12], count) / 12)
@@ -246,7 +245,7 @@ def pipe(rng: Generator) -> Floats:
 
 
 def drops(rng: Generator) -> Floats:
-    """Rain: a hiss, and drops in it."""
+    """Rain: a hiss with drops in it."""
     sparks = rng.normal(size=FRAMES) * (rng.random(FRAMES) < 0.004) * 3
     return (0.3 * rng.normal(size=FRAMES) + sparks).astype(np.float32)
 
@@ -258,9 +257,12 @@ MODELS: dict[str, Callable[[Generator], Floats]] = {"bell": bell, "pipe": pipe, 
 
 
 def varied(clips: Sequence[Clip], rng: Generator, semitones: tuple[int, int] = SEMITONES) -> Clip:
-    """A new clip out of one or two old ones: moved in time, in pitch (by so many semitones), in level, mixed.
+    """A variation of one or two clips: shifted in time and pitch, changed in level, sometimes mixed.
 
-    Clips must be of one split, so that nothing leaks.
+    Args:
+        clips: All of one split, so that nothing leaks from training into development.
+        rng: Makes every choice.
+        semitones: Lowest and highest pitch shift.
     """
     first, second = (clips[i] for i in rng.integers(len(clips), size=2))
     sound = shifted(repitched(first.samples, rng.uniform(*semitones)), int(rng.integers(FRAMES)))
@@ -270,7 +272,7 @@ def varied(clips: Sequence[Clip], rng: Generator, semitones: tuple[int, int] = S
 
 
 def repitched(sound: Floats, semitones: float) -> Floats:
-    """Played faster or slower; what is missing at the end is filled with the beginning.
+    """A sound played faster or slower. If it becomes too short, its beginning fills the end.
 
     >>> len(repitched(np.ones(FRAMES, np.float32), 2)) == FRAMES
     True
@@ -279,17 +281,17 @@ def repitched(sound: Floats, semitones: float) -> Floats:
 
 
 def shifted(sound: Floats, frames: int) -> Floats:
-    """Moved in a circle, with a short fade where end meets beginning."""
+    """A sound shifted in time, cyclically, with a short fade where the end meets the beginning."""
     return np.roll(faded(sound), frames)
 
 
 def filled(sound: Floats) -> Floats:
-    """FRAMES frames: cut, or repeated with a fade at the seam."""
+    """A sound of FRAMES frames: cut, or repeated with a fade at the seam."""
     return sound[:FRAMES] if len(sound) >= FRAMES else np.resize(faded(sound), FRAMES)
 
 
 def faded(sound: Floats) -> Floats:
-    """With SEAM frames of fade in and out."""
+    """A sound with SEAM frames of fade-in and fade-out."""
     ramp = np.linspace(0, 1, min(SEAM, len(sound) // 2), dtype=np.float32)
     out = sound.copy()
     out[: len(ramp)] *= ramp
@@ -298,6 +300,6 @@ def faded(sound: Floats) -> Floats:
 
 
 def at_peak(sound: NDArray[np.floating], peak: float = PEAK) -> Floats:
-    """Scaled so that the largest sample is `peak`; silence stays silence."""
+    """A sound scaled so that its largest sample is `peak`; silence stays silence."""
     largest = float(np.abs(sound).max())
     return (sound * (peak / largest if largest > 0 else 1)).astype(np.float32)

@@ -1,8 +1,8 @@
-"""Random wide pictures in colour, with captions that say which: what the coloured pair learns from.
+"""Canvases in colour, with captions that name it: what the coloured pair learns from.
 
-A canvas is a grey canvas, drawn as the image model's are (nearly half of them filled with spectrograms), with
-a tint laid over it: the drawing's own, its own with the hues turned, or one hue. The caption names a colour
-where one is clear, and says so where there is none.
+A grey canvas is drawn as for the image model (nearly half of them are filled with spectrograms), and a tint is
+laid over it: the drawing's own, its own with rotated hues, or a single hue. The caption names a colour where
+one is clear, and says grayscale where there is none.
 """
 
 from dataclasses import dataclass, replace
@@ -22,14 +22,14 @@ BACKGROUNDS = {"black": 0.74, "gradient": 0.14, "noise": 0.08, "white": 0.04}
 DRESSES = {"own": 0.25, "turned": 0.2, "one hue": 0.38, "none": 0.17}
 GROUND_TINTS = {"none": 0.45, "the same": 0.2, "another": 0.35}
 COUNTS = (0.35, 0.4, 0.25)
-SCENES = ("garden", "lilies")  # made of several concepts; a colour word would not be true of them
+SCENES = ("garden", "lilies")  # made of several concepts, so that one colour word would be false
 BROWN_LIGHT = 0.5
-ANY_TONE = -9.0  # no tone is close to it, so objects keep theirs
+ANY_TONE = -9.0  # far from every tone, so that objects keep theirs
 
 
 @dataclass(frozen=True)
 class ColourCanvas:
-    """A picture (HEIGHT, WIDTH, 3), float32 in [0, 1], its caption, and the name of its colour or ""."""
+    """A picture (HEIGHT, WIDTH, 3), float32 in [0, 1], its caption, and the name of its colour or "" if none is clear."""
 
     picture: np.ndarray
     caption: str
@@ -38,7 +38,7 @@ class ColourCanvas:
 
 @dataclass(frozen=True)
 class ColourPack:
-    """The packed objects in grey, and once for each channel."""
+    """The packed drawings in grey, and once for each colour channel."""
 
     grey: Pack
     channels: tuple[Pack, ...]
@@ -58,13 +58,13 @@ class ColourPack:
 
     @classmethod
     def of(cls, grey: Pack, colour: np.ndarray) -> "ColourPack":
-        """From a grey pack and the same objects' colours, uint8 (N, SIZE, SIZE, 3)."""
+        """From a grey pack and the colours of the same drawings, uint8 (N, SIZE, SIZE, 3)."""
         planes = (np.ascontiguousarray(plane) for plane in np.moveaxis(colour, -1, 0))
         return cls(grey, tuple(replace(grey, grey=plane) for plane in planes))
 
 
 def one_hue(rng: np.random.Generator, colour: Colour) -> np.ndarray:
-    """A tint of one colour that wavers a little, (HEIGHT, WIDTH, 3)."""
+    """A tint of one colour that varies a little, (HEIGHT, WIDTH, 3)."""
     waver = [smooth(rng, HEIGHT, WIDTH, (30, 30)) - 0.5 for _ in range(2)]
     strength = rng.uniform(*colour.saturation) * (1 + 0.3 * waver[0])
     return pure(colour.hue + 14 * waver[1]) * strength.clip(0, 1)[..., None]
@@ -73,10 +73,10 @@ def one_hue(rng: np.random.Generator, colour: Colour) -> np.ndarray:
 def dressed(
     rng: np.random.Generator, seen: np.ndarray, alpha: np.ndarray
 ) -> tuple[np.ndarray, Colour | None, bool]:
-    """The tint of a layer of objects, its colour where one is clear, and whether there is any.
+    """A tint for a layer of objects, its colour if one is clear, and whether it has any colour.
 
     Args:
-        rng: Where the choice comes from.
+        rng: Makes every choice.
         seen: The objects in their own colours, (HEIGHT, WIDTH, 3).
         alpha: Where they are, (HEIGHT, WIDTH).
     """
@@ -92,7 +92,7 @@ def dressed(
 
 
 def ground_tint(rng: np.random.Generator, own: np.ndarray) -> np.ndarray:
-    """A paler tint for what is behind the objects, or for the sound that shines through there."""
+    """A paler tint for the background, or for the sound that shows through there."""
     way = choose(rng, GROUND_TINTS)
     if way == "none":
         return np.zeros_like(own)
@@ -108,7 +108,7 @@ def soft(plane: np.ndarray, radius: float) -> np.ndarray:
 
 
 def heard(rng: np.random.Generator, sounds: np.ndarray | None) -> np.ndarray:
-    """A spectrogram to fill a drawing with: mostly a recorded one, where there are any."""
+    """A spectrogram to fill a drawing with: mostly a recorded one, if there are any."""
     if sounds is None or rng.random() < 0.2:
         return texture(rng)
     return sounds[rng.integers(len(sounds))].astype(np.float32) / 255
@@ -120,10 +120,10 @@ def colour_canvas(
     """One canvas of a concept.
 
     Args:
-        pack: Objects to draw.
-        seed: Run seed and canvas number.
-        concept: A key of the pack's tables, none of SCENES.
-        sounds: Spectrogram pictures uint8 (N, HEIGHT, WIDTH); made-up ones where there are none.
+        pack: Drawings.
+        seed: Seed of the run and number of the canvas.
+        concept: A key of the pack's tables, but none of SCENES.
+        sounds: Spectrograms, uint8 (N, HEIGHT, WIDTH); generated ones if None.
     """
     rng = np.random.default_rng(seed)
     style, kind = choose(rng, STYLES), choose(rng, BACKGROUNDS)

@@ -1,7 +1,7 @@
-"""Hues: the colour part of a picture, what it is called, and how it is laid over a grey picture.
+"""Colours: the colour part of a picture, its name, and how to lay it over a grey picture.
 
-The grey part of a picture is the mean of its channels; the colour part is the rest, and its channels sum to
-zero. A tint is the colour part divided by the grey part: it does not change with light.
+The grey part of a picture is the mean of its channels. The colour part is the rest, and its channels sum to
+zero. A tint is the colour part divided by the grey part, so that it does not change with brightness.
 """
 
 import functools
@@ -11,17 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-#: Rows: the directions of hue 0 (red) and 90 degrees, in RGB; both are orthogonal to grey.
+#: Directions in RGB of hue 0 (red) and of 90 degrees, one a row; both are orthogonal to grey.
 AXES = np.array([[2, -1, -1], [0, 3**0.5, -(3**0.5)]], np.float32) / 6**0.5
 DARK = 0.02  # keeps the tint of nearly black pixels finite
-#: Degrees of hue that count as much as a saturation, or a lightness, that is wrong by one.
+#: How many degrees of hue an error of 1 in saturation, or in lightness, counts for.
 SATURATION_COST, LIGHTNESS_COST = 40.0, 100.0
-CLEAR_SHARE, CLEAR_SATURATION = 0.6, 0.2  # where one colour may name a picture
+CLEAR_SHARE, CLEAR_SATURATION = 0.6, 0.2  # when one colour names a picture
 
 
 @dataclass(frozen=True)
 class Colour:
-    """A colour that captions name; see colours.toml."""
+    """A colour that captions name; colours.toml explains the fields."""
 
     name: str
     hue: float
@@ -30,7 +30,7 @@ class Colour:
     lightest: float = 1.0
 
     def distance(self, hue: np.ndarray, saturation: np.ndarray, light: np.ndarray) -> np.ndarray:
-        """How unlike pixels are to this colour, in degrees of hue."""
+        """Distance of pixels from this colour, in degrees of hue."""
         away = np.abs((hue - self.hue + 180) % 360 - 180)
         low, high = self.saturation
         wrong = np.maximum(low - saturation, saturation - high).clip(0)
@@ -56,7 +56,7 @@ def tint_of(picture: np.ndarray) -> np.ndarray:
 
 
 def saturation_of(tint: np.ndarray) -> np.ndarray:
-    """How far from grey a tint is, 0 to 1: at 1 the weakest channel is dark."""
+    """Saturation of a tint, 0 (grey) to 1 (its weakest channel is black)."""
     return (-tint.min(-1)).clip(0, 1)
 
 
@@ -67,21 +67,21 @@ def hue_of(tint: np.ndarray) -> np.ndarray:
 
 
 def pure(hue: np.ndarray | float) -> np.ndarray:
-    """The tint of saturation 1 of hues in degrees; adds an axis of 3."""
+    """The tint with saturation 1 of hues in degrees; adds an axis of length 3."""
     angle = np.radians(np.asarray(hue, np.float32))
     way = np.stack([np.cos(angle), np.sin(angle)], -1) @ AXES
     return way / -way.min(-1, keepdims=True)
 
 
 def turned(tint: np.ndarray, degrees: float) -> np.ndarray:
-    """A tint with its hues turned and its saturation kept."""
+    """A tint with rotated hues and the same saturation."""
     return pure(hue_of(tint) + degrees) * saturation_of(tint)[..., None]
 
 
 def painted(grey: np.ndarray, tint: np.ndarray) -> np.ndarray:
-    """The picture in [0, 1] of a grey part (rows, columns) and a tint; paler where the colour does not fit.
+    """The picture in [0, 1] with a given grey part (rows, columns) and tint.
 
-    The channel mean of the result is `grey`.
+    Its colour is paler where it would leave [0, 1]. The channel mean is always `grey`.
     """
     light = grey[..., None]
     room = (1 - light) / np.maximum(light * tint.max(-1, keepdims=True), 1e-6)
@@ -89,11 +89,11 @@ def painted(grey: np.ndarray, tint: np.ndarray) -> np.ndarray:
 
 
 def dominant(picture: np.ndarray, weight: np.ndarray) -> tuple[Colour, float] | None:
-    """The colour that a picture shows mostly, and its hue in degrees there; None where none is clear.
+    """The dominant colour of a picture and its mean hue in degrees; None if no colour is clear.
 
     Args:
         picture: (rows, columns, 3) in [0, 1].
-        weight: How much each pixel counts, (rows, columns).
+        weight: Weight of each pixel, (rows, columns).
     """
     tint, light = tint_of(picture), picture.mean(-1)
     hue, saturation = hue_of(tint), saturation_of(tint)
@@ -111,7 +111,7 @@ def dominant(picture: np.ndarray, weight: np.ndarray) -> tuple[Colour, float] | 
 
 
 def mean_hue(picture: np.ndarray, weight: np.ndarray) -> float:
-    """The hue in degrees of a picture as a whole; bright and saturated pixels count most."""
+    """The mean hue of a picture in degrees; bright and saturated pixels count most."""
     tint = tint_of(picture)
     much = weight * picture.mean(-1) * saturation_of(tint)
     return float(hue_of((much[..., None] * pure(hue_of(tint))).sum((0, 1))))

@@ -1,8 +1,7 @@
-"""Packs drawings that no generator saw: half for the embedder to learn from, half for the judge.
+"""Packs of drawings that no generator sees: one half for the embedder, the other for the judge.
 
-`python -m training.drawings` writes work/drawings-learn.npz and work/drawings-judge.npz, of the same form as
-pictures.npz, and a contact sheet of each. Which sets belong to which half, and under which licence, is said
-in drawings.toml.
+The stage `drawings` writes drawings-learn.npz and drawings-judge.npz, in the form of pictures.npz, and contact
+sheets. drawings.toml says which sets belong to which half, with their licences.
 """
 
 import json
@@ -25,12 +24,12 @@ ICONS = {"streamline-emojis": "1.2.4", "fxemoji": "1.2.2", "game-icons": "1.2.4"
 
 
 def table() -> dict[str, dict[str, Any]]:
-    """drawings.toml."""
+    """The contents of drawings.toml."""
     return tomllib.loads(Path(__file__).with_name("drawings.toml").read_text())
 
 
 def slugs(label: str) -> list[str]:
-    """Names that icon sets give to what emojibase calls `label`.
+    """Names in icon sets for what emojibase calls `label`.
 
     >>> slugs("dog face")
     ['dog-face', 'dog-face-1', 'dog-face-2', 'dog-face-face']
@@ -40,7 +39,7 @@ def slugs(label: str) -> list[str]:
 
 
 class IconSet:
-    """One of Iconify's sets: drawings by name."""
+    """One of Iconify's icon sets."""
 
     def __init__(self, name: str) -> None:
         file = fetch.npm(f"@iconify-json/{name}", ICONS[name]) / "icons.json"
@@ -51,7 +50,7 @@ class IconSet:
         return icon in self.icons["icons"] or icon in self.icons.get("aliases", {})
 
     def draw(self, icon: str) -> Image.Image:
-        """An icon, RGBA."""
+        """Draws an icon, RGBA."""
         while icon not in self.icons["icons"]:
             icon = self.icons["aliases"][icon]["parent"]
         found = self.icons["icons"][icon]
@@ -65,7 +64,7 @@ class IconSet:
 
 
 def by_code(codes: list[str]) -> Iterator[tuple[str, str, Image.Image]]:
-    """Drawings of emoji from the two sets that name them by code point: (set, code, picture)."""
+    """Drawings from the two sets that name emoji by code point: (set, code, picture)."""
     twemoji = fetch.npm("emoji-datasource-twitter", "16.0.0") / "img" / "twitter" / "64"
     openmoji = fetch.npm("openmoji", "17.0.0")
     for code in codes:

@@ -1,4 +1,4 @@
-"""Canvases and spectrograms for training: from the packs in the work folder, or made up for a smoke run."""
+"""Canvases and spectrograms for training, from the packs in the work folder; generated in a smoke run."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ FAVOURED = {
 
 
 def pack(run: Run) -> Pack:
-    """The packed objects, or made-up ones; where the run says so, lighter and mostly the favour_iconic."""
+    """The packed drawings; in a smoke run generated ones. If the run asks for it, brighter and mostly iconic."""
     found = Pack.load(run.work / "pictures.npz", concepts()) if run.packs else Pack.made_up(concepts())
     return (
         brightened(favour_iconic(found, iconic_scores(run, found)))
@@ -30,10 +30,7 @@ def pack(run: Run) -> Pack:
 
 
 def sound_pictures(run: Run) -> tuple[np.ndarray, list[str]]:
-    """Spectrogram pictures uint8 (N, HEIGHT, WIDTH) and the concept of each.
-
-    Only those meant for training.
-    """
+    """Spectrograms to train on, uint8 (N, HEIGHT, WIDTH), and the concept of each."""
     if not run.packs:
         made = np.stack([texture(np.random.default_rng(i)) for i in range(run["canvases"]["sounds"])])
         return (255 * made).astype(np.uint8), [("dog", "bell", "rain")[i % 3] for i in range(len(made))]
@@ -44,19 +41,19 @@ def sound_pictures(run: Run) -> tuple[np.ndarray, list[str]]:
 
 
 def sound_phrases(run: Run) -> dict[str, list[str]]:
-    """Caption phrases of each sound concept, from sounds.toml; the names themselves in a smoke run."""
+    """Captions of each sound concept, from sounds.toml; in a smoke run made from three names."""
     if not run.packs:
         return {name: [name, f"{name} sound"] for name in ("dog", "bell", "rain")}
     return {name: list(concept.captions) for name, concept in sound_concepts().items()}
 
 
 def picked(rng: np.random.Generator, names: Sequence[str]) -> str:
-    """A picture concept, the favoured ones more often."""
+    """A random concept; those in FAVOURED are more likely."""
     return choose(rng, {name: FAVOURED.get(name, 1.0) for name in names})
 
 
 def draw(run: Run, count: int) -> tuple[np.ndarray, list[str], list[str]]:
-    """Canvases number 0 to `count`: pictures uint8 (count, HEIGHT, WIDTH), captions, concepts."""
+    """The first `count` canvases: pictures uint8 (count, HEIGHT, WIDTH), captions and concepts."""
     objects, sounds = pack(run), sound_pictures(run)[0]
     pictures, words, names = np.empty((count, HEIGHT, WIDTH), np.uint8), [], []
     for number in range(count):
@@ -71,7 +68,7 @@ def draw(run: Run, count: int) -> tuple[np.ndarray, list[str], list[str]]:
 
 
 def canvases(run: Run) -> tuple[np.ndarray, list[str], list[str]]:
-    """All canvases of the run, drawn once: pictures uint8 (count, HEIGHT, WIDTH), captions, concepts."""
+    """All canvases of the run, cached: pictures uint8 (count, HEIGHT, WIDTH), captions and concepts."""
 
     def _drawn() -> dict[str, np.ndarray]:
         pictures, words, names = draw(run, run["canvases"]["count"])

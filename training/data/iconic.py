@@ -1,9 +1,9 @@
-"""Which drawings show plainly what they are: what a small network should learn.
+"""Iconic drawings: those that are recognized at once, which a small network should learn.
 
-A concept's drawings come in forms (a dog's face, a dog, a guide dog); a network that is taught all of them
-draws what they have in common. So forms that people know at once count most (`plain` in pictures.toml), and
-among them drawings that the family's embedder knows, as they are and as the image model repaints them. It
-learned from other drawings.
+A concept's drawings come in forms (a dog's face, a dog, a guide dog). A small network that learns all of them
+draws what they have in common. So forms that people recognize at once (`iconic` in pictures.toml) count most,
+and among them drawings that the earlier family's embedder recognizes, as drawn and as repainted by its image
+model. That embedder learned from other drawings.
 """
 
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ from training.data.repainted import repainted
 from training.data.scenes import UNDRAWN, as_light
 from training.data.textures import HEIGHT, WIDTH
 
-#: How often a drawing stands on each of the canvases that are looked at, and how large it is there.
+#: How often a drawing is repeated on the canvases that the embedder looks at, and its size there in pixels.
 COUNTS, SIZE = (1, 2), 116
 TEMPERATURE = 0.1
 AT_ONCE = 16
-#: Share of a concept's canvases that show other forms than the plain ones; likewise, the chance of a drawing
-#: that is not known beside that of one that is.
+#: Share of a concept's canvases with other forms than the iconic ones; also the smallest weight of a drawing,
+#: relative to the best recognized one.
 REST = 0.03
-#: No drawing is darker than this on the whole: on a black ground dark ones are hardly seen.
+#: Smallest mean tone of a drawing: on a black ground darker ones are hardly visible.
 TONE = 0.6
 
 
@@ -48,7 +48,7 @@ def canvas_of(pack: Pack, item: int, count: int) -> np.ndarray:
 def likelihood(
     embedder: Embedder, pictures: np.ndarray, wanted: Sequence[str], names: Sequence[str]
 ) -> np.ndarray:
-    """How likely pictures, uint8 (N, height, width), show what is wanted, and no other of the names: (N,)."""
+    """How likely each picture, uint8 (N, height, width), shows its wanted name, and not another one: (N,)."""
     tables = concepts()
     things = [captions.article(tables[name]["one"][0]) for name in names]
     phrases = embedder.text([f"a painting of {thing}" for thing in things])
@@ -60,9 +60,9 @@ def likelihood(
 
 
 def iconic_scores(run: Run, pack: Pack) -> np.ndarray:
-    """How plainly each drawing shows its concept, 0 to 1, (N,); 0 for those that simple canvases do not use.
+    """How well the embedder recognizes each drawing, 0 to 1, (N,); 0 for those that simple canvases never use.
 
-    Kept in work/plain.npz.
+    Cached in iconic.npz.
     """
 
     def _judged() -> dict[str, np.ndarray]:
@@ -78,26 +78,26 @@ def iconic_scores(run: Run, pack: Pack) -> np.ndarray:
     return cached_arrays(run.work / "iconic.npz", _judged)["iconic"]
 
 
-def favour_iconic(pack: Pack, plain: np.ndarray) -> Pack:
-    """A pack whose simple canvases show mostly the plainest forms of each concept, and the plainest of these.
+def favour_iconic(pack: Pack, scores: np.ndarray) -> Pack:
+    """A pack whose simple canvases show mostly iconic forms, and among these mostly recognized drawings.
 
     Args:
-        pack: What to choose from; its tables name the plain forms.
-        plain: From `iconic_scores`.
+        pack: Drawings; its tables name the iconic forms.
+        scores: From `iconic_scores`.
     """
-    weight = np.zeros(len(plain))
+    weight = np.zeros(len(scores))
     for name, members in pack.members.items():
         items = members[pack.simple[members] > 0]
-        weight[items] = np.maximum(plain[items], max(plain[items].max(initial=0) * REST, 1e-3))
+        weight[items] = np.maximum(scores[items], max(scores[items].max(initial=0) * REST, 1e-3))
         if forms := pack.tables[name].get("iconic"):
-            told = np.isin(pack.form[items], forms)
-            for part, share in ((items[told], 1 - REST), (items[~told], REST)):
+            iconic = np.isin(pack.form[items], forms)
+            for part, share in ((items[iconic], 1 - REST), (items[~iconic], REST)):
                 weight[part] *= share / (pack.simple[part] * weight[part]).sum().clip(1e-9)
     return replace(pack, simple=pack.simple * weight)
 
 
 def brightened(pack: Pack) -> Pack:
-    """A pack in which no drawing is darker than TONE on the whole: lifted by a power, black stays black."""
+    """A pack in which no drawing has a mean tone below TONE. A power brightens them, so that black stays black."""
     grey = pack.grey.copy()
     for n, (plane, alpha) in enumerate(zip(pack.grey, pack.alpha, strict=True)):
         inside = alpha > 127

@@ -1,7 +1,7 @@
-"""What sounds say of themselves: interjections and what they mean, from a dictionary for people.
+"""Interjections and their meanings, for the synonyms: "ribbit", the sound made by a frog or toad.
 
 WordNet has no interjections. FreeDict's English-Japanese dictionary (Debian dict-freedict-eng-jpn, CC BY-SA
-3.0) has some, with a word on each in English, from Wiktionary: "ribbit, the sound made by a frog or toad".
+3.0) has some, each with a short English gloss from Wiktionary.
 """
 
 import gzip
@@ -13,13 +13,13 @@ from pathlib import Path
 from training.data import fetch
 
 PACKAGE, NAME = "dict-freedict-eng-jpn", "freedict-eng-jpn"
-#: Digits of the numbers in a dictd index.
+#: Digits of numbers in a dictd index.
 DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
 _NUMBERED = re.compile(r"\d+\.")
 
 
 def number(digits: str) -> int:
-    """A number of a dictd index.
+    """Reads a number of a dictd index.
 
     >>> number("BA")
     64
@@ -40,7 +40,7 @@ def entries(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def meanings(entry: str) -> list[str]:
-    """The English lines of an entry's text: after its head, between the translations.
+    """The English glosses of an entry: they follow its first line and stand between the translations.
 
     >>> meanings("moo //mu//  <interjection>\\n1. \u30e2\u30fc\\nsound made by a cow\\n")
     ['sound made by a cow']
@@ -50,7 +50,7 @@ def meanings(entry: str) -> list[str]:
 
 
 def interjections() -> dict[str, list[str]]:
-    """Interjections of one word in small letters, and what they mean."""
+    """Interjections of one lower-case word, with their meanings."""
     found: dict[str, list[str]] = {}
     for word, entry in entries(fetch.debian(PACKAGE) / "usr/share/dictd"):
         plain = word.isascii() and word.isalpha() and word.islower()

@@ -1,10 +1,8 @@
-"""Makes the captioners' table of how often a word is a noun, from WordNet's counts.
+"""How often a word is a noun: a table for the captioners, from WordNet's counts (the stage `nouns`).
 
-WordNet 3.0 (Debian wordnet-base; Princeton's licence) says of each sense how often it was met in a tagged
-corpus. A word's share of noun senses, smoothed by half a count for each part of speech that it can be, is
-kept where the rule by suffix (`nouns.by_suffix`) is far off.
-
-`python -m training.nouns` writes src/eidophone/models/captioners/nouns.txt.
+WordNet 3.0 (Debian wordnet-base; Princeton's licence) counts how often each sense occurs in a tagged corpus. A
+word's share of noun senses is smoothed by half a count for each part of speech that it can be. The table holds
+the words for which the rule by suffix (`nouns.by_suffix`) is far off.
 """
 
 import collections
@@ -19,18 +17,18 @@ from training.data import fetch
 KINDS = {"1": "noun", "2": "verb", "3": "adj", "4": "adv", "5": "adj"}
 FILES = ("noun", "verb", "adj", "adv")
 SMOOTHING = 0.5
-#: Share of a word's meetings in one form of it: estimates.
+#: Estimated share of a word's occurrences that are in one of its other forms.
 VERB_FORM, PLURAL = 0.3, 0.3
 FAR_OFF = 0.25
 #: Where the table lies in the work folder; `install` puts it beside the captioners.
 NOUNS_FILE = "nouns.txt"
 
-#: Word to part of speech to count.
+#: Count by word and part of speech.
 Counts = dict[str, dict[str, float]]
 
 
 def counts(folder: Path) -> Counts:
-    """Smoothed counts of every single word that WordNet lists."""
+    """Smoothed counts of every word that WordNet lists."""
     found: Counts = collections.defaultdict(lambda: dict.fromkeys(FILES, 0.0))
     for kind in FILES:
         for line in (folder / f"index.{kind}").read_text().splitlines():
@@ -44,7 +42,7 @@ def counts(folder: Path) -> Counts:
 
 
 def irregular(file: Path) -> dict[str, list[str]]:
-    """The forms that do not follow the rule, by the word."""
+    """Irregular forms by word."""
     found: dict[str, list[str]] = collections.defaultdict(list)
     for line in file.read_text().splitlines():
         form, word = line.split(" ")[:2]
@@ -53,12 +51,12 @@ def irregular(file: Path) -> dict[str, list[str]]:
 
 
 def with_s(word: str) -> str:
-    """A plural, or the third person."""
+    """The plural of a noun, or the third person of a verb."""
     return f"{word}es" if word.endswith(("s", "x", "z", "ch", "sh")) else f"{word}s"
 
 
 def inflected(verb: str, exceptions: dict[str, list[str]]) -> Iterator[str]:
-    """The forms of a verb beside its own: says, saying, said."""
+    """The other forms of a verb: says, saying, said."""
     stem = verb[:-1] if verb.endswith("e") and not verb.endswith(("ee", "ye", "oe")) else verb
     yield with_s(verb)
     yield f"{stem}ing"
@@ -66,7 +64,7 @@ def inflected(verb: str, exceptions: dict[str, list[str]]) -> Iterator[str]:
 
 
 def shares(folder: Path) -> dict[str, float]:
-    """Share of noun senses of each word and each form of a verb."""
+    """Share of noun senses of every word, plural and verb form."""
     listed = counts(folder)
     exceptions, plurals = (irregular(folder / f"{kind}.exc") for kind in ("verb", "noun"))
     nouns: dict[str, float] = collections.defaultdict(float)

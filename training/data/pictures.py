@@ -1,8 +1,8 @@
-"""Packs single objects on nothing: pixels and alpha, with their concept, from permissively licensed drawings.
+"""The pack of drawings: single objects, cut out, with their concept, from permissively licensed sets.
 
-`python -m training.pictures` writes work/pictures.npz (grey), work/colours.npz (the same and a few more
-concepts, see colours.toml, in colour) and contact sheets. Nothing here is random except the
-drawn variants, which are seeded, so the same packages give the same pack.
+The stage `pictures` writes pictures.npz (grey), colours.npz (in colour, with a few more concepts from
+colours.toml) and contact sheets. The same packages always give the same pack: only the drawn variants are
+random, and they are seeded.
 """
 
 import io
@@ -30,9 +30,15 @@ LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 @dataclass(frozen=True)
 class Item:
-    """One object: its concept, where it is from, whether it shows only a head, and its pixels.
+    """One drawing.
 
-    `colour` is uint8 (SIZE, SIZE, 3), `alpha` uint8 (SIZE, SIZE); colour is 0 where alpha is 0.
+    Attributes:
+        concept: A concept of pictures.toml or colours.toml.
+        source: The set that it comes from.
+        name: Its name there.
+        head: Whether it shows only a head.
+        colour: uint8 (SIZE, SIZE, 3); 0 where alpha is 0.
+        alpha: uint8 (SIZE, SIZE).
     """
 
     concept: str
@@ -44,25 +50,28 @@ class Item:
 
     @property
     def grey(self) -> np.ndarray:
-        """The luma of its colours, uint8 (SIZE, SIZE)."""
+        """Its luma, uint8 (SIZE, SIZE)."""
         return eight_bit(self.colour.astype(np.float32) @ LUMA / 255)
 
 
 def concepts() -> dict[str, dict[str, Any]]:
-    """The concept tables of pictures.toml, by name, in the order of the file."""
+    """The concepts of pictures.toml by name, in the order of the file."""
     table: dict[str, dict[str, Any]] = tomllib.loads((HERE / "pictures.toml").read_text())["concept"]
     return table
 
 
 def coloured_concepts() -> dict[str, dict[str, Any]]:
-    """The concept tables that the coloured pair learns: those of pictures.toml and of colours.toml."""
+    """The concepts that the coloured pair learns: those of pictures.toml and of colours.toml."""
     return concepts() | tomllib.loads((HERE / "colours.toml").read_text())["concept"]
 
 
 def fit(image: Image.Image) -> tuple[np.ndarray, np.ndarray] | None:
-    """Cuts an RGBA image to what is visible and centres it in a square: colour, alpha; None when nothing is.
+    """Crops an RGBA image to what is visible and centres it in a square.
 
-    Transparent pixels take no part in the resizing: colours are multiplied by alpha first.
+    Colours are multiplied by alpha before resizing, so that transparent pixels do not count.
+
+    Returns:
+        Colour and alpha, or None if nothing is visible.
     """
     rgba = np.asarray(image.convert("RGBA"), dtype=np.float32) / 255
     alpha = rgba[..., 3]
@@ -81,7 +90,7 @@ def eight_bit(plane: np.ndarray) -> np.ndarray:
 
 
 def place(plane: np.ndarray) -> np.ndarray:
-    """Resizes a float plane so that its longer side fills the square up to a margin, and centres it."""
+    """Resizes a float plane to fill the square up to a margin, and centres it."""
     inner = SIZE - 2 * MARGIN
     height, width = plane.shape
     scale = inner / max(height, width)
@@ -94,20 +103,20 @@ def place(plane: np.ndarray) -> np.ndarray:
 
 
 def render(svg: Path) -> Image.Image:
-    """Draws an svg file with rsvg-convert, about 160 pixels in its longer side."""
+    """Renders an SVG file with rsvg-convert; its longer side becomes 160 pixels."""
     command = ["rsvg-convert", "--width", "160", "--height", "160", "--keep-aspect-ratio", str(svg)]
     done = subprocess.run(command, capture_output=True, timeout=30, check=True)
     return Image.open(io.BytesIO(done.stdout))
 
 
 def labels() -> dict[str, str]:
-    """Emoji code points (lower case, joined with -) to emojibase's English label."""
+    """English labels of emojibase by code points (lower case, joined with -)."""
     entries = json.loads((fetch.npm("emojibase-data", "17.0.0") / "en" / "data.json").read_text())
     return {entry["hexcode"].lower(): entry["label"] for entry in entries}
 
 
 def emoji_files(code: str, label: str) -> Iterator[tuple[str, Path]]:
-    """The drawings of one emoji: (source, file); code points with and without the variation selector."""
+    """Possible files of one emoji: (source, file), with and without the variation selector."""
     codes = (code, f"{code}-fe0f")
     slug = (
         label.lower()
@@ -144,14 +153,14 @@ def clipart_items(concept: str, table: dict[str, Any]) -> Iterator[Item]:
         try:
             image = render(next(root.glob(f"{name}.svg*")))
         except (StopIteration, subprocess.SubprocessError, OSError):
-            print(f"{concept}: {name} cannot be drawn")
+            print(f"{concept}: {name} cannot be rendered")
             continue
         if pixels := fit(image):
             yield Item(concept, "clipart", name, False, *pixels)
 
 
 def drawn_items(concept: str, table: dict[str, Any]) -> Iterator[Item]:
-    """A concept's drawn variants, numbered."""
+    """A concept's drawn variants."""
     for number in range(DRAWN_VARIANTS if "drawn" in table else 0):
         grey, alpha = SHAPES[table["drawn"]](np.random.default_rng(number))
         colour = np.repeat(eight_bit(grey)[..., None], 3, -1)
@@ -159,7 +168,7 @@ def drawn_items(concept: str, table: dict[str, Any]) -> Iterator[Item]:
 
 
 def collect(tables: dict[str, dict[str, Any]]) -> list[Item]:
-    """Every item of every concept of the tables."""
+    """Every drawing of every concept in the tables."""
     names, items = labels(), []
     for concept, table in tables.items():
         found = [
@@ -173,10 +182,10 @@ def collect(tables: dict[str, dict[str, Any]]) -> list[Item]:
 
 
 def save(items: list[Item], file: Path, names: list[str], colour: bool = False) -> None:
-    """Writes the pack.
+    """Writes a pack.
 
-    Grey (colour: RGB as well) and alpha (N, SIZE, SIZE) uint8, concept index into `names`, concept names,
-    source, name, head.
+    Its arrays: grey and alpha, uint8 (N, SIZE, SIZE); concept, indices into concepts (the `names`); source,
+    name and head, (N,); with `colour` also colour, uint8 (N, SIZE, SIZE, 3).
     """
     coloured: dict[str, Any] = {"colour": np.stack([i.colour for i in items])} if colour else {}
     np.savez_compressed(
@@ -193,7 +202,7 @@ def save(items: list[Item], file: Path, names: list[str], colour: bool = False) 
 
 
 def sheet(items: list[Item], across: int = 22, size: int = 56) -> Image.Image:
-    """All items on mid grey, numbered, for looking at."""
+    """All drawings on mid grey, numbered."""
     rows = -(-len(items) // across)
     out = Image.new("RGB", (across * size, rows * (size + 10)), (90, 90, 90))
     pen = ImageDraw.Draw(out)
@@ -206,7 +215,7 @@ def sheet(items: list[Item], across: int = 22, size: int = 56) -> Image.Image:
 
 
 def sheets(items: list[Item], work: Path, name: str) -> None:
-    """Writes contact sheets of all items, for looking at: NAME-0.png and so on."""
+    """Writes contact sheets of all drawings: NAME-0.png and so on."""
     for start in range(0, len(items), PER_SHEET):
         sheet(items[start : start + PER_SHEET]).save(work / f"{name}-{start // PER_SHEET}.png")
 

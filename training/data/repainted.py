@@ -1,8 +1,8 @@
-"""Scenes and sounds in the hand of the family's models: noised, then cleaned up without words.
+"""Repainted scenes and sounds: noised, then denoised by a model of the family without a prompt.
 
-What the models make is as soft and patchy inside as these, and the drawings are still ones that no generator
-saw: who learned from scenes alone names hardly any of its pictures, who learned from these many
-(docs/journal.md). Sounds are laid under scenes as `compose` does it for this family.
+They look like what the models make, soft and patchy inside, but show drawings that no generator saw. An
+embedder or judge that learned from scenes alone recognizes hardly any of the models' pictures; one that
+learned from these recognizes many (docs/journal.md). Scenes are laid over sounds as `compose` does it.
 """
 
 from pathlib import Path
@@ -19,12 +19,12 @@ from training.config import Run
 from training.data.scenes import as_light, scenes
 
 STEPS = 25
-#: A sampling_steps of so many steps is entered at one of these: early ones leave little but the outline.
+#: Denoising starts at one of these steps of STEPS; early ones leave little more than the outline.
 ENTERED = (10, 21)
 AT_ONCE = 16
-#: Share of a sound laid under a scene, from and to; columns between the moments at which it may begin.
+#: Weight of a sound under a scene, lowest and highest; columns between the positions it may be rotated to.
 SHARES, STRIDE = (0.4, 0.6), 8
-#: Size of a scene over a sound, from and to.
+#: Size of a scene over a sound, smallest and largest.
 SIZES = (0.65, 1.0)
 
 
@@ -32,13 +32,14 @@ SIZES = (0.65, 1.0)
 def repainted(
     pictures: np.ndarray, seed: int, device: torch.device, role: Role = "image", family: Path | None = None
 ) -> np.ndarray:
-    """Pictures uint8 (N, height, width) as a model of the package would have painted them.
+    """Pictures as a model of a family would have painted them, uint8 (N, height, width).
 
     Args:
-        pictures: What to repaint.
-        seed: Of noise and levels.
-        device: Where the model is.
-        role: Which model.
+        pictures: What to repaint, uint8 (N, height, width).
+        seed: Seed of noise and noise levels.
+        device: Where the model runs.
+        role: image or audio.
+        family: Folder of an exported family; the package's if None.
     """
     model = Loader(device, torch.float32, offline=True).model(
         str((family or package_folder("tiny")) / role), role
@@ -60,7 +61,7 @@ def repainted(
 
 
 def laid_over(pictures: np.ndarray, sounds: np.ndarray, seed: int) -> np.ndarray:
-    """Pictures, each over one of the sounds, as `lighten` has it; all uint8 (N, height, width)."""
+    """Pictures, each laid over a random sound by `lighten`; all uint8 (N, height, width)."""
     rng, out = np.random.default_rng(seed), []
     for picture in pictures:
         planes = (picture, sounds[rng.integers(len(sounds))])
@@ -73,9 +74,19 @@ def laid_over(pictures: np.ndarray, sounds: np.ndarray, seed: int) -> np.ndarray
 def repainted_scenes(
     run: Run, half: str, count: int, sounds: np.ndarray, names: tuple[str, ...]
 ) -> tuple[np.ndarray, list[str]]:
-    """Simple scenes of some concepts, each repainted twice, the second over a sound; kept in work/.
+    """Simple scenes, repainted by the run's image model: all of them alone, then all of them over sounds.
 
-    uint8 (2 count, HEIGHT, WIDTH) and the concepts.
+    Cached in the work folder.
+
+    Args:
+        run: Its family is exported.
+        half: `learn` or `judge`, see drawings.py.
+        count: Number of scenes.
+        sounds: uint8 (M, HEIGHT, WIDTH).
+        names: Concepts.
+
+    Returns:
+        uint8 (2 * count, HEIGHT, WIDTH), and the concept of each.
     """
     pictures, shown = scenes(half, run.work, count, sounds, names)
     file = run.work / f"repainted-{len(names)}-{half}-{count}.npz"

@@ -1,6 +1,6 @@
-"""Pictures as a generator might make them, from drawings that no generator saw (see drawings.py).
+"""Scenes: canvases of drawings that no generator saw (drawings.py), for the embedder and the judge.
 
-A scene is drawn once; `Shown.varied` mixes it with spectrograms and spoils it anew each time it is looked at.
+A scene is drawn once. `Shown.varied` mixes it with spectrograms and degrades it differently in every batch.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from training.data.textures import HEIGHT, WIDTH, texture
 ROWS, COLUMNS = HEIGHT // 2, WIDTH // 2
 COUNTS = (0.22, 0.42, 0.28, 0.08)  # share of canvases with one to four objects
 UNDRAWN = ("garden", "lilies")
-#: How much scenes of all kinds, simple ones and repainted ones are spoiled (see `Shown`).
+#: How strongly scenes, simple scenes and repainted scenes are degraded (see `Shown`).
 MIXED, MIXED_SIMPLE, MIXED_REPAINTED = 0.5, 0.2, 0.1
 
 
@@ -42,9 +42,14 @@ def halved(pictures: np.ndarray) -> np.ndarray:
 def scene(
     pack: Pack, seed: tuple[int, int], concept: str, sounds: np.ndarray, simple: bool = False
 ) -> np.ndarray:
-    """One canvas of one concept, uint8 (HEIGHT, WIDTH); `simple` as canvas.py has it.
+    """One canvas of one concept, uint8 (HEIGHT, WIDTH).
 
-    `sounds` are spectrograms of that size, for textures.
+    Args:
+        pack: Drawings.
+        seed: Seed and number of the scene.
+        concept: A key of `pack.tables`.
+        sounds: Spectrograms for textures, uint8 (N, HEIGHT, WIDTH).
+        simple: Whether the canvas is simple, as in canvas.py.
     """
     rng = np.random.default_rng(seed)
     style = choose(rng, SIMPLE_STYLES if simple else STYLES)
@@ -61,9 +66,10 @@ def scene(
 def scenes(
     half: str, work: Path, count: int, sounds: np.ndarray, simple: Sequence[str] = (), seed: int = 3
 ) -> tuple[np.ndarray, list[str]]:
-    """Scenes of one half of the drawings: uint8 (count, HEIGHT, WIDTH) and their concepts, kept in work/.
+    """Scenes of one half of the drawings, uint8 (count, HEIGHT, WIDTH), and their concepts.
 
-    Simple ones of the concepts in `simple`, if there are any; else all kinds of all concepts.
+    Cached in the work folder. With `simple`, they are simple canvases of the concepts in it; otherwise all
+    kinds of canvases of all concepts.
     """
     names = list(simple) or [name for name in concepts() if name not in UNDRAWN]
     kind = f"simple-{len(simple)}-whole" if simple else "scenes-whole"
@@ -81,7 +87,7 @@ def scenes(
 
 
 def made_up_sounds(count: int) -> np.ndarray:
-    """Textures in place of spectrograms, uint8 (count, HEIGHT, WIDTH), for runs without the sound pack."""
+    """Generated textures in place of spectrograms, uint8 (count, HEIGHT, WIDTH), for smoke runs."""
     return np.stack([(255 * texture(np.random.default_rng(n))).astype(np.uint8) for n in range(count)])
 
 
@@ -91,9 +97,9 @@ class Shown:
 
     Attributes:
         pictures: uint8 (N, HEIGHT, WIDTH).
-        names: The concept of each, empty where nothing is drawn.
-        strengths: How much each is spoiled when it is looked at, (N,): 1 mixes four of five with sounds and
-            blurs half of them, 0 none.
+        names: The concept of each; empty if nothing is drawn.
+        strengths: How strongly each is degraded, (N,): 1 mixes four of five with sounds and blurs half of
+            them, 0 does neither.
     """
 
     pictures: np.ndarray
@@ -108,9 +114,15 @@ class Shown:
         )  # fmt: skip
 
     def varied(self, rng: np.random.Generator, rows: Tensor, sounds: np.ndarray) -> Tensor:
-        """Some of them mirrored, mixed with sounds, blurred, darkened, with grain.
+        """Some of the pictures, degraded at random: mirrored, mixed with sounds, blurred, darkened, with grain.
 
-        float (len(rows), HEIGHT, WIDTH) in [0, 1]; sounds: uint8 (M, HEIGHT, WIDTH).
+        Args:
+            rng: Makes every choice.
+            rows: Indices of the pictures.
+            sounds: uint8 (M, HEIGHT, WIDTH).
+
+        Returns:
+            float32 (len(rows), HEIGHT, WIDTH) in [0, 1].
         """
         out = []
         for n in rows.tolist():
@@ -120,12 +132,12 @@ class Shown:
 
 
 def as_light(pictures: np.ndarray) -> Tensor:
-    """Pictures uint8, of any shape, as float32 in [0, 1]."""
+    """uint8 pictures of any shape as float32 in [0, 1]."""
     return torch.from_numpy(pictures).float() / 255
 
 
 def one_varied(rng: np.random.Generator, picture: Tensor, sound: Tensor, strength: float) -> Tensor:
-    """See `Shown.varied`; picture and sound are float (rows, columns) in [0, 1]."""
+    """One picture of `Shown.varied`; picture and sound are float (rows, columns) in [0, 1]."""
     if rng.random() < 0.5:
         picture = picture.flip(-1)
     if rng.random() < 0.3:
@@ -149,6 +161,6 @@ def one_varied(rng: np.random.Generator, picture: Tensor, sound: Tensor, strengt
 
 
 def blurred(picture: Tensor, factor: float) -> Tensor:
-    """Made `factor` times smaller and large again."""
+    """A picture made `factor` times smaller, then large again."""
     small = F.interpolate(picture[None, None], scale_factor=1 / factor, mode="bilinear", antialias=True)
     return F.interpolate(small, picture.shape, mode="bilinear")[0, 0]

@@ -1,7 +1,6 @@
-"""Drawn variants of the few concepts that the picture packs are poor in: castle, bell, helicopter, mountain,
-lily.
+"""Drawn variants of concepts of which the packs have few drawings: castle, bell, helicopter, mountain, lily.
 
-Each function draws one object from a seeded generator and returns (grey, alpha), both float (SIZE, SIZE) in
+Each function draws one object with a seeded generator and returns (grey, alpha), both float (SIZE, SIZE) in
 [0, 1].
 """
 
@@ -15,7 +14,7 @@ Drawn = tuple[np.ndarray, np.ndarray]
 
 
 class Pen:
-    """A grey drawing with its own alpha, four times as large as the result so that edges come out smooth."""
+    """A grey drawing with its alpha, four times as large as the result, so that edges become smooth."""
 
     SCALE = 4
 
@@ -31,11 +30,11 @@ class Pen:
         self._pens[1].polygon(scaled, fill=255)
 
     def box(self, x0: float, y0: float, x1: float, y1: float, tone: float) -> None:
-        """Fills a rectangle given by its left, top, right and bottom."""
+        """Fills a rectangle with the given left, top, right and bottom."""
         self.polygon([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], tone)
 
     def ellipse(self, x0: float, y0: float, x1: float, y1: float, tone: float) -> None:
-        """Fills an ellipse given by the box around it."""
+        """Fills the ellipse in a rectangle."""
         box = [v * SIZE * self.SCALE for v in (x0, y0, x1, y1)]
         self._pens[0].ellipse(box, fill=round(255 * tone))
         self._pens[1].ellipse(box, fill=255)
@@ -48,10 +47,7 @@ class Pen:
 
 
 def tower(pen: Pen, x0: float, x1: float, top: float, tone: float, rng: np.random.Generator) -> None:
-    """One castle tower from `top` to the ground.
-
-    Battlements or a pointed roof, shaded right side, windows.
-    """
+    """A castle tower from `top` to the ground: battlements or a pointed roof, a shaded right side, windows."""
     width, dark = x1 - x0, tone * 0.72
     pen.box(x0, top, x1, 0.98, tone)
     pen.box(x0 + 0.62 * width, top, x1, 0.98, dark)
@@ -88,7 +84,7 @@ def castle(rng: np.random.Generator) -> Drawn:
 
 
 def bell(rng: np.random.Generator) -> Drawn:
-    """A bell hanging straight: ring, flared body with bands, clapper."""
+    """A bell that hangs straight: ring, flared body with a band, clapper."""
     pen, tone = Pen(), rng.uniform(0.6, 0.95)
     shoulder, rim, flare = rng.uniform(0.16, 0.22), rng.uniform(0.34, 0.42), rng.uniform(1.6, 3.0)
     pen.ellipse(0.44, 0.05, 0.56, 0.19, tone * 0.8)

@@ -1,7 +1,7 @@
-"""Play a General MIDI soundfont: from a pattern of notes to sound windows.
+"""Plays a General MIDI soundfont: from patterns of notes to clips.
 
-The patterns are small machines that draw notes from a generator: a tolling bell, a melody, a beat. Many clips
-go into one MIDI file, each in its own slot, because starting the synthesiser costs more than playing.
+A pattern draws notes with a seeded generator: a tolling bell, a melody, a beat. Many clips go into one MIDI
+file, each in its own slot, because starting the synthesizer takes longer than playing.
 """
 
 import shutil
@@ -18,9 +18,9 @@ import soundfile
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-LEAD_S = 1.0  # from a slot's beginning to its window's
-GAP_S = 0.7  # silence after the window, for the tail to die
-TICKS_PER_S = 960  # mido's defaults: 480 ticks a beat, 120 beats a minute
+LEAD_S = 1.0  # from the start of a slot to the start of its window
+GAP_S = 0.7  # after the window, so that the sound can decay
+TICKS_PER_S = 960  # mido's defaults: 480 ticks per beat, 120 beats per minute
 DRUM_BANK, DRUM_CHANNEL = 128, 9
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9))
 CHORDS = ((0, 4, 7), (0, 3, 7), (0, 4, 7, 11), (0, 5, 7), (0, 3, 7, 10))
@@ -29,7 +29,7 @@ ALL_SOUND_OFF, BANK, REVERB, CHORUS = 120, 0, 91, 93
 
 
 class Note(NamedTuple):
-    """One note; times in seconds from the window's beginning, key and velocity as in MIDI (0-127)."""
+    """One note; times in seconds from the start of the window, key and velocity as in MIDI (0 to 127)."""
 
     start_s: float
     length_s: float
@@ -39,7 +39,7 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True)
 class Preset:
-    """A sound of the soundfont and how to play it.
+    """A sound of the soundfont, and how to play it.
 
     Attributes:
         bank: MIDI bank; 128 is the drum kits.
@@ -59,7 +59,7 @@ class Preset:
 
 
 def scale_keys(rng: Generator, keys: tuple[int, int]) -> list[int]:
-    """Keys of one octave and a half of a random scale that begins within the given range."""
+    """Keys of up to two octaves of a random scale with its root in the given range."""
     low, high = keys
     root = int(rng.integers(low, max(low + 1, high - 11)))
     steps = SCALES[rng.integers(len(SCALES))]
@@ -67,13 +67,13 @@ def scale_keys(rng: Generator, keys: tuple[int, int]) -> list[int]:
 
 
 def held(rng: Generator, keys: tuple[int, int], seconds: float) -> list[Note]:
-    """One note through the whole window."""
+    """One note for the whole window."""
     start = rng.uniform(-0.9, 0.1)
     return [Note(start, seconds - start, int(rng.integers(keys[0], keys[1] + 1)), int(rng.integers(80, 127)))]
 
 
 def hits(rng: Generator, keys: tuple[int, int], seconds: float) -> list[Note]:
-    """The same key again and again, at loose intervals."""
+    """The same key again and again, at irregular intervals."""
     key, at, notes = int(rng.integers(keys[0], keys[1] + 1)), rng.uniform(0, 0.4), []
     pace = rng.uniform(0.3, 1.3)
     while at < seconds - 0.3:
@@ -101,7 +101,7 @@ def peal(rng: Generator, keys: tuple[int, int], seconds: float) -> list[Note]:
 
 
 def melody(rng: Generator, keys: tuple[int, int], seconds: float) -> list[Note]:
-    """A sampling_steps along a scale in mixed note lengths."""
+    """A random walk along a scale, with mixed note lengths."""
     scale, beat = scale_keys(rng, keys), rng.uniform(0.16, 0.36)
     at, place, notes = rng.uniform(0, 0.2), int(rng.integers(len(scale))), []
     while at < seconds:
@@ -154,7 +154,7 @@ def fanfare(rng: Generator, keys: tuple[int, int], seconds: float) -> list[Note]
 
 
 def strum(rng: Generator, keys: tuple[int, int], seconds: float) -> list[Note]:
-    """The three chords of every song, over six strings; the lowest key is the first chord's."""
+    """Tonic, subdominant and dominant chords on six strings; the lowest key is the tonic."""
     at, made = rng.uniform(0, 0.2), []
     while at < seconds:
         length, root = float(rng.choice([0.4, 0.4, 0.8])), keys[0] + int(rng.choice([0, 0, 5, 7]))
@@ -166,7 +166,7 @@ def strum(rng: Generator, keys: tuple[int, int], seconds: float) -> list[Note]:
 
 
 def beat(rng: Generator, keys: tuple[int, int], seconds: float) -> list[Note]:
-    """A drum pattern of sixteen steps, with a fill now and then; drums have no pitch, `keys` is not used."""
+    """A drum pattern of sixteen steps, sometimes with a fill. Drums have no pitch: `keys` is ignored."""
     del keys
     step_s, made = rng.uniform(0.1, 0.17), []
     kick, snare, hat = rng.random(16) < 0.3, rng.random(16) < 0.12, rng.random(16) < rng.uniform(0, 0.8)
@@ -182,7 +182,7 @@ def beat(rng: Generator, keys: tuple[int, int], seconds: float) -> list[Note]:
 
 
 def gallop(rng: Generator, keys: tuple[int, int], seconds: float) -> list[Note]:
-    """Hooves: groups of two to four strokes on neighbouring keys, in a steady pace."""
+    """Hooves: groups of two to four strokes on neighbouring keys, at a steady pace."""
     group, period = int(rng.integers(2, 5)), rng.uniform(0.34, 0.62)
     places = np.array([0, 0.22, 0.45, 0.7])[:group] * period
     key, made = int(rng.integers(keys[0], keys[1] + 1)), []
@@ -201,7 +201,7 @@ PATTERNS: dict[str, Callable[[Generator, tuple[int, int], float], list[Note]]] =
 
 
 def score(preset: Preset, rng: Generator, seconds: float) -> list[mido.Message]:
-    """MIDI messages of one clip, with `time` in seconds from the slot's beginning, in order."""
+    """MIDI messages of one clip in order, with `time` in seconds from the start of the slot."""
     channel = DRUM_CHANNEL if preset.bank == DRUM_BANK else 0
     controls = [(ALL_SOUND_OFF, 0), (REVERB, int(rng.integers(0, 80))), (CHORUS, 0)]
     if channel != DRUM_CHANNEL:
@@ -224,7 +224,7 @@ def score(preset: Preset, rng: Generator, seconds: float) -> list[mido.Message]:
 
 
 def midi_file(clips: Sequence[tuple[Preset, Generator]], seconds: float) -> mido.MidiFile:
-    """All clips one after another, a slot each."""
+    """All clips one after another, each in its slot."""
     track, now = mido.MidiTrack(), 0
     slot_s = LEAD_S + seconds + GAP_S
     for i, (preset, rng) in enumerate(clips):
@@ -239,13 +239,13 @@ def midi_file(clips: Sequence[tuple[Preset, Generator]], seconds: float) -> mido
 def render(
     clips: Sequence[tuple[Preset, Generator]], fonts: Sequence[Path], seconds: float, rate_hz: int
 ) -> NDArray[np.float32]:
-    """Plays every clip with fluidsynth; a later font covers an earlier one.
+    """Plays every clip with fluidsynth; sounds of a later font replace those of an earlier one.
 
     Returns:
         float32, shape (clips, seconds * rate_hz), mono.
     """
     if shutil.which("fluidsynth") is None:
-        raise RuntimeError("fluidsynth is needed to play a soundfont: apt-get install fluidsynth")
+        raise RuntimeError("fluidsynth is needed to play a soundfont. Install it: apt-get install fluidsynth")
     with tempfile.TemporaryDirectory() as work:
         midi, wav = Path(work) / "clips.mid", Path(work) / "clips.wav"
         midi_file(clips, seconds).save(midi)

@@ -1,12 +1,11 @@
-"""Packs sounds as mel pictures with their concept: recordings, a soundfont and sound models, checked by ear.
+"""The pack of sounds: mel pictures with their concept, from recordings, a soundfont and sound models.
 
-`python -m training.sounds` writes work/sounds.npz, a contact sheet and a report. The ear is YAMNet (tagger):
-a window stays only if the tagger hears its concept, in itself and in what is left of it when it was drawn as
-a mel picture and played again as this family plays. A concept's windows are kept in work/sounds/, so a run
-goes on where it stopped.
+The stage `sounds` writes sounds.npz, a contact sheet and a report. A clip is kept only if the tagger (YAMNet)
+hears its concept twice: in the clip itself, and in what is played from its mel picture. The clips of each
+concept are cached in sounds/, so that a stopped run goes on.
 
 The pack: `pictures` uint8 (N, 128, 288), white is loud, low pitch at the bottom; `concept` (N,) index into
-`concepts`; `split` (N,) 0 to train on, 1 for development; `source` (N,); `spec` the settings as JSON.
+`concepts`; `split` (N,) 0 for training, 1 for development; `source` (N,); `spec` the mel settings as JSON.
 """
 
 import hashlib
@@ -31,10 +30,10 @@ from training.data.clips import DEV, FRAMES, TRAIN, Clip, Concept
 from training.mel import PLAYER, SPEC
 from training.networks.tagger import load
 
-RECIPE = 2  # to be raised when clips.py or soundfont.py make other sounds than before
-TOP = 5  # how many of the tagger's guesses count as heard
-FEWEST = 24  # windows to train on that a concept needs
-TRIES = 12  # rounds of variations of a concept that has too few windows
+RECIPE = 2  # raise it when clips.py or soundfont.py start to make other sounds
+TOP = 5  # a concept is heard if one of its classes is among so many of the tagger's first
+FEWEST = 24  # training windows without which a concept is left out
+TRIES = 12  # rounds of variations for a concept with too few windows
 SMOKE = {"bell": "bell", "flute": "pipe", "rain": "drops"}
 THUMB = (144, 64)
 AT_ONCE = 16
@@ -45,10 +44,10 @@ class Settings:
     """How much to make of each concept.
 
     Attributes:
-        train: Windows to train on.
+        train: Windows for training.
         dev: Windows for development.
-        levels: Grey levels of a stored picture; fewer make a smaller pack (28 is a step of 3.2 dB).
-        seed: Of everything that is drawn.
+        levels: Grey levels of a stored picture; fewer make a smaller pack (28: steps of 3.2 dB).
+        seed: Seed of every random choice.
     """
 
     train: int = 48
@@ -59,14 +58,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Windows:
-    """What is left of a concept after listening.
+    """The windows of a concept.
 
     Attributes:
         samples: int16, shape (N, FRAMES), at SPEC.rate_hz.
         source: N strings.
         split: N numbers, TRAIN or DEV.
-        kept: Raw clips in which the concept was heard.
-        dropped: Raw clips in which it was not.
+        kept: Number of raw clips in which the concept was heard.
+        dropped: Number of those in which it was not.
     """
 
     samples: NDArray[np.int16]
@@ -92,7 +91,7 @@ def scores(ear: Tagger, samples: Sequence[NDArray[np.float32]]) -> torch.Tensor:
 
 
 def confidence(ear: Tagger, found: Sequence[Clip], concept: Concept) -> list[float]:
-    """How surely the concept is heard in each clip: its best class's score, 0 if none is a top one."""
+    """Confidence that each clip has the concept: the score of its best class, 0 if none is in the top TOP."""
     table = scores(ear, [clip.samples for clip in found])
     wanted = [ear.classes.index(name) for name in concept.heard]
     best = table[:, wanted].amax(1)
@@ -100,7 +99,7 @@ def confidence(ear: Tagger, found: Sequence[Clip], concept: Concept) -> list[flo
 
 
 def heard_again(ear: Tagger, pictures: NDArray[np.uint8], concept: Concept) -> list[float]:
-    """`confidence` in what mel pictures, (N, bands, columns), sound like when they are played."""
+    """`confidence` of the sounds that are played from mel pictures, uint8 (N, bands, columns)."""
     drawn = torch.from_numpy(pictures).float() / 255
     parts = [PLAYER(log_mel_from_picture(part, SPEC)).numpy() for part in drawn.split(AT_ONCE)]
     sounds = [Clip(clips.at_peak(sound), "", DEV) for part in parts for sound in part]
@@ -109,12 +108,12 @@ def heard_again(ear: Tagger, pictures: NDArray[np.uint8], concept: Concept) -> l
 
 @dataclass(frozen=True)
 class Listener:
-    """How surely a concept is heard in clips: in themselves, and when they were drawn and played.
+    """Decides whether a concept is heard in clips, both in the clips themselves and after drawing and playing.
 
     Attributes:
-        ear: Hears; without one everything is sure.
-        concept: What is listened for.
-        levels: Grey levels of the pictures.
+        ear: The tagger; without one every clip passes with confidence 1.
+        concept: The concept.
+        levels: Grey levels of the mel pictures.
     """
 
     ear: Tagger | None
@@ -122,11 +121,11 @@ class Listener:
     levels: int
 
     def plain(self, found: Sequence[Clip]) -> list[float]:
-        """`confidence` in the clips themselves."""
+        """`confidence` of the clips themselves."""
         return confidence(self.ear, found, self.concept) if self.ear and found else [1.0] * len(found)
 
     def sure(self, found: Sequence[Clip], plain: Sequence[float] | None = None) -> list[float]:
-        """The lesser confidence of both; `plain` if it is known already."""
+        """The smaller confidence of both. Pass `plain` if you know it already."""
         both = list(self.plain(found) if plain is None else plain)
         rows = [i for i, c in enumerate(both) if c > 0]
         if not self.ear or not rows:
@@ -138,7 +137,7 @@ class Listener:
 
 
 def in_turns(found: Sequence[Clip], sure: Sequence[float], count: int) -> list[Clip]:
-    """The surest clips, one of each origin in turn, so that no recording crowds out the others."""
+    """The clips with most confidence, one of each recording in turn, so that none crowds out the others."""
     ranks: dict[str, int] = {}
     order = []
     for clip, confidence_ in sorted(zip(found, sure, strict=True), key=lambda pair: -pair[1]):
@@ -148,7 +147,7 @@ def in_turns(found: Sequence[Clip], sure: Sequence[float], count: int) -> list[C
 
 
 def listened(found: list[Clip], by: Listener, settings: Settings, rng: np.random.Generator) -> Windows:
-    """The clips in which the concept is heard, filled up with variations that are heard too."""
+    """The clips in which the concept is heard; if too few, with variations in which it is heard, too."""
     plain = by.plain(found)
     sure, chosen = by.sure(found, plain), list[Clip]()
     for split, count in ((TRAIN, settings.train), (DEV, settings.dev)):
@@ -165,13 +164,13 @@ def listened(found: list[Clip], by: Listener, settings: Settings, rng: np.random
 
 
 def whole_numbers(found: Sequence[Clip]) -> NDArray[np.int16]:
-    """Samples of clips, (N, FRAMES), as they are kept."""
+    """Samples of clips as int16, (N, FRAMES)."""
     whole = [np.rint(clip.samples * 32767).astype(np.int16) for clip in found]
     return np.stack(whole) if whole else np.zeros((0, FRAMES), np.int16)
 
 
 def variations(pool: Sequence[Clip], count: int, by: Listener, rng: np.random.Generator) -> list[Clip]:
-    """Up to `count` variations of a pool's clips in which the concept is heard."""
+    """Up to `count` variations of clips, all with the concept audible."""
     made: list[Clip] = []
     for _ in range(TRIES):
         if pool and len(made) < count:
@@ -186,7 +185,7 @@ def variations(pool: Sequence[Clip], count: int, by: Listener, rng: np.random.Ge
 def windows_of(
     name: str, concept: Concept, ear: Tagger | None, data: Path, work: Path, settings: Settings
 ) -> Windows:
-    """A concept's windows: the stored ones if nothing that made them has changed, else fresh ones."""
+    """A concept's windows: the cached ones, unless something that made them has changed."""
     facts = f"{RECIPE} {concept} {settings.train} {settings.dev} {settings.levels} {settings.seed}"
     made_by = hashlib.sha256(facts.encode()).hexdigest()
     file = work / f"{name}.npz"
@@ -207,7 +206,7 @@ def windows_of(
 
 
 def pictures_of(samples: NDArray[np.int16], levels: int) -> NDArray[np.uint8]:
-    """Mel pictures (N, bands, columns) of sounds (N, FRAMES), of so many grey levels between 0 and 255."""
+    """Mel pictures (N, bands, columns) of sounds (N, FRAMES), with `levels` grey levels from 0 to 255."""
     sounds = torch.from_numpy(samples).float() / 32767
     if not len(sounds):
         return np.zeros((0, SPEC.n_mels, clips.COLUMNS), np.uint8)
@@ -217,7 +216,7 @@ def pictures_of(samples: NDArray[np.int16], levels: int) -> NDArray[np.uint8]:
 
 
 def contact_sheet(pictures: dict[str, NDArray[np.uint8]], file: Path, across: int = 10) -> None:
-    """One row of thumbnails, drawn at random, for each concept."""
+    """Writes a contact sheet: a row of random thumbnails for each concept."""
     wide, high = THUMB
     sheet = Image.new("L", (90 + across * (wide + 4), len(pictures) * (high + 6)), 60)
     pen = ImageDraw.Draw(sheet)
@@ -231,7 +230,7 @@ def contact_sheet(pictures: dict[str, NDArray[np.uint8]], file: Path, across: in
 
 
 def build(wanted: dict[str, Concept], ear: Tagger | None, data: Path, out: Path, settings: Settings) -> None:
-    """Makes the pack, the contact sheet and the report in `out`."""
+    """Writes the pack, the contact sheet and the report into `out`."""
     made: dict[str, tuple[Windows, NDArray[np.uint8]]] = {}
     report = {}
     for name, concept in wanted.items():
@@ -253,7 +252,7 @@ def build(wanted: dict[str, Concept], ear: Tagger | None, data: Path, out: Path,
 
 
 def save(made: dict[str, tuple[Windows, NDArray[np.uint8]]], file: Path) -> None:
-    """Writes the pack; see the module's first words for its arrays."""
+    """Writes the pack; its arrays are described at the top of this module."""
     part = file.with_suffix(".part.npz")
     np.savez_compressed(
         part,

@@ -1,6 +1,6 @@
-"""Made-up spectrogram textures, for canvases that look like sound and for runs without recorded sounds.
+"""Generated spectrogram textures, for canvases that look like sound and for smoke runs.
 
-Rows are mel bands with the lowest at the bottom, columns are time; values in [0, 1], white is loud.
+Rows are mel bands, the lowest at the bottom; columns are time. Values are in [0, 1], and white is loud.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ def mel_row(hz: np.ndarray, height: int = HEIGHT, high_hz: float = 8000.0) -> np
 
 
 def harmonics(rng: np.random.Generator) -> np.ndarray:
-    """A tone with overtones, a wavering pitch and repeated decays."""
+    """A tone with overtones and vibrato that decays again and again."""
     time = np.arange(WIDTH)
     base = rng.uniform(90, 900) * (1 + rng.uniform(0, 0.06) * np.sin(time * rng.uniform(0.03, 0.3)))
     base = base * np.exp(rng.uniform(-0.4, 0.4) * time / WIDTH)
@@ -45,7 +45,7 @@ def harmonics(rng: np.random.Generator) -> np.ndarray:
 
 
 def strokes(rng: np.random.Generator) -> np.ndarray:
-    """Clicks and bursts: bright columns that fade, over the whole or a part of the height."""
+    """Clicks and bursts: bright columns that fade, over all or part of the height."""
     out = np.zeros((HEIGHT, WIDTH), np.float32)
     shape = smooth(rng, HEIGHT, 1, (rng.uniform(10, 60), 1))
     for start in rng.integers(0, WIDTH, int(rng.integers(2, 14))):
