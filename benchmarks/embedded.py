@@ -4,9 +4,9 @@
     python -m benchmarks.embedded --part sound picture --seeds 2
     python -m benchmarks.embedded --table             what is known so far, without making anything
 
-Independent judges: YAMNet (right class in the top five of 521) and training/judge.py (right of forty), which
-must have been trained before. Results are kept by the weights' digest in --out, so a run goes on where it was
-stopped. The ceilings need the packs of training/sounds.py and training/pictures.py.
+Independent judges: YAMNet (right class in the top five of 521) and training/networks/judge.py (right of
+forty), which must have been trained before. Results are kept by the weights' digest in --out, so a run goes
+on where it was stopped. The ceilings need the packs of the stages sounds and pictures.
 """
 
 import argparse

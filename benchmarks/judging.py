@@ -1,4 +1,4 @@
-"""Judges of `benchmarks.embedded` that took no part in training: YAMNet hears, training/judge.py sees.
+"""Judges of `benchmarks.embedded`: YAMNet hears, training/networks/judge.py sees.
 
 Results are kept a line each, so that a run goes on where it was stopped.
 """
@@ -51,7 +51,7 @@ class Judges:
 
     @classmethod
     def load(cls, work: Path) -> "Judges":
-        """The tagger of the package and the judge in the recipes' work folder."""
+        """The tagger of the package and the judge in training's work folder."""
         return cls(load_tagger(), load_judge(work))
 
     def heard(self, samples: Tensor, rate_hz: int, concept: str) -> bool:

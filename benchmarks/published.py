@@ -1,8 +1,8 @@
 """The published protocol's table with judges that took no part: `python -m benchmarks.published OUT`.
 
 OUT is the folder of `eidophone evaluate --protocol published --out OUT`. YAMNet says whether the sound's
-concept is among its five likeliest classes, training/judge.py whether the picture's likeliest name of forty
-is its concept; prompts whose concept a judge does not know are left out of its column.
+concept is among its five likeliest classes, training/networks/judge.py whether the picture's likeliest name
+of forty is its concept; prompts whose concept a judge does not know are left out of its column.
 """
 
 import argparse

@@ -12,7 +12,7 @@ import torch
 from eidophone.models.cards import package_folder
 
 HERE = Path(__file__).parent
-#: Recordings that no package registry holds: esc10/ and ambient/ (docs/training.md says where they come from).
+#: Recordings that no package registry has: esc10/ and ambient/ (see docs/training.md).
 RECORDINGS = HERE.parent.parent / "shared" / "data"
 #: What a work folder was made with; written by `claim`.
 RUN_FILE = "run.json"
@@ -117,8 +117,8 @@ def claim(run: Run) -> None:
         return
     if different := differences(json.loads(file.read_text(encoding="utf-8")), facts):
         raise TrainingError(
-            f"{run.work} was made with other settings ({'; '.join(different[:3])}). Choose another --work; or, "
-            f"if what is there may stay, delete {file} and run again."
+            f"{run.work} was made with other settings ({'; '.join(different[:3])}). Choose another "
+            f"--work. If you want to keep what is there, delete {file} and run again."
         )
 
 

@@ -67,8 +67,8 @@ def check_embedder(run: Run) -> None:
     known = json.loads((run.family / "embedder" / "config.json").read_text(encoding="utf-8"))["text_encoder"]
     if known != sha256(run.family / "image" / "text_encoder" / "model.safetensors"):
         raise TrainingError(
-            f"{run.family / 'embedder'} was trained with another text encoder than {run.family / 'image'} has: "
-            "train the embedder of this run (the stage embedder)."
+            f"{run.family / 'embedder'} was trained with another text encoder than that of "
+            f"{run.family / 'image'}. Run the stage embedder for this family."
         )
     embedder = load_tiny(run.family / "embedder", torch.device("cpu"))
     rows = (embedder.text(["a dog"]), embedder.picture(torch.rand(1, 3, HEIGHT, WIDTH)))

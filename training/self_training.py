@@ -1,10 +1,10 @@
-"""Sounds that the audio model makes itself and that are heard: `python -m training.own --config further`.
+"""Self-training of the audio model: it learns from those of its own sounds that the tagger recognizes.
 
-The audio model that a run begins from (`--init-from`, else the package's) plays every concept, the tagger
-listens, alone and beneath drawings of the image model, and what is heard is kept for the training_set of
-training/unet.py: a small network learns sooner what it nearly does than what it cannot do. (Learning from
-one's own best, as in ReST, Gulcehre et al., 2023, arXiv:2308.08998.) A file a concept in work/self-made/; a stopped
-run goes on.
+The stage `self-training` lets the earlier family's audio model play every concept. The tagger listens to
+each sound, alone and under drawings of the image model, and the sounds in which it hears the concept join
+the training set (networks/unet.py). A small network learns what it nearly does sooner than what it cannot
+do. As in ReST (Gulcehre et al., 2023, arXiv:2308.08998). Each concept has a file in self_training/, so that
+a stopped run goes on.
 """
 
 import json
@@ -32,14 +32,14 @@ from training.data.sounds import concepts, heard_again
 from training.networks import tagger
 
 AT_ONCE = 8
-DRAWN = 2  # drawings of each thing
-#: Seeds of drawings and of sounds; benchmarks use others.
+DRAWN = 2  # drawings of each concept
+#: First seeds of drawings and sounds; the benchmarks use others.
 DRAWING_SEED, SOUND_SEED = 30_000, 20_000
-#: Drawings that every sound is laid beneath.
+#: Number of drawings that every sound is tried under.
 TRIALS = 2
-#: Weight of a sound that is heard beneath none of them, where one that is heard beneath all has this and 1.
+#: Weight of a sound that is heard under none of them; one that is heard under all has 1 more.
 RARELY = 0.25
-#: One in so many prompts is a concept's first phrase, the others are any of its phrases.
+#: One prompt in so many is a concept's first phrase; the others are random ones.
 FIRST_PHRASE = 2
 #: Options of `compose` that leave one model out.
 DRAWN_ALONE = {"audio_start_step": STEPS, "audio_weight": 0.0}
@@ -48,12 +48,12 @@ PLAYED_ALONE = {"image_start_step": STEPS, "audio_weight": 1.0}
 
 @dataclass(frozen=True)
 class SelfMade:
-    """What a model made of one concept and the tagger heard.
+    """A model's own sounds of one concept, as far as the tagger hears it in them.
 
     Attributes:
-        pictures: uint8 (N, HEIGHT, WIDTH) mel pictures in which the concept is heard.
-        under_drawings: Of TRIALS drawings, beneath how many it is heard, (N,).
-        tried: How many sounds were made.
+        pictures: Mel pictures, uint8 (N, HEIGHT, WIDTH).
+        under_drawings: Under how many of TRIALS drawings the concept is heard, (N,).
+        tried: Number of sounds that were made.
     """
 
     pictures: np.ndarray
@@ -62,18 +62,18 @@ class SelfMade:
 
     @property
     def share(self) -> float:
-        """Share of the sounds that are heard beneath a drawing."""
+        """Share of all sounds that are heard under a drawing."""
         return float((self.under_drawings > 0).sum()) / max(1, self.tried)
 
 
 def recordings_only(run: Run) -> Sequence[str]:
-    """Concepts that the run learns from recordings alone, whatever the elder makes of them."""
+    """Concepts that the run learns from recordings only."""
     names: Sequence[str] = run["audio"].get("recordings_only", ())
     return names
 
 
 def folder_of(run: Run, role: str) -> str:
-    """The model that a run begins from."""
+    """A model of the family that the run goes on from."""
     return str(run.earlier(role))
 
 
@@ -90,7 +90,7 @@ def made(
 
 
 def drawings(run: Run) -> np.ndarray:
-    """The image model's pictures of its concepts, uint8 (N, HEIGHT, WIDTH), kept in work/self-made-drawings.npz."""
+    """The image model's pictures of its concepts, uint8 (N, HEIGHT, WIDTH); cached."""
 
     def _drawn() -> dict[str, np.ndarray]:
         tables = picture_concepts()
@@ -105,7 +105,7 @@ def drawings(run: Run) -> np.ndarray:
 def heard_under_drawings(
     ear: Tagger, sounds: np.ndarray, name: str, over: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Beneath how many of TRIALS drawings, drawn at random from `over`, each sound is heard, (N,)."""
+    """Under how many of TRIALS random drawings from `over` each sound is heard, (N,)."""
     found = np.zeros(len(sounds), np.int64)
     for _ in range(TRIALS if len(sounds) else 0):
         drawn = over[rng.integers(len(over), size=len(sounds))]
@@ -116,7 +116,7 @@ def heard_under_drawings(
 
 
 def listened(run: Run, ear: Tagger, name: str, phrases: Sequence[str], over: np.ndarray) -> dict[str, Any]:
-    """Makes sounds of a concept until enough are heard beneath a drawing, or enough were made."""
+    """Makes sounds of a concept until enough are heard under a drawing, or enough were tried."""
     settings, number = run["self_training"], zlib.crc32(name.encode())
     rng = np.random.default_rng((run["seed"], number))
     kept, under_drawings, tried = [np.zeros((0, *over.shape[1:]), np.uint8)], np.zeros(0, np.int64), 0
@@ -131,7 +131,7 @@ def listened(run: Run, ear: Tagger, name: str, phrases: Sequence[str], over: np.
 
 
 def self_made(run: Run, name: str) -> SelfMade | None:
-    """What is kept of a concept, None if nothing was made of it."""
+    """The model's own sounds of a concept; None if it made none."""
     file = run.work / "self_training" / f"{name}.npz"
     if not file.exists():
         return None
@@ -140,7 +140,7 @@ def self_made(run: Run, name: str) -> SelfMade | None:
 
 
 def recorded_under_drawings(run: Run, name: str, sounds: np.ndarray) -> np.ndarray:
-    """Beneath how many drawings recorded sounds of a concept are heard, (N,), kept in work/self-made/."""
+    """Under how many drawings the recorded sounds of a concept are heard, (N,); cached."""
 
     def _listened() -> dict[str, np.ndarray]:
         rng = np.random.default_rng((run["seed"], zlib.crc32(name.encode()), 1))
@@ -153,14 +153,14 @@ def recorded_under_drawings(run: Run, name: str, sounds: np.ndarray) -> np.ndarr
 
 
 def chances(under_drawings: np.ndarray) -> np.ndarray:
-    """How often each sound is to be learned from, by beneath how many drawings it is heard; sums to 1."""
+    """Probability of each sound, from the number of drawings under which it is heard; sums to 1."""
     weight = RARELY + under_drawings / TRIALS
     found: np.ndarray = weight / weight.sum()
     return found
 
 
 def make_sounds(run: Run, names: Sequence[str]) -> None:
-    """Makes what is missing of some concepts."""
+    """Makes the missing sounds of some concepts."""
     torch.manual_seed(run["seed"])
     (run.work / "self_training").mkdir(parents=True, exist_ok=True)
     ear, over, phrases = tagger.load(run), drawings(run), sound_phrases(run)
@@ -170,7 +170,7 @@ def make_sounds(run: Run, names: Sequence[str]) -> None:
         found = self_made(run, name)
         assert found is not None
         counts = np.bincount(found.under_drawings, minlength=TRIALS + 1).tolist()
-        facts = {"tried": found.tried, "heard": len(found.pictures), "beneath 0, 1, 2": counts}
+        facts = {"tried": found.tried, "heard": len(found.pictures), "under 0, 1, 2 drawings": counts}
         print(name, json.dumps(facts), flush=True)
 
 

@@ -1,17 +1,16 @@
-"""Makes the books of words that the embedded family never met, each with the nearest one that it learned.
+"""Synonyms: words that no caption had, each with the known word closest to it (the stage `synonyms`).
 
-A small text encoder knows little beyond its captions: of twenty words that stood in none it put three near to
-what they mean, its teacher seventeen (docs/journal.md). So the teacher is asked beforehand about every noun
-and verb of WordNet (3.0, Debian wordnet-base; Princeton's licence) and about interjections
-(training/interjections.py), each with what the dictionary says it means, and WordNet itself about what is a
-kind of what. A word is read as the learned word that is most like it by
+A small text encoder knows little beyond its captions. Of twenty words that no caption had, it put three near
+their meaning, and its teacher seventeen (docs/journal.md). So the teacher embeds every noun and verb of
+WordNet (3.0, Debian wordnet-base; Princeton's licence) and interjections (interjections.py), each with its
+definition, and WordNet says what is a kind of what. The score of a known word for an unknown one is
 
-    the likeness of the teacher's meanings, in the best of its first senses: DEFINED of the cosine of the
-      word with its definition, the rest of that of the word alone,
-    + SURE if its first sense is a near kind of the learned one, MAYBE if some sense is some kind of it,
+    the cosine of the teacher's embeddings, in the best of its first senses:
+      DEFINED of the word with its definition, the rest of the word alone
+    + SURE if its first sense is a close kind of the known word, or MAYBE if any sense is any kind of it.
 
-where that reaches ENOUGH. `python -m training.synonyms --config cpu` writes words.txt into tiny/image and
-tiny/audio; the two learned different words.
+An unknown word is read as the known word with the highest score, if that is at least ENOUGH. words.txt is
+written into image/ and audio/, because the two models know different words.
 """
 
 import collections
@@ -39,13 +38,13 @@ from training.networks import text
 
 ENOUGH, SURE, MAYBE = 0.42, 0.35, 0.2
 DEFINED = 0.7
-#: How many senses of each part of speech the teacher is asked about.
+#: Number of senses of each part of speech that the teacher embeds.
 ASKED = 2
-#: How many senses of a word are looked at, and how far up: a spaniel is a sporting dog, a hunting dog, a dog.
+#: Number of senses, and of steps up the hierarchy: a spaniel is a sporting dog, a hunting dog, a dog.
 SENSES, STEPS, NEAR_STEPS = 3, 4, 2
-CLEARLY = 4  # meetings in WordNet's corpus
-POINTERS = ("@", "@i")  # to what a sense is a kind, or an instance, of
-#: Words of captions that carry no picture and no sound of their own.
+CLEARLY = 4  # occurrences in WordNet's corpus
+POINTERS = ("@", "@i")  # from a sense to the sense that it is a kind, or an instance, of
+#: Words of captions that mean no picture and no sound.
 BINDING = frozenset((
     "the", "and", "for", "its", "their", "with", "into", "over", "past", "down", "under", "inside", "from",
     "through", "while", "off", "out", "someone", "something", "nearby", "distance", "twice",
@@ -59,9 +58,9 @@ class Senses:
     """WordNet's nouns and verbs.
 
     Attributes:
-        of: Senses of each word, as numbers of synonym sets, the most usual first, by part of speech.
-        kinds: What each synonym set is a kind of.
-        said: What the dictionary says that each synonym set means.
+        of: Senses of each word by part of speech, as ids of synonym sets, the most common first.
+        kinds: The synonym sets that each one is a kind of.
+        said: Definition of each synonym set.
     """
 
     of: dict[str, dict[str, list[str]]]
@@ -70,7 +69,7 @@ class Senses:
 
     @classmethod
     def read(cls, folder: Path) -> "Senses":
-        """Reads WordNet's own files."""
+        """Reads WordNet's files."""
         of: dict[str, dict[str, list[str]]] = collections.defaultdict(dict)
         kinds: dict[str, list[str]] = {}
         said: dict[str, str] = {}
@@ -85,7 +84,7 @@ class Senses:
         return cls(dict(of), kinds, said)
 
     def above(self, sense: str, steps: int) -> set[str]:
-        """A sense and what it is a kind of, up to so many steps."""
+        """A sense and everything that it is a kind of, up to `steps` steps."""
         found, edge = {sense}, {sense}
         for _ in range(steps):
             edge = {kind for one in edge for kind in self.kinds[one]}
@@ -93,19 +92,19 @@ class Senses:
         return found
 
     def meanings(self, word: str) -> list[str]:
-        """What the dictionary says of a word's first senses, the word before it."""
+        """The definitions of a word's first senses, each after the word."""
         return [
             f"{word}, {self.said[sense]}" for senses in self.of[word].values() for sense in senses[:ASKED]
         ]
 
     @cached_property
     def words(self) -> list[str]:
-        """Single words in small letters."""
+        """Lower-case words of at least three letters."""
         return sorted(w for w in self.of if w.isalpha() and w.isascii() and w.islower() and len(w) > 2)
 
 
 def _lines(file: Path) -> Iterator[tuple[list[str], str]]:
-    """Fields of each entry, and what it means, where the file says that."""
+    """Fields of each entry, and its definition if the file has one."""
     for line in file.read_text().splitlines():
         if not line.startswith(" "):
             fields, _, meaning = line.partition(" | ")
@@ -113,7 +112,7 @@ def _lines(file: Path) -> Iterator[tuple[list[str], str]]:
 
 
 def learned(run: Run, role: str) -> tuple[set[str], list[str]]:
-    """All words that stood in captions of a model, and those of them that others may be read as."""
+    """All words in the captions of a model, and those among them that others may be read as."""
     if role == "audio":
         said = [
             word for phrases in sound_phrases(run).values() for phrase in phrases for word in _words(phrase)
@@ -132,12 +131,12 @@ def _words(phrase: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Books:
-    """What is needed to make books.
+    """What is needed to make lists of synonyms.
 
     Attributes:
-        senses: Of all words of WordNet.
-        asked: The word that each row of `meanings` belongs to; its rows stand together.
-        meanings: The teacher's, one of each sense that it was asked about; likeness is the product with them.
+        senses: Senses of all words of WordNet.
+        asked: The word that each row of `meanings` belongs to; rows of a word are adjacent.
+        meanings: The teacher's embeddings, one row for each sense; a product with them is a likeness.
         folder: WordNet's files.
     """
 
@@ -148,7 +147,7 @@ class Books:
 
     @classmethod
     def open(cls, run: Run) -> "Books":
-        """Asks the teacher about every noun and verb that is not mostly an adjective; kept in work/."""
+        """Embeds every noun and verb that is not mostly an adjective; cached in the work folder."""
         folder = fetch.debian("wordnet-base") / "usr/share/wordnet"
         senses, listed = Senses.read(folder), counts(folder)
         means = {word: senses.meanings(word) for word in senses.words if not _describes(listed[word])}
@@ -158,19 +157,21 @@ class Books:
 
         def _taught() -> Tensor:
             row = {word: n for n, word in enumerate(means)}
-            alone = text.taught(list(means))[[row[word] for word in asked]]
-            defined = text.taught([meaning for meanings in means.values() for meaning in meanings])
+            alone = text.teacher_embeddings(list(means))[[row[word] for word in asked]]
+            defined = text.teacher_embeddings(
+                [meaning for meanings in means.values() for meaning in meanings]
+            )
             return torch.lerp(alone, defined, DEFINED).half()
 
         return cls(senses, asked, cached_tensor(run.work / "synonyms.pt", _taught).float(), folder)
 
     def near(self, known: set[str], targets: Sequence[str], meant: Tensor) -> dict[str, str]:
-        """The target that each unknown word is read as, where there is one.
+        """The target that each unknown word is read as, if there is one.
 
         Args:
-            known: Words that are left alone.
-            targets: Words to be read instead.
-            meant: The teacher's meanings of the targets, unit vectors.
+            known: Words to leave alone.
+            targets: Known words that others may be read as.
+            meant: The teacher's embeddings of the targets, unit vectors.
         """
         reached, found, row = self._reached(targets), dict[str, str](), 0
         for word, group in itertools.groupby(self.asked):
@@ -186,7 +187,7 @@ class Books:
         return found
 
     def _reached(self, targets: Sequence[str]) -> dict[str, set[int]]:
-        """Which targets mean a synonym set, in the first sense of either part of speech."""
+        """The targets of each synonym set that is a first sense of theirs."""
         reached: dict[str, set[int]] = collections.defaultdict(set)
         for number, target in enumerate(targets):
             for senses in self.senses.of.get(target, {}).values():
@@ -194,7 +195,7 @@ class Books:
         return reached
 
     def _kinship(self, word: str, reached: dict[str, set[int]]) -> dict[int, float]:
-        """What is added to the likeness of a word and the targets that it is a kind of."""
+        """The bonus for each target that a word is a kind of."""
         found: dict[int, float] = {}
         for senses in self.senses.of.get(word, {}).values():
             for place, sense in enumerate(senses[:SENSES]):
@@ -205,7 +206,7 @@ class Books:
         return found
 
     def forms(self, near: dict[str, str], known: set[str]) -> dict[str, str]:
-        """Plurals and verb forms too, each read as the same form of what is read, if that is known."""
+        """Adds plurals and verb forms, each read as the same form of the known word if that is known."""
         plurals, verbs = (irregular(self.folder / f"{kind}.exc") for kind in ("noun", "verb"))
         found = dict(near)
         for word, target in near.items():
@@ -220,12 +221,12 @@ class Books:
 
 
 def _describes(kinds: dict[str, float]) -> bool:
-    """Whether a word is clearly met as adjective or adverb more often than as noun or verb."""
+    """Whether a word is clearly more often an adjective or adverb than a noun or verb."""
     return kinds["adj"] + kinds["adv"] > kinds["noun"] + kinds["verb"] + CLEARLY
 
 
 def lines(near: dict[str, str]) -> str:
-    """A book as it is stored: a line for each learned word."""
+    """The list as it is stored: a line for each known word."""
     groups: dict[str, list[str]] = collections.defaultdict(list)
     for word, target in sorted(near.items()):
         groups[target].append(word)
@@ -233,9 +234,9 @@ def lines(near: dict[str, str]) -> str:
 
 
 def book(run: Run, books: Books, role: str) -> dict[str, str]:
-    """The book of a model."""
+    """The synonyms of a model."""
     known, targets = learned(run, role)
-    return books.forms(books.near(known, targets, text.taught(targets)), known)
+    return books.forms(books.near(known, targets, text.teacher_embeddings(targets)), known)
 
 
 def make(run: Run) -> None:

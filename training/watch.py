@@ -1,7 +1,7 @@
 """Contact sheets of what the U-Nets make so far: `python -m training.watch image|audio|blend OUT.png`.
 
-It exports the family as it is now to WORK/watched and composes with fixed prompts and seeds, so that sheets of
-different days can be compared.
+It exports the family as it is now to WORK/watched and composes with fixed prompts and seeds, so that sheets
+of different days can be compared.
 """
 
 from pathlib import Path

@@ -28,7 +28,7 @@ STYLES = {
 }
 
 
-#: Share of canvases with one to five objects. Simple canvases show one more often, which leaves a sound most room.
+#: Share of canvases with one to five objects. Simple ones often show one, which leaves a sound most room.
 COUNTS, SIMPLE_COUNTS = (0.28, 0.36, 0.27, 0.07, 0.02), (0.5, 0.3, 0.2, 0, 0)
 
 
@@ -100,7 +100,7 @@ class Pack:
 
 
 def legible(grey: np.ndarray, alpha: np.ndarray, behind: float) -> np.ndarray:
-    """An object's tones, inverted or shifted if they are too close to the tone of the background, `behind`."""
+    """An object's tones, inverted or shifted if they are too close to the background's tone `behind`."""
     inside = alpha > 0.5
     if not inside.any():
         return grey

@@ -1,8 +1,8 @@
 """Canvases in colour, with captions that name it: what the coloured pair learns from.
 
-A grey canvas is drawn as for the image model (nearly half of them are filled with spectrograms), and a tint is
-laid over it: the drawing's own, its own with rotated hues, or a single hue. The caption names a colour where
-one is clear, and says grayscale where there is none.
+A grey canvas is drawn as for the image model (nearly half of them are filled with spectrograms), and a tint
+is laid over it: the drawing's own, its own with rotated hues, or a single hue. The caption names a colour
+where one is clear, and says grayscale where there is none.
 """
 
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ ANY_TONE = -9.0  # far from every tone, so that objects keep theirs
 
 @dataclass(frozen=True)
 class ColourCanvas:
-    """A picture (HEIGHT, WIDTH, 3), float32 in [0, 1], its caption, and the name of its colour or "" if none is clear."""
+    """A picture (HEIGHT, WIDTH, 3), float32 in [0, 1], its caption, and its colour ("" if none is clear)."""
 
     picture: np.ndarray
     caption: str

@@ -1,7 +1,7 @@
 """Packs of drawings that no generator sees: one half for the embedder, the other for the judge.
 
-The stage `drawings` writes drawings-learn.npz and drawings-judge.npz, in the form of pictures.npz, and contact
-sheets. drawings.toml says which sets belong to which half, with their licences.
+The stage `drawings` writes drawings-learn.npz and drawings-judge.npz, in the form of pictures.npz, and
+contact sheets. drawings.toml says which sets belong to which half, with their licences.
 """
 
 import json

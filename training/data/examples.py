@@ -20,7 +20,7 @@ FAVOURED = {
 
 
 def pack(run: Run) -> Pack:
-    """The packed drawings; in a smoke run generated ones. If the run asks for it, brighter and mostly iconic."""
+    """The packed drawings; in a smoke run generated ones. They are mostly iconic if the run asks for it."""
     found = Pack.load(run.work / "pictures.npz", concepts()) if run.packs else Pack.made_up(concepts())
     return (
         brightened(favour_iconic(found, iconic_scores(run, found)))

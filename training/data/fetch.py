@@ -102,7 +102,7 @@ def obtain(registry: str, wanted: str, download: Callable[[Path], None]) -> Path
 
 
 def recorded(registry: str, wanted: str) -> dict[str, str]:
-    """The entry of a package in checksums.toml: `sha256`; for Debian `version`, `files` and `content`, too."""
+    """A package's entry in checksums.toml: `sha256`; for Debian also `version`, `files` and `content`."""
     entry = tomllib.loads(CHECKSUMS.read_text(encoding="utf-8")).get(registry, {}).get(wanted, {})
     return {"sha256": entry} if isinstance(entry, str) else dict(entry)
 
@@ -116,13 +116,13 @@ def check(registry: str, wanted: str, archive: Path) -> bool:
     entry, got = recorded(registry, wanted), sha256(archive)
     if not entry:
         raise FetchError(
-            f"{registry} {wanted} is not in {CHECKSUMS.name}. If you trust {archive.name}, add this line under "
+            f"{registry} {wanted} is not in {CHECKSUMS.name}. If you trust {archive.name}, add this under "
             f'[{registry}]: "{wanted}" = "{got}"'
         )
     if got != entry["sha256"] and "content" not in entry:
         raise FetchError(
             f"{registry} {wanted}: {archive.name} has the SHA-256 {got}, but {CHECKSUMS.name} records "
-            f"{entry['sha256']}. The registry offers another file than the one that was checked. Find out why "
+            f"{entry['sha256']}. The registry offers another file than the checked one. Find out why "
             "before you change the entry."
         )
     return got == entry["sha256"]
@@ -138,8 +138,8 @@ def check_content(wanted: str, archive: Path, folder: Path) -> None:
     if (got := content(folder / entry["files"])) != entry["content"]:
         name = f"{wanted} {entry['version']}"
         raise FetchError(
-            f"Debian offers {archive.name}, and its files in {entry['files']} differ from those of {name}, which "
-            f"was checked. Download {name} from snapshot.debian.org and unpack it with `dpkg -x FILE.deb "
+            f"Debian offers {archive.name}, and its files in {entry['files']} differ from those of {name}, "
+            f"which was checked. Download {name} from snapshot.debian.org and unpack it with `dpkg -x FILE.deb "
             f"{CACHE / 'debian' / wanted}`; or, if the new files are as good, record the content {got}."
         )
     print(

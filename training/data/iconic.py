@@ -60,7 +60,7 @@ def likelihood(
 
 
 def iconic_scores(run: Run, pack: Pack) -> np.ndarray:
-    """How well the embedder recognizes each drawing, 0 to 1, (N,); 0 for those that simple canvases never use.
+    """How well the embedder recognizes each drawing, 0 to 1, (N,); 0 if no simple canvas shows it.
 
     Cached in iconic.npz.
     """
@@ -97,7 +97,7 @@ def favour_iconic(pack: Pack, scores: np.ndarray) -> Pack:
 
 
 def brightened(pack: Pack) -> Pack:
-    """A pack in which no drawing has a mean tone below TONE. A power brightens them, so that black stays black."""
+    """A pack in which no drawing has a mean tone below TONE: a power brightens it and keeps black black."""
     grey = pack.grey.copy()
     for n, (plane, alpha) in enumerate(zip(pack.grey, pack.alpha, strict=True)):
         inside = alpha > 127

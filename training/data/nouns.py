@@ -1,8 +1,8 @@
 """How often a word is a noun: a table for the captioners, from WordNet's counts (the stage `nouns`).
 
-WordNet 3.0 (Debian wordnet-base; Princeton's licence) counts how often each sense occurs in a tagged corpus. A
-word's share of noun senses is smoothed by half a count for each part of speech that it can be. The table holds
-the words for which the rule by suffix (`nouns.by_suffix`) is far off.
+WordNet 3.0 (Debian wordnet-base; Princeton's licence) counts how often each sense occurs in a tagged corpus.
+A word's share of noun senses is smoothed by half a count for each part of speech that it can be. The table
+holds the words for which the rule by suffix (`nouns.by_suffix`) is far off.
 """
 
 import collections

@@ -114,7 +114,7 @@ class Shown:
         )  # fmt: skip
 
     def varied(self, rng: np.random.Generator, rows: Tensor, sounds: np.ndarray) -> Tensor:
-        """Some of the pictures, degraded at random: mirrored, mixed with sounds, blurred, darkened, with grain.
+        """Some of the pictures, degraded at random: mirrored, mixed with sounds, blurred, darkened, grainy.
 
         Args:
             rng: Makes every choice.

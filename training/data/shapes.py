@@ -47,7 +47,7 @@ class Pen:
 
 
 def tower(pen: Pen, x0: float, x1: float, top: float, tone: float, rng: np.random.Generator) -> None:
-    """A castle tower from `top` to the ground: battlements or a pointed roof, a shaded right side, windows."""
+    """A castle tower from `top` to the ground: battlements or a pointed roof, shading, windows."""
     width, dark = x1 - x0, tone * 0.72
     pen.box(x0, top, x1, 0.98, tone)
     pen.box(x0 + 0.62 * width, top, x1, 0.98, dark)

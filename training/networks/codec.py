@@ -1,8 +1,9 @@
-"""The picture codec: principal components of patches, for canvases and spectrograms alike.
+"""The codec between pictures and latents, for canvases and spectrograms alike (the stage `codec`).
 
-It begins as the best linear code of 8 x 8 patches, then patches learn to overlap and a small network to
-touch up what they leave. The loss is the absolute and squared difference at three scales, the same of the
-edges, and the difference of local grain (how strong fine texture is: what makes noise sound like noise).
+It starts as the best linear code of 8 x 8 patches, their principal components. Then the patches learn to
+overlap, and a small network learns to correct what they miss. The loss is the absolute and squared difference
+at three scales, the same for edges, and the difference in grain: the strength of fine texture, which makes
+noise sound like noise.
 """
 
 import json
@@ -21,9 +22,9 @@ from training.loop import Loss, Plan, fit
 
 PATCH = 8
 AT_ONCE = 16
-GRAIN = 0.5  # weight of the grain's difference
-DIRT = 0.03  # deviation of the noise on latents, so that a denoiser's small errors do not show
-#: Latent channels have their natural deviation to this power: 1 leaves structure first, 0 makes all equal.
+GRAIN = 0.5  # weight of the difference in grain
+DIRT = 0.03  # standard deviation of noise on the latents, so that small errors of a U-Net stay invisible
+#: The standard deviation of a latent channel is its natural one to this power: 0 makes all channels equal.
 LEVELLING = 0.5
 
 
@@ -41,13 +42,13 @@ def patches(pictures: np.ndarray) -> np.ndarray:
 
 
 def empty(settings: dict[str, Any]) -> PatchCodec:
-    """An untrained codec of factor PATCH."""
+    """An untrained codec that reduces by PATCH."""
     return PatchCodec(settings["latents"], (settings["features"],) * (PATCH.bit_length()))
 
 
 @torch.no_grad()
 def begun(settings: dict[str, Any], pictures: np.ndarray) -> PatchCodec:
-    """The best linear code of patches that do not overlap yet; latents have mean 0 and deviation 1 in all."""
+    """The best linear code of patches without overlap; its latents have mean 0 and deviation 1 overall."""
     codec = empty(settings)
     found = patches(pictures)
     mean = float(found.mean())
@@ -75,13 +76,13 @@ def begun(settings: dict[str, Any], pictures: np.ndarray) -> PatchCodec:
 
 
 def grain(picture: Tensor) -> Tensor:
-    """Strength of what is finer than three pixels, in places of eight pixels."""
+    """Local strength of structure finer than three pixels, in blocks of eight pixels."""
     fine = picture - F.avg_pool2d(picture, 3, 1, 1, count_include_pad=False)
     return (F.avg_pool2d(fine.square(), 8, 4) + 1e-4).sqrt()
 
 
 def likeness(made: Tensor, true: Tensor) -> Tensor:
-    """How far two grey pictures (N, 1, H, W) in [-1, 1] are apart: values, edges and grain."""
+    """Distance of two grey pictures (N, 1, H, W) in [-1, 1]: values, edges and grain."""
     total = GRAIN * (grain(made) - grain(true)).abs().mean()
     for scale in range(3):
         gap = made - true
@@ -94,7 +95,7 @@ def likeness(made: Tensor, true: Tensor) -> Tensor:
 
 
 def crops(rng: np.random.Generator, pictures: np.ndarray, count: int, size: Sequence[int]) -> np.ndarray:
-    """Random cut-outs (count, *size) of random pictures."""
+    """Random crops (count, *size) of random pictures."""
     out = np.empty((count, *size), np.uint8)
     for n in range(count):
         picture = pictures[rng.integers(len(pictures))]
@@ -113,7 +114,7 @@ def loss_of(pictures: np.ndarray, settings: dict[str, Any], device: torch.device
         batch = as_input(crops(rng, pictures, settings["batch"], settings["crop"]), device)
         code = codec.encode(batch).latent_dist.mean
         code = code + DIRT * torch.randn(code.shape, generator=noise).to(device)
-        # deviation 1 in all, so that the noise above cannot be outgrown
+        # Overall deviation 1; larger latents would make the noise above harmless.
         level = (code.square().mean() - 1).square()
         return likeness(codec.decode(code).sample[:, :1], batch[:, :1]) + level
 
@@ -121,13 +122,13 @@ def loss_of(pictures: np.ndarray, settings: dict[str, Any], device: torch.device
 
 
 def examples(run: Run) -> np.ndarray:
-    """What the codec learns from: as many canvases as spectrograms, uint8 (N, HEIGHT, WIDTH)."""
+    """Pictures to learn from, half canvases and half spectrograms, uint8 (N, HEIGHT, WIDTH)."""
     drawn, heard = canvases(run)[0], sound_pictures(run)[0]
     return np.concatenate([kept[:: max(1, len(kept) // run["codec"]["pictures"])] for kept in (drawn, heard)])
 
 
 def train(run: Run, stop_after: int | None = None) -> nn.Module:
-    """The codec stage: work/codec.pt. After it the latents are fixed."""
+    """The stage `codec`: writes codec.pt. From here on the latents are fixed."""
     torch.manual_seed(run["seed"])
     settings, pictures = run["codec"], examples(run)
     plan = Plan(
@@ -140,7 +141,7 @@ def train(run: Run, stop_after: int | None = None) -> nn.Module:
 
 @torch.no_grad()
 def deviations(run: Run, codec: PatchCodec) -> list[float]:
-    """Deviation of each latent channel, measured once; kept in work/deviations.json."""
+    """Standard deviation of each latent channel, measured once and cached in deviations.json."""
     file = run.work / "deviations.json"
     if not file.exists():
         pictures = examples(run)
@@ -153,9 +154,10 @@ def deviations(run: Run, codec: PatchCodec) -> list[float]:
 
 @torch.no_grad()
 def levelled(codec: PatchCodec, deviation: Tensor) -> PatchCodec:
-    """Brings channels nearer to each other, and to deviation 1 in all; exact, and undone in decoding.
+    """Scales the latent channels towards equal deviations, 1 overall; decoding undoes it exactly.
 
-    A channel that is much stronger than noise would tell, at the noisiest step, what no start noise says.
+    A channel much stronger than the noise would stay visible at the noisiest level, where sampling starts
+    from pure noise.
     """
     factor = deviation**LEVELLING / deviation
     factor /= (deviation * factor).square().mean().sqrt()
@@ -176,14 +178,14 @@ def encoded(codec: PatchCodec, pictures: np.ndarray) -> Tensor:
 
 @torch.no_grad()
 def through(codec: PatchCodec, pictures: np.ndarray) -> np.ndarray:
-    """What the codec leaves of pictures, uint8 (N, H, W)."""
+    """Pictures after encoding and decoding, uint8 (N, H, W)."""
     made = [codec.decode(part).sample[:, 0] for part in encoded(codec, pictures).split(AT_ONCE)]
     whole: np.ndarray = (127.5 * (torch.cat(made).clamp(-1, 1) + 1)).round().to(torch.uint8).cpu().numpy()
     return whole
 
 
 def load(run: Run) -> PatchCodec:
-    """The moving average of the codec in work/codec.pt, levelled."""
+    """The trained codec: the moving average in codec.pt, with scaled channels."""
     codec = empty(run["codec"])
     codec.load_state_dict(torch.load(run.work / "codec.pt", map_location="cpu", weights_only=True)["mean"])
     codec = codec.to(run.device).eval().requires_grad_(False)

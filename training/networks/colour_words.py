@@ -1,8 +1,8 @@
-"""Stage I's first training_set: which colour a caption names, before it draws.
+"""Teaches stage I which colour a caption names, before it learns to draw.
 
-Left alone, it learns slowly what words have to do with colours, because a noisy picture mostly tells its
-colour itself. So the part that pools the text first learns, through a linear map that is thrown away, the
-tint that each of many captions names, and whether it says grey.
+A noisy picture mostly shows its own colour, so stage I would learn only slowly what words have to do with
+colour. Therefore the part that pools the text is trained first, with a linear map that is dropped afterwards:
+it predicts the tint that a caption names, and whether the caption says grey.
 """
 
 import numpy as np
@@ -22,8 +22,8 @@ GREY_SHARE, NO_COLOUR_SHARE = 0.15, 0.15
 FACTS = 4  # red, green and blue of the tint, and whether the caption says grey
 
 
-class Teller(nn.Module):
-    """Pools a text as stage I does, and tells FACTS of it."""
+class ColourReader(nn.Module):
+    """Pools a text as stage I does, and predicts FACTS of it."""
 
     def __init__(self, width: int, channels: int, heads: int) -> None:
         super().__init__()
@@ -32,17 +32,17 @@ class Teller(nn.Module):
 
     def forward(self, conditions: Tensor) -> Tensor:
         """(batch, FACTS) of conditions (batch, length, width)."""
-        told: Tensor = self.out(self.pool(conditions))
-        return told
+        facts: Tensor = self.out(self.pool(conditions))
+        return facts
 
 
-def build(run: Run) -> Teller:
-    """An untrained teller."""
-    return Teller(run["text"]["width"], run["pixel"]["channels"][0], run["pixel"]["heads"])
+def build(run: Run) -> ColourReader:
+    """An untrained network."""
+    return ColourReader(run["text"]["width"], run["pixel"]["channels"][0], run["pixel"]["heads"])
 
 
 def said(run: Run, number: int) -> tuple[str, np.ndarray]:
-    """A caption of any concept and its facts, float32 (FACTS,)."""
+    """A random caption and its facts, float32 (FACTS,)."""
     rng, tables = np.random.default_rng((run["seed"], number, 7)), coloured_concepts()
     table, way = tables[str(rng.choice(list(tables)))], rng.random()
     colour = palette()[str(rng.choice(list(palette())))]
@@ -56,16 +56,16 @@ def said(run: Run, number: int) -> tuple[str, np.ndarray]:
     return caption, facts.astype(np.float32)
 
 
-def train(run: Run) -> Teller:
-    """Teaches the pooled text: work/words.pt."""
+def train(run: Run) -> ColourReader:
+    """Trains it: writes words.pt."""
     settings = run["words"]
     pairs = [said(run, number) for number in range(settings["count"])]
     conditions = text.encode(*text.load(run), [caption for caption, _ in pairs])
     facts = torch.from_numpy(np.stack([fact for _, fact in pairs])).to(run.device)
 
-    def loss(teller: nn.Module, rng: np.random.Generator, _: torch.Generator) -> Tensor:
+    def loss(reader: nn.Module, rng: np.random.Generator, _: torch.Generator) -> Tensor:
         rows = torch.from_numpy(rng.integers(len(pairs), size=settings["batch"])).to(run.device)
-        return F.mse_loss(teller(conditions[rows]), facts[rows])
+        return F.mse_loss(reader(conditions[rows]), facts[rows])
 
     torch.manual_seed(run["seed"])
     plan = Plan(

@@ -1,11 +1,11 @@
-"""The embedded joint space of picture, sound and text: `python -m training.embedder --config cpu|gpu|smoke`.
+"""The embedder: one space for pictures, sounds and text (the stage `embedder`).
 
-Pictures are scenes of drawings that no generator saw (drawings.py, the half `learn`), as they are and as the
-family repaints them, seen through a network that photographs taught first. Sounds are the sound pack's
-windows with changes of their own, partly repainted by the audio model and played by Griffin-Lim, partly with
-a drawing in them. Text is what captions say, read by the family's text encoder, which stays as it is. A row's
-positives are all rows of the same concept. Pictures without a drawing and sounds that are drawings are told
-apart as "nothing". A stopped run goes on.
+Pictures are scenes of drawings that no generator saw (drawings.py, the half `learn`), as drawn and as the
+family repaints them, through a network that was pretrained on photographs. Sounds are the windows of the
+sound pack, varied; some are repainted by the audio model and played by Griffin-Lim, some have a drawing in
+them. Text is captions, through the family's text encoder, which stays frozen. The positives of a row are all
+rows of the same concept. Pictures without a drawing, and sounds that are drawings, belong to the concept
+"nothing".
 """
 
 import json
@@ -53,24 +53,24 @@ NOTHING_PHRASES = (
     "nothing", "noise", "an abstract pattern", "a blurry texture", "static", "random noise", "silence",
     "hiss",
 )  # fmt: skip
-SAID = 48  # captions of each concept and sense
-EMPTY = 0.07  # share of sounds that play nothing
+SAID = 48  # captions of each concept, as picture and as sound
+EMPTY = 0.07  # share of sounds that are only a drawing
 BLANKS = 80  # pictures of sounds without a drawing
 NETWORK = "lite0"
-MEASURED = 408  # scenes of the other half
+MEASURED = 408  # scenes of the half `judge` to measure on
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What the space learns from; labels count through `names`.
+    """What the space learns from. Labels are indices into `names`.
 
     Attributes:
         names: Every concept of a picture or a sound, then NOTHING.
-        shown, seen: Scenes, and their labels.
-        behind: uint8 (L, HEIGHT, WIDTH), sounds to mix scenes with.
-        drawings: uint8 (M, ROWS, COLUMNS), repainted scenes, to lay over sounds.
-        sounds, played: uint8 (N, ROWS, COLUMNS) mel pictures and their labels.
-        told, said: Pooled text float (M, width) and its labels.
+        shown, seen: Scenes and their labels.
+        behind: Spectrograms to mix scenes with, uint8 (L, HEIGHT, WIDTH).
+        drawings: Repainted scenes to lay over sounds, uint8 (M, ROWS, COLUMNS).
+        sounds, played: Mel pictures, uint8 (N, ROWS, COLUMNS), and their labels.
+        told, said: Pooled text, float (K, width), and its labels.
     """
 
     names: list[str]
@@ -85,7 +85,7 @@ class TrainingSet:
 
 
 def windows(run: Run, development: bool = False) -> tuple[np.ndarray, list[str]]:
-    """The sound pack's mel pictures uint8 (N, 128, 288) of one split, and their concepts."""
+    """Mel pictures of one split of the sound pack, uint8 (N, 128, 288), and their concepts."""
     if not run.packs:
         names = list(sound_concepts())
         return made_up_sounds(24), [names[n % len(names)] for n in range(24)]
@@ -96,7 +96,7 @@ def windows(run: Run, development: bool = False) -> tuple[np.ndarray, list[str]]
 
 
 def replayed(pictures: np.ndarray, seed: int) -> np.ndarray:
-    """What is seen of mel pictures after Griffin-Lim has played them: uint8 (N, ROWS, COLUMNS)."""
+    """Mel pictures after Griffin-Lim has played them, at half size: uint8 (N, ROWS, COLUMNS)."""
     rng, out = np.random.default_rng(seed), []
     for picture in as_light(pictures):
         player = GriffinLim(SPEC, int(rng.choice((1, 1, ROUNDS))))
@@ -106,9 +106,9 @@ def replayed(pictures: np.ndarray, seed: int) -> np.ndarray:
 
 
 def sounds_of(run: Run, count: int) -> tuple[np.ndarray, list[str]]:
-    """Training windows at half size, then `count` of them replayed, half of these repainted before.
+    """Training windows at half size, and `count` of them played by Griffin-Lim.
 
-    What was replayed is kept in work/replayed.npz.
+    Half of those that are played are repainted first. They are cached in replayed.npz.
     """
     pictures, names = windows(run)
     chosen = np.random.default_rng(run["seed"]).permutation(len(pictures))[:count]
@@ -123,13 +123,13 @@ def sounds_of(run: Run, count: int) -> tuple[np.ndarray, list[str]]:
 
 
 def picture_phrases(rng: np.random.Generator, table: dict[str, Any]) -> str:
-    """One caption of a picture concept, in the forms of the canvases' captions."""
+    """A random caption of a picture concept, worded as for canvases."""
     things = [captions.thing(rng, table, int(rng.integers(1, 4)))]
     return captions.caption(rng, things, table["doing"], str(rng.choice(list(STYLES))), rng.random() < 0.5)
 
 
 def phrases(seed: int, shown: Sequence[str], played: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What may be said of each concept: phrases and the concept of each."""
+    """Captions of all concepts, and the concept of each."""
     rng, said, names = np.random.default_rng(seed), list(NOTHING_PHRASES), [NOTHING] * len(NOTHING_PHRASES)
     for name, table in concepts().items():
         if name in shown:
@@ -169,7 +169,7 @@ def training_set(run: Run, settings: dict[str, Any]) -> TrainingSet:
     said, spoken = phrases(run["seed"], drawn, played)
     names = [*dict.fromkeys([*drawn, *played]), NOTHING]
     label = {name: i for i, name in enumerate(names)} | {"": len(names) - 1}
-    drawings = torch.from_numpy(halved(again[: len(again) // 2]))  # the others lie over sounds
+    drawings = torch.from_numpy(halved(again[: len(again) // 2]))  # the second half lies over sounds
 
     def labels(of: list[str]) -> Tensor:
         return torch.tensor([label[name] for name in of])
@@ -185,7 +185,7 @@ def training_set(run: Run, settings: dict[str, Any]) -> TrainingSet:
 
 
 def sounds_varied(rng: np.random.Generator, sounds: Tensor, drawings: Tensor) -> Tensor:
-    """Mel pictures turned in time, louder or softer, under drawings or gated by them, blurred, with grain."""
+    """Varied mel pictures: rotated in time, louder, softer, gated by or under a drawing, blurred, grainy."""
     out = []
     for sound, drawing in zip(sounds, drawings, strict=True):
         sound = sound.roll(int(rng.integers(sound.shape[-1])), -1)
@@ -203,7 +203,7 @@ def sounds_varied(rng: np.random.Generator, sounds: Tensor, drawings: Tensor) ->
 
 
 def contrast(rows: Tensor, labels: Tensor) -> Tensor:
-    """Supervised contrastive loss of unit vectors (N, D): every row of the same label is a positive."""
+    """Supervised contrastive loss of unit vectors (N, D): all rows with the same label are positives."""
     alike = rows @ rows.T / TEMPERATURE
     itself = torch.eye(len(rows), dtype=torch.bool, device=rows.device)
     alike = alike.masked_fill(itself, -1e4)
@@ -213,13 +213,13 @@ def contrast(rows: Tensor, labels: Tensor) -> Tensor:
 
 
 def one_each(rng: np.random.Generator, labels: Tensor) -> Tensor:
-    """Rows of two random phrases of every label."""
+    """Indices of two random phrases of every label."""
     rows = [rng.choice(np.nonzero((labels == label).numpy())[0], 2) for label in labels.unique()]
     return torch.from_numpy(np.concatenate(rows))
 
 
 def balanced(rng: np.random.Generator, labels: Tensor, count: int) -> Tensor:
-    """Rows of random labels, each label as likely as any other."""
+    """Random indices; every label is equally likely."""
     present = labels.unique().numpy()
     chosen = rng.choice(present, count, replace=count > len(present))
     return torch.tensor([int(rng.choice(np.nonzero((labels == label).numpy())[0])) for label in chosen])
@@ -254,7 +254,7 @@ def loss_of(taught: TrainingSet, settings: dict[str, Any], device: torch.device)
 
 
 def train(run: Run, stop_after: int | None = None) -> JointSpace:
-    """work/embedder.pt."""
+    """Trains it: writes embedder.pt."""
     torch.manual_seed(run["seed"])
     settings = run["embedder"]
     taught = training_set(run, settings)
@@ -274,24 +274,24 @@ def train(run: Run, stop_after: int | None = None) -> JointSpace:
 
 @torch.no_grad()
 def spoken(run: Run, space: JointSpace, said: list[str]) -> Tensor:
-    """Rows of phrases."""
+    """Embeddings of phrases."""
     return F.normalize(space.text(pooled(*encoder_of(run), said)), dim=-1)
 
 
 @torch.no_grad()
 def looked_at(space: JointSpace, pictures: np.ndarray) -> Tensor:
-    """Rows of pictures uint8 (N, height, width)."""
+    """Embeddings of pictures, uint8 (N, height, width)."""
     return torch.cat([space.picture(as_light(picture)[None]) for picture in pictures])
 
 
 def right(rows: Tensor, answers: Tensor, wanted: list[str], names: list[str], top: int = 1) -> float:
-    """Share of rows whose own name is among the `top` nearest answers."""
+    """Share of rows whose own name is among the `top` closest answers."""
     found = (rows @ answers.T).topk(top).indices.tolist()
     return float(np.mean([name in [names[i] for i in row] for row, name in zip(found, wanted, strict=True)]))
 
 
 def measure(run: Run, space: JointSpace) -> dict[str, float]:
-    """Retrieval on what was not learned from: the judge's drawings, the development windows."""
+    """Retrieval on data that it did not learn from: the judge's drawings and the development windows."""
     space = space.cpu().eval()
     whole = windows(run)[0]
     count = min(MEASURED, run["embedder"]["scenes"])

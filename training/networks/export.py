@@ -1,7 +1,7 @@
 """Writes the trained networks in diffusers' layout, as float16 safetensors: the stage `export`.
 
-image/ holds everything. audio/ holds only its own U-Net and noise schedule and shares the rest with image/; so
-do pixel/ and upscaler/.
+image/ holds everything. audio/ holds only its own U-Net and noise schedule and shares the rest with image/;
+so do pixel/ and upscaler/.
 """
 
 import json
@@ -58,7 +58,7 @@ def export_pixels(run: Run, folder: Path) -> None:
 
 
 def copy_untrained(run: Run, folder: Path) -> None:
-    """Copies what this run did not train from the family that it goes on from: parts and lists of synonyms."""
+    """Copies what this run did not train from the family that it goes on from."""
     if run.init_from is None:
         return
     for file in sorted(run.init_from.rglob("*")):

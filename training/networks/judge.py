@@ -1,9 +1,9 @@
-"""The independent judge of pictures: says which of forty things a canvas shows.
+"""The independent judge of pictures: names which of forty things a canvas shows (the stage `judge`).
 
-`python -m training.judge --config cpu|gpu|smoke` trains it on the half `judge` of drawings.py, which neither
-the generators nor the embedder saw, as they are and as the family repaints them, from a pretrained network
-that the embedder does not use, and measures it on the half `learn`. It judges results in benchmarks/ and does
-not ship; nothing learned from what it says.
+It learns from the half `judge` of drawings.py, which neither the generators nor the embedder saw, as drawn
+and as the family repaints them. It starts from a pretrained network that the embedder does not use, and is
+measured on the half `learn`. It judges results in benchmarks/ and does not ship; nothing learns from its
+answers.
 """
 
 from pathlib import Path
@@ -22,8 +22,8 @@ from training.networks import backbone
 from training.networks.embedder import balanced, windows
 
 NETWORK = "lite1"
-ROWS = 128  # of what it looks at
-#: What may be told apart: things to draw that most of the judge's sets draw.
+ROWS = 128  # height of the pictures that it sees
+#: The things that it knows: those that most sets of its half have drawings of.
 JUDGED = (
     "dog", "cat", "tiger", "cow", "horse", "elephant", "rabbit", "monkey", "frog", "bird", "owl", "duck",
     "rooster", "butterfly", "bee", "whale", "fish", "car", "train", "airplane", "helicopter", "ship",
@@ -40,19 +40,19 @@ class Judge(ImageEncoder):
 
     @torch.no_grad()
     def top(self, pixels: Tensor, count: int = 1) -> list[list[str]]:
-        """The likeliest names for each picture, (batch, 3, height, width) in [0, 1]."""
+        """The most likely names of each picture, (batch, 3, height, width) in [0, 1]."""
         found = self(pixels.mean(1)).topk(count).indices.tolist()
         return [[JUDGED[i] for i in row] for row in found]
 
 
 def drawn(run: Run, half: str, count: int, sounds: np.ndarray) -> Shown:
-    """Simple scenes of one half's drawings."""
+    """Simple scenes of one half of the drawings."""
     pictures, names = scenes(half, run.work, count, sounds, JUDGED)
     return Shown(pictures, names, np.full(len(pictures), MIXED_SIMPLE))
 
 
 def repainted(run: Run, half: str, count: int, sounds: np.ndarray) -> Shown:
-    """The same as the family has repainted them, once alone and once over a sound."""
+    """Simple scenes, repainted by the family, once alone and once over a sound."""
     pictures, names = repainted_scenes(run, half, count, sounds, JUDGED)
     return Shown(pictures, names, np.full(len(pictures), MIXED_REPAINTED))
 
@@ -70,7 +70,7 @@ def loss_of(shown: Shown, sounds: np.ndarray, count: int, device: torch.device) 
 
 
 def train(run: Run, stop_after: int | None = None) -> Judge:
-    """work/judge.pt."""
+    """Trains it: writes judge.pt."""
     torch.manual_seed(run["seed"] + 1)
     settings, sounds = run["judge"], windows(run)[0]
     shown = drawn(run, "judge", settings["scenes"], sounds)
@@ -86,7 +86,7 @@ def train(run: Run, stop_after: int | None = None) -> Judge:
 
 
 def load(work: Path, preset: str = "laptop") -> Judge:
-    """The judge that was trained in a work folder."""
+    """The trained judge of a work folder."""
     judge = Judge(Run.open(preset, work, "cpu"))
     judge.load_state_dict(torch.load(work / "judge.pt", map_location="cpu", weights_only=True)["mean"])
     return judge.eval().requires_grad_(False)
@@ -94,7 +94,7 @@ def load(work: Path, preset: str = "laptop") -> Judge:
 
 @torch.no_grad()
 def measure(run: Run, judge: Judge) -> dict[str, float]:
-    """Share of the other half's scenes that it names rightly, first and among the first three."""
+    """Share of scenes of the other half that it names correctly, first and among the first three."""
     judge = judge.cpu().eval()
     settings, sounds, found = run["judge"], windows(run)[0], {}
     plain = drawn(run, "learn", min(len(JUDGED) * 4, settings["scenes"]), sounds)

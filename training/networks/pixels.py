@@ -1,9 +1,9 @@
-"""The coloured pair, over pixels: stage I draws 32 x 72 pixels from words, stage II makes them 128 x 288.
+"""The coloured pair: stage I draws 32 x 72 pixels from words, stage II enlarges them to 128 x 288.
 
-It has the form of DeepFloyd IF: stage II sees stage I's picture, four times as large and a little noisy, in
-three more channels, and is told how noisy (as a class label). Both see the family's text encoder and predict
-v. The colour part of the error counts more than the grey part: in use the grey part is often given. All
-noise levels weigh the same: the highest ones decide the colour.
+It has the form of DeepFloyd IF. Stage II gets stage I's picture, enlarged four times and a little noisy, in
+three more channels, and the noise level as a class label. Both are conditioned on the family's text encoder
+and predict v. The colour part of the error has more weight than the grey part, which is often given in use.
+All noise levels have the same weight, because the highest ones decide the colour.
 """
 
 from dataclasses import dataclass
@@ -25,18 +25,18 @@ from training.loop import Loss, Plan, fit
 from training.networks import colour_words, text
 from training.networks.velocity import Task, levels
 
-TIMES = 4  # how much larger stage II draws
+TIMES = 4  # enlargement by stage II
 SMALL = (HEIGHT // TIMES, WIDTH // TIMES)
-DROP = 0.1  # share of captions replaced by the empty one, for guidance
+DROP = 0.1  # share of empty captions, for classifier-free guidance
 COLOUR_WEIGHT = 6.0
-NOISIEST = 300  # highest noise level of stage I's picture that stage II learns, of 1,000
+NOISIEST = 300  # highest noise level of stage I's picture in stage II, of 1,000
 
 
 def build(run: Run, which: str) -> UNet2DConditionModel:
     """An untrained stage.
 
-    Text enters at the two lowest levels of stage I and, pooled, everywhere beside the timestep; in stage II
-    only in the middle.
+    Text enters stage I at its two lowest levels and, pooled, with the timestep; it enters stage II only in
+    the middle block.
     """
     settings = run[which]
     large = which == "upscaler"
@@ -60,10 +60,10 @@ def build(run: Run, which: str) -> UNet2DConditionModel:
 
 
 def schedule() -> DDIMScheduler:
-    """The noise levels of both stages, with v prediction; pictures lie in [-1, 1].
+    """The noise schedule of both stages, with v prediction; pictures are in [-1, 1].
 
-    The cosine schedule hides the colour of a whole picture only at its last few levels: the mean over all
-    pixels is much less noisy than a pixel. Here it is hidden at the last quarter, and words must tell.
+    The mean over all pixels is much less noisy than a pixel. A cosine schedule hides the mean colour of a
+    picture only at its last few levels; this one hides it in the last quarter, where words must decide it.
     """
     return DDIMScheduler(
         num_train_timesteps=1000, beta_start=1e-4, beta_end=0.02, beta_schedule="linear", clip_sample=True,
@@ -72,7 +72,7 @@ def schedule() -> DDIMScheduler:
 
 
 def image_noising() -> DDPMScheduler:
-    """The noise levels of stage I's picture before stage II."""
+    """The noise schedule for stage I's picture in stage II."""
     return DDPMScheduler(num_train_timesteps=1000, beta_schedule="squaredcos_cap_v2")
 
 
@@ -83,7 +83,7 @@ class Drawn:
     Attributes:
         small: uint8 (N, 3, 32, 72).
         large: The first of them at full size, uint8 (M, 3, 128, 288).
-        told: Rows of `conditions`, (N,).
+        told: Row of `conditions` of each, (N,).
         conditions: float16 (K, length, width); row 0 is the empty caption.
     """
 
@@ -94,7 +94,7 @@ class Drawn:
 
 
 def reduced(picture: np.ndarray) -> np.ndarray:
-    """A picture a quarter as large in each direction, by means of blocks."""
+    """A picture at a quarter of its size, by means over blocks."""
     rows, columns = SMALL
     mean: np.ndarray = picture.reshape(rows, TIMES, columns, TIMES, 3).mean((1, 3))
     return mean
@@ -127,7 +127,7 @@ def draw(run: Run) -> Drawn:
 
 
 def drawn(run: Run) -> Drawn:
-    """The coloured canvases of the run, kept in work/training-set-colours.pt."""
+    """The coloured canvases of the run, cached in training-set-colours.pt."""
     file = run.work / "training-set-colours.pt"
     if not file.exists():
         save_whole(vars(draw(run)), file)
@@ -145,14 +145,14 @@ def enlarged(small: Tensor) -> Tensor:
 
 
 def conditions_of(training_set: Drawn, rows: Tensor, rng: np.random.Generator) -> Tensor:
-    """Conditions of canvases, some of them empty."""
+    """Text conditions of canvases; some are replaced by the empty caption."""
     told = training_set.told[rows].clone()
     told[torch.from_numpy(rng.random(len(rows)) < DROP)] = 0
     return training_set.conditions[told].float()
 
 
 def colour_error(made: Tensor, goal: Tensor) -> Tensor:
-    """Squared error a sample, (batch,), of which the colour part counts more."""
+    """Squared error of each sample, (batch,), with more weight on its colour part."""
     error = made.float() - goal
     colour = error - error.mean(1, keepdim=True)
     return error.square().mean((1, 2, 3)) + COLOUR_WEIGHT * colour.square().mean((1, 2, 3))
@@ -178,7 +178,7 @@ def pixel_loss(training_set: Drawn, batch: int, device: torch.device) -> Loss:
 def crops(
     training_set: Drawn, rows: Tensor, rng: np.random.Generator, size: list[int]
 ) -> tuple[Tensor, Tensor]:
-    """Crops of canvases, and of stage I's, enlarged; both in [-1, 1], shape (batch, 3, *size)."""
+    """Crops of canvases and of the enlarged small ones; both in [-1, 1], shape (batch, 3, *size)."""
     high, wide = size[0] // TIMES, size[1] // TIMES
     tops = rng.integers(SMALL[0] - high + 1, size=len(rows))
     lefts = rng.integers(SMALL[1] - wide + 1, size=len(rows))
@@ -191,7 +191,7 @@ def crops(
 
 
 def upscaler_loss(training_set: Drawn, batch: int, size: list[int], device: torch.device) -> Loss:
-    """The loss of stage II, for `fit`; `size` is that of its crops, [rows, columns]."""
+    """The loss of stage II, for `fit`; `size` is [rows, columns] of its crops."""
     alphas, noising = schedule().alphas_cumprod, image_noising()
 
     def loss(net: nn.Module, rng: np.random.Generator, noise: torch.Generator) -> Tensor:
@@ -209,7 +209,7 @@ def upscaler_loss(training_set: Drawn, batch: int, size: list[int], device: torc
 
 
 def train(run: Run, which: str, stop_after: int | None = None) -> UNet2DConditionModel:
-    """The stage `pixel` (I) or `upscaler` (II): work/pixel.pt or work/upscaler.pt."""
+    """Trains `pixel` (stage I) or `upscaler` (stage II): writes pixel.pt or upscaler.pt."""
     settings, training_set, file = run[which], drawn(run), run.work / f"{which}.pt"
     words = colour_words.train(run) if which == "pixel" and not file.exists() else None
     torch.manual_seed(run["seed"])
@@ -238,7 +238,7 @@ def train_upscaler(run: Run, stop_after: int | None = None) -> None:
 
 
 def load(run: Run, which: str) -> UNet2DConditionModel:
-    """The moving average of a stage so far."""
+    """A trained stage: the moving average in its checkpoint."""
     net = build(run, which)
     net.load_state_dict(torch.load(run.work / f"{which}.pt", map_location="cpu", weights_only=True)["mean"])
     return net.to(run.device).eval().requires_grad_(False)

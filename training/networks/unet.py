@@ -1,7 +1,7 @@
-"""The two denoisers: one learns captioned canvases, the other then learns captioned spectrograms.
+"""The two U-Nets: one learns captioned canvases, the other captioned spectrograms (stages `image`, `audio`).
 
-Both see latents of the same codec, conditions of the same text encoder and the same noise schedule, so one
-noisy latent means the same to both. They predict v.
+They share the codec, the text encoder and the noise schedule, so that a noisy latent means the same to both.
+They predict v.
 """
 
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ from training.networks.translate import translated
 from training.networks.velocity import Task, levels
 from training.networks.widen import widened
 
-DROP = 0.1  # share of captions replaced by the empty one, for guidance
+DROP = 0.1  # share of empty captions, for classifier-free guidance
 CAPTIONS_PER_SOUND = 24
-FEWEST_LASTING = 12  # windows of a concept
-#: A concept of which less than this share is heard has twice as many turns.
+FEWEST_LASTING = 12  # windows; a concept with fewer keeps all of its windows
+#: A concept of which a smaller share is heard comes twice as often.
 SELDOM = 0.6
 
 
 def build(run: Run, which: str) -> UNet2DConditionModel:
-    """An untrained denoiser of LATENTS x 16 x 36; text enters at the two lower levels."""
+    """An untrained U-Net for latents of 16 x 36; text enters at the two lower levels."""
     settings, latents = run["unet"] | run[which], run["codec"]["latents"]
     return UNet2DConditionModel(
         sample_size=(16, 36),
@@ -49,10 +49,10 @@ def build(run: Run, which: str) -> UNet2DConditionModel:
 
 
 def schedule() -> DDIMScheduler:
-    """Stable Diffusion's form of noise levels, led on to a signal of 0.015, with v prediction.
+    """Stable Diffusion's noise schedule, extended to a signal of 0.015, with v prediction.
 
-    Stable Diffusion ends at 0.068, where the mean of a whole canvas can still be seen: sampling that begins
-    with plain noise then has a middling loudness or a grey ground (Lin et al., WACV 2024).
+    Stable Diffusion ends at 0.068, where the mean of a canvas is still visible. Sampling from pure noise then
+    gives medium loudness or a grey ground (Lin et al., WACV 2024).
     """
     return DDIMScheduler(
         num_train_timesteps=1000, beta_start=0.00085, beta_end=0.02, beta_schedule="scaled_linear",
@@ -62,13 +62,13 @@ def schedule() -> DDIMScheduler:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What a denoiser learns from.
+    """What a U-Net learns from.
 
     Attributes:
-        latents: Scaled latents, float16 (N, channels, h, w).
-        first, count: Rows of `conditions` that suit each latent.
+        latents: float16 (N, channels, h, w).
+        first, count: First row in `conditions` that fits each latent, and the number of such rows, (N,).
         conditions: float16 (M, length, width); row 0 is the empty caption.
-        roll: Share of latents that are turned around in time (along the width).
+        roll: Share of latents that are rotated in time (along the width).
     """
 
     latents: Tensor
@@ -79,9 +79,9 @@ class TrainingSet:
 
 
 def lasting(run: Run) -> tuple[np.ndarray, list[str]]:
-    """The spectrograms to learn from in which the tagger still hears the concept after the codec.
+    """The training spectrograms in which the tagger hears the concept after encoding and decoding.
 
-    Concepts of which fewer than FEWEST_LASTING are left keep all of theirs.
+    Concepts with fewer than FEWEST_LASTING of them keep all their spectrograms.
     """
     pictures, names = sound_pictures(run)
     kept = np.ones(len(names), bool)
@@ -101,8 +101,8 @@ class ConceptExamples:
 
     Attributes:
         pictures: uint8 (N, HEIGHT, WIDTH).
-        chance: How often each is taken, (N,); sums to 1.
-        repeats: How often the concept has its turn, where others have one.
+        chance: Probability of each, (N,); sums to 1.
+        repeats: How often the concept comes, relative to others.
     """
 
     pictures: np.ndarray
@@ -111,10 +111,10 @@ class ConceptExamples:
 
 
 def concept_examples(run: Run) -> dict[str, ConceptExamples]:
-    """What lasts of every concept, and what the elder made itself where the run has that (see self_training.py).
+    """The spectrograms of every concept: recordings and, with self-training, sounds of the earlier model.
 
-    Then those count more that are heard beneath drawings, too. Concepts that the elder seldom hit, or that
-    are learned `recordings_only`, from recordings alone, have their turn more often.
+    Sounds that are heard under drawings, too, are more likely. Concepts that the earlier model seldom played
+    well, and those that are learned from recordings only, come twice as often.
     """
     pictures, names = lasting(run)
     found, recordings_only = {}, self_training.recordings_only(run)
@@ -140,9 +140,9 @@ def concept_examples(run: Run) -> dict[str, ConceptExamples]:
 
 
 def heard(run: Run) -> tuple[np.ndarray, list[str]]:
-    """Spectrograms to learn from, shifted in time, louder or softer, and the concept of each.
+    """Spectrograms to learn from, rotated in time, louder or softer, and the concept of each.
 
-    The pictures are uint8 (N, HEIGHT, WIDTH).
+    uint8 (N, HEIGHT, WIDTH).
     """
     known, names = concept_examples(run), list[str]()
     order = [name for name, kept in known.items() for _ in range(kept.repeats)]
@@ -159,7 +159,7 @@ def heard(run: Run) -> tuple[np.ndarray, list[str]]:
 
 
 def training_set(run: Run, which: str) -> TrainingSet:
-    """The training_set of the `image` or `audio` denoiser, made once and kept in work/training-set-*.pt."""
+    """The training set of the U-Net `image` or `audio`, cached in training-set-*.pt."""
     file = run.work / f"training-set-{which}.pt"
     if not file.exists():
         save_whole(vars(make_training_set(run, which)), file)
@@ -208,9 +208,9 @@ def loss_of(taught: TrainingSet, batch: int, device: torch.device) -> Loss:
 
 
 def train(run: Run, which: str, stop_after: int | None = None) -> UNet2DConditionModel:
-    """The image or audio stage: work/image.pt or work/audio.pt.
+    """Trains `image` or `audio`: writes image.pt or audio.pt.
 
-    Both start from the elder's, where there is one; else audio starts from image's moving average.
+    Both start from the earlier family's if there is one. Otherwise audio starts from the trained image U-Net.
     """
     torch.manual_seed(run["seed"])
     settings = run[which]
@@ -239,7 +239,7 @@ def train_audio(run: Run, stop_after: int | None = None) -> None:
 
 
 def load(run: Run, which: str) -> UNet2DConditionModel:
-    """The moving average of a denoiser so far."""
+    """A trained U-Net: the moving average in its checkpoint."""
     net = build(run, which)
     net.load_state_dict(torch.load(run.work / f"{which}.pt", map_location="cpu", weights_only=True)["mean"])
     return net.to(run.device).eval().requires_grad_(False)

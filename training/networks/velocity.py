@@ -1,7 +1,7 @@
-"""What every denoiser here learns: v of Salimans and Ho (2022), at noise levels spread evenly over a batch.
+"""What every U-Net here predicts: v of Salimans and Ho (2022), at noise levels spread evenly over a batch.
 
-Noise levels are weighed by the square root of min(SNR, 5) / (SNR + 1): without the root, high noise levels
-hardly count, and they decide what is where.
+The weight of a noise level is the square root of min(SNR, 5) / (SNR + 1). Without the root, high noise levels
+would hardly count, and they decide what goes where.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ LARGEST_SNR = 5.0
 
 
 def levels(rng: np.random.Generator, batch: int, count: int) -> Tensor:
-    """Timesteps (batch,), one from each of `batch` equal parts of the ladder of `count`, in random order."""
+    """Timesteps (batch,): one from each of `batch` equal parts of the `count` levels, in random order."""
     at = (rng.permutation(batch) + rng.random(batch)) * count / batch
     return torch.from_numpy(at.astype(np.int64))
 
@@ -29,7 +29,7 @@ class Task:
 
     @classmethod
     def of(cls, clean: Tensor, step: Tensor, alphas: Tensor, noise: torch.Generator) -> "Task":
-        """Clean examples made noisy at their timesteps; alphas are cumulative products."""
+        """Adds noise to clean examples at their timesteps; alphas are cumulative products."""
         share = alphas[step][:, None, None, None]
         dirt = torch.randn(clean.shape, generator=noise)
         snr = (share / (1 - share)).flatten()
@@ -40,6 +40,6 @@ class Task:
         )
 
     def mean(self, losses: Tensor) -> Tensor:
-        """The weighted mean of a loss a sample, shape ()."""
+        """The weighted mean of the losses of all samples, shape ()."""
         weight = self.weight.to(losses.device)
         return (losses * weight).mean() / weight.mean()

@@ -1,42 +1,42 @@
-"""A narrow network's weights in a wider one that does nearly the same (Net2Net, Chen et al., ICLR 2016).
+"""Copies a narrow network's weights into a wider one that does nearly the same (Net2Net, ICLR 2016).
 
-Channels that are missing are copies of their neighbours, and what reads a channel reads both copies, in
-unequal shares, so that they can grow apart. Group normalisation sees the same numbers, except where groups
-reach over the seam of what is concatenated; nor is it the same where a block's input and output become
-equally wide and its shortcut goes. A short training mends that.
+New channels are copies of their neighbours. Layers that read a channel read both copies, with unequal
+weights, so that the copies can diverge in training. The result is not exact where a group of group
+normalization spans two concatenated inputs, and where a block loses its shortcut because its input and
+output become equally wide. A short training corrects that.
 """
 
 import torch
 from torch import Tensor, nn
 
-#: What one of two copies gets of a weight, from and to; the other gets the rest.
+#: Share of a weight that one of two copies gets, smallest and largest; the other copy gets the rest.
 SHARES = (0.25, 0.75)
-#: Reads the waves of a timestep: every second of twice as many is one of the old.
+#: Reads the sinusoids of the timestep: every second one of twice as many is an old one.
 TIME = "time_embedding.linear_1.weight"
 
 
 def sources(old: int, new: int) -> Tensor:
-    """Which old channel every new one copies, (new,): the last ones twice, neighbours side by side.
+    """The old channel that each new channel copies, (new,): the last ones twice, copies side by side.
 
-    What was concatenated before the part that grew stands first and is kept once.
+    Channels that were concatenated in front of the part that grew are copied once.
     """
     once = 2 * old - new
     if once < 0:
-        raise ValueError(f"{old} channels cannot become {new}: no channel is copied more than once")
+        raise ValueError(f"{old} channels cannot become {new}: no channel may be copied more than once")
     return torch.cat([torch.arange(once), torch.arange(once, old).repeat_interleave(2)])
 
 
 def widened(known: dict[str, Tensor], net: nn.Module, seed: int = 0) -> dict[str, Tensor]:
-    """The state of `net` that does what a narrower network of the same build did.
+    """A state for `net` with which it does what a narrower network of the same layout did.
 
     Args:
-        known: State of the narrower network; entries of the right shape are returned as they are, those
-            that the wider one does not have are left out.
-        net: The wider one, at most twice as wide anywhere.
-        seed: Of the unequal shares.
+        known: State of the narrower network. Entries with the right shape are returned unchanged; entries
+            that the wider network lacks are left out.
+        net: The wider network, at most twice as wide everywhere.
+        seed: Seed of the unequal shares.
 
     Raises:
-        ValueError: something is more than twice as wide.
+        ValueError: a layer is more than twice as wide.
     """
     draw = torch.Generator().manual_seed(seed)
     return {

@@ -1,8 +1,8 @@
 """YAMNet in plain torch: which of AudioSet's 521 classes can be heard, and when.
 
-The weights ship with the package; `training/tagger.py` made them from the TensorFlow authors' checkpoint
-(Apache-2.0). Batch normalisation is folded into the convolutions. It judges and describes; nothing that is
-generated here was trained on it.
+The weights ship with the package; `training/networks/tagger.py` made them from the TensorFlow authors'
+checkpoint (Apache-2.0). Batch normalisation is folded into the convolutions. It judges and describes;
+it also chose the sounds that the audio model learned from.
 """
 
 import json

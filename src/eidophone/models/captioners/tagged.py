@@ -1,7 +1,7 @@
 """The embedded captioner: the tagger's classes and their course in time, as a sentence.
 
 Sources that the embedded family knows are told by a small head on the tagger's embedding, trained by
-`training/listener.py` on single sounds and mixtures; all others by the tagger's own classes."""
+`training/networks/captioner.py` on single sounds and mixtures; all others by the tagger's own classes."""
 
 import functools
 import json

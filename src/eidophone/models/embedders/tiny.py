@@ -1,7 +1,8 @@
 """The embedded joint space: pictures through EfficientNet-Lite0, sounds through a small network, text.
 
-Trained by `training/embedder.py` as CLIP is (Radford et al., 2021, arXiv:2103.00020), with every row of the
-same concept as a positive (Khosla et al., 2020, arXiv:2004.11362). Text is read by the family's own encoder.
+Trained by `training/networks/embedder.py` as CLIP is (Radford et al., 2021, arXiv:2103.00020), with every
+row of the same concept as a positive (Khosla et al., 2020, arXiv:2004.11362). Text is read by the family's
+own encoder.
 """
 
 from collections.abc import Sequence
