@@ -129,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
         run = opened(given)
         claim(run)
         install(run, package_folder("tiny").parent)
-    except TrainingError as error:
+    except (TrainingError, EidophoneError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     return 0

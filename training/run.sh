@@ -7,6 +7,7 @@
 #   smoke    every step with tiny numbers on generated material, in about a minute; nothing is installed
 #
 # Options go to every step: --work FOLDER (default training/work/VARIANT), --recordings FOLDER, --device cpu|cuda.
+# Paths are relative to the repository.
 # It can be stopped and started again at any time: what is done is skipped, networks go on from checkpoints.
 # PYTHON names the interpreter (default: .venv/bin/python, else python3). docs/training.md says the rest.
 set -euo pipefail
@@ -26,10 +27,11 @@ train() { "$python" -m training.train "$@" "${options[@]}"; }
 
 if [ "$variant" = further ]; then
     options+=(--init-from src/eidophone/models/tiny)
-    train pictures tagger sounds                # what the networks learn from
+    train requirements pictures tagger sounds   # what the networks learn from
     train import-weights self-training canvases # the earlier family's text encoder and codec, its best sounds
     train image audio export                    # both U-Nets go on; all other parts stay as they are
 else
+    train requirements                             # programs and recordings
     train pictures drawings tagger sounds canvases # what the networks learn from
     train text codec image audio                   # the pair that compose uses
     train pixel upscaler export                    # the coloured pair; the family in diffusers' layout

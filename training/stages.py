@@ -40,6 +40,7 @@ def _network(name: str, about: str, code: str, *needs: str) -> Stage:
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
+        Stage("requirements", "checks that the programs and recordings are there", "requirements:check"),
         # what the networks learn from
         Stage("pictures", "pack of drawings", "data.pictures:make"),
         Stage("drawings", "pack of drawings that only embedder and judge see", "data.drawings:make"),

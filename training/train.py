@@ -9,6 +9,7 @@ import sys
 
 import torch
 
+from eidophone.core.errors import EidophoneError
 from training.config import TrainingError, claim, command_line, opened
 from training.stages import STAGES, perform
 
@@ -30,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
             join_processes(given.stages, run.device)
         for name in given.stages:
             perform(run, name, given.stop_after)
-    except TrainingError as error:
+    except (TrainingError, EidophoneError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     return 0

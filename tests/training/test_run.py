@@ -157,3 +157,30 @@ def test_a_family_that_goes_on_keeps_the_parts_that_were_not_trained(
     ):
         assert sha256(run.family / name) == sha256(package_folder("tiny") / name)
     install.check(run)
+
+
+def test_missing_programs_and_recordings_are_named_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None if name in ("espeak-ng", "npm") else name)
+    arguments = ["requirements", "--work", str(tmp_path / "work"), "--recordings", str(tmp_path)]
+    assert train.main(arguments) == 2
+    assert "apt-get install npm espeak-ng" in capsys.readouterr().err
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    assert train.main(arguments) == 2
+    said = capsys.readouterr().err
+    assert "esc10/" in said and "--recordings" in said
+
+
+def test_a_family_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [
+        "import-weights",
+        "--preset",
+        "further",
+        "--work",
+        str(tmp_path),
+        "--init-from",
+        str(tmp_path / "no"),
+    ]
+    assert train.main(arguments) == 2
+    assert str(tmp_path / "no") in capsys.readouterr().err

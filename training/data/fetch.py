@@ -138,9 +138,9 @@ def check_content(wanted: str, archive: Path, folder: Path) -> None:
     if (got := content(folder / entry["files"])) != entry["content"]:
         name = f"{wanted} {entry['version']}"
         raise FetchError(
-            f"Debian offers {archive.name}, and its files in {entry['files']} differ from those of {name}, "
-            f"which was checked. Download {name} from snapshot.debian.org and unpack it with `dpkg -x FILE.deb "
-            f"{CACHE / 'debian' / wanted}`; or, if the new files are as good, record the content {got}."
+            f"Debian offers {archive.name}, but its files in {entry['files']} differ from those of {name}, "
+            f"the checked version. Download {name} from snapshot.debian.org and unpack it with `dpkg -x "
+            f"FILE.deb {CACHE / 'debian' / wanted}`. If the new files are as good, record this content: {got}"
         )
     print(
         f"{archive.name} instead of {entry['version']}: the files that are used are the same", file=sys.stderr

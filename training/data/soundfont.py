@@ -18,6 +18,8 @@ import soundfile
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from training.config import TrainingError
+
 LEAD_S = 1.0  # from the start of a slot to the start of its window
 GAP_S = 0.7  # after the window, so that the sound can decay
 TICKS_PER_S = 960  # mido's defaults: 480 ticks per beat, 120 beats per minute
@@ -245,7 +247,9 @@ def render(
         float32, shape (clips, seconds * rate_hz), mono.
     """
     if shutil.which("fluidsynth") is None:
-        raise RuntimeError("fluidsynth is needed to play a soundfont. Install it: apt-get install fluidsynth")
+        raise TrainingError(
+            "fluidsynth is needed to play a soundfont. Install it: apt-get install fluidsynth"
+        )
     with tempfile.TemporaryDirectory() as work:
         midi, wav = Path(work) / "clips.mid", Path(work) / "clips.wav"
         midi_file(clips, seconds).save(midi)
