@@ -4,6 +4,7 @@ Seeds are fixed and nothing is picked by hand. Everything goes into `docs/images
 """
 
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import eidophone
+from docs.tools.material import make
 
 IMAGES = Path(__file__).resolve().parents[1] / "images"
 BLACK, INK, GAP = (10, 10, 14), (214, 214, 220), 8
@@ -65,7 +67,7 @@ def methods() -> Image.Image:
     """One pair by the methods that the program has, same seed."""
     castle: dict[str, int] = {"width": WIDTH, "count": 1, "seed": 4}
     made = {
-        "compose (blend: average)": eidophone.compose(*CASTLE, blend="average", **castle),
+        "compose": eidophone.compose(*CASTLE, blend="average", **castle),
         "imprint": eidophone.imprint(*CASTLE, **castle),
         "compose --blend lighten": eidophone.compose(*CASTLE, blend="lighten", **castle),
     }
@@ -90,6 +92,32 @@ def axes() -> Image.Image:
         draw.line((x, 266, x, 272), fill=INK)
         draw.text((x, 276), f"{second} s", fill=INK, font=_font(12), anchor="ma")
     return canvas
+
+
+def green_frogs() -> Image.Image:
+    """A result of `compose`, coloured."""
+    with tempfile.TemporaryDirectory() as out:
+        (gray,) = eidophone.compose(
+            *FROGS, blend="average", width=WIDTH, count=1, seed=1235, preset="draft", out=out
+        )
+        (green,) = eidophone.colorize(gray.folder, "a colorful photo of green frogs", preset="draft")
+    return image_of(green)
+
+
+def bell() -> Image.Image:
+    """Three strokes of a bell, drawn by `see`."""
+    with tempfile.TemporaryDirectory() as folder:
+        make(Path(folder))
+        return gray_image(eidophone.see(Path(folder, "bell.wav")).spectrogram)
+
+
+def bell_iterations() -> Image.Image:
+    """The pictures that `paint` tries for the bell."""
+    with tempfile.TemporaryDirectory() as folder:
+        make(Path(folder))
+        (painted,) = eidophone.paint(Path(folder, "bell.wav"), caption="a bell ringing")
+    pixels = painted.extras["iterations"].pixels
+    return Image.fromarray(np.round(pixels * 255).astype(np.uint8))
 
 
 def _mel(hertz: float) -> float:
@@ -126,6 +154,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 FIGURES: dict[str, Callable[[], Image.Image]] = {
     "one-canvas": one_canvas, "weights": weights, "steps": steps, "methods": methods, "axes": axes,
+    "green-frogs": green_frogs, "bell": bell, "bell-iterations": bell_iterations,
 }  # fmt: skip
 
 
