@@ -9,7 +9,9 @@ out = Path(sys.argv[1])
 if len(sys.argv) > 2:
     recording = Path(sys.argv[2])
 else:  # no recording at hand: let the audio model make one
-    (made,) = eidophone.compose("black", "birds singing", audio_weight=1, count=1, preset="draft", out=out / "made")
+    (made,) = eidophone.compose(
+        "black", "birds singing", audio_weight=1, count=1, preset="draft", out=out / "made"
+    )
     recording = made.folder / "sound.wav"
 
 caption = eidophone.caption(recording)

@@ -36,9 +36,7 @@ def one_canvas() -> Image.Image:
     tiles = []
     for thing, sound in PAIRS:
         prompt = f"a painting of {thing}, grayscale, black background"
-        (made,) = eidophone.compose(
-            prompt, sound, blend="average", width=WIDTH, count=1, from_=8, seed=1
-        )
+        (made,) = eidophone.compose(prompt, sound, blend="average", width=WIDTH, count=1, from_=8, seed=1)
         tiles.append((image_of(made), f"{thing} + {sound}"))
     return sheet(tiles, columns=2)
 

@@ -1,6 +1,6 @@
-"""What `mkdocs build` adds to the written pages: the command reference and the Python API.
+"""What `mkdocs build` adds to the written pages: commands, Python API, files.
 
-Both are made from the installed package. A page in `docs/pending/` joins the site as soon as the public
+They are made from the installed package. A page in `docs/pending/` joins the site as soon as the public
 name that it describes can be imported.
 """
 
@@ -35,8 +35,12 @@ def on_files(files: Any, config: Any) -> Any:
     """Adds the generated pages."""
     from mkdocs.structure.files import File
 
-    commands = importlib.import_module("docs.tools.commands")
-    made = {"reference/commands.md": commands.page(), "reference/api.md": api_page()}
+    commands, modules = (importlib.import_module(f"docs.tools.{name}") for name in ("commands", "modules"))
+    made = {
+        "reference/commands.md": commands.page(),
+        "reference/api.md": api_page(),
+        "reference/files.md": modules.page(),
+    }
     for _, page, place, _ in _ready():
         made[place] = (ROOT / "docs" / "pending" / page).read_text()
     for place, content in made.items():

@@ -1,4 +1,4 @@
-"""A picture and a sound of one's own, for the tutorials and the examples: `python -m docs.tools.material DIR`.
+"""A picture and a sound for tutorials and examples: `python -m docs.tools.material DIR`.
 
 Both are made by formula, so no recording and no photograph needs a licence.
 """
@@ -42,9 +42,17 @@ def photo() -> Image.Image:
 def bell() -> np.ndarray:
     """Three strokes, two seconds apart: inharmonic partials that decay, mono, -1 to 1."""
     time = np.arange(2 * RATE_HZ) / RATE_HZ
-    partials = ((0.5, 0.6, 1.1), (1.0, 1.0, 0.8), (1.19, 0.7, 0.6), (1.5, 0.5, 0.5), (2.0, 0.6, 0.4), (2.67, 0.3, 0.25))
+    partials = (
+        (0.5, 0.6, 1.1),
+        (1.0, 1.0, 0.8),
+        (1.19, 0.7, 0.6),
+        (1.5, 0.5, 0.5),
+        (2.0, 0.6, 0.4),
+        (2.67, 0.3, 0.25),
+    )
     stroke = sum(
-        loud * np.exp(-time / long_s) * np.sin(2 * np.pi * 440 * ratio * time) for ratio, loud, long_s in partials
+        loud * np.exp(-time / long_s) * np.sin(2 * np.pi * 440 * ratio * time)
+        for ratio, loud, long_s in partials
     )
     strokes = np.tile(stroke, 3)
     return 0.8 * strokes / np.abs(strokes).max()

@@ -29,7 +29,9 @@ limit.start()
 try:
     with eidophone.Session(image_model="tiny", audio_model="tiny") as session:
         made = list(
-            session.compose(prompts=PAIRS, count=2, preset="draft", out=sys.argv[1], events=show, cancel=cancel)
+            session.compose(
+                prompts=PAIRS, count=2, preset="draft", out=sys.argv[1], events=show, cancel=cancel
+            )
         )
         # The inputs of the next verb may stay in memory.
         painted = next(iter(session.paint(made[0].clip, preset="draft")))

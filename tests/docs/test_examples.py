@@ -62,7 +62,10 @@ def test_paint_describes_and_paints(tmp_path: Path) -> None:
 def test_colours_leave_the_gray_part_alone(tmp_path: Path) -> None:
     run(EXAMPLES / "colour.py", tmp_path)  # the script asserts it
     gray, coloured = (tmp_path / name / "0000" / "sound.wav" for name in ("gray", "coloured"))
-    assert eidophone.load(gray.parent).clip.samples.tolist() == eidophone.load(coloured.parent).clip.samples.tolist()
+    assert (
+        eidophone.load(gray.parent).clip.samples.tolist()
+        == eidophone.load(coloured.parent).clip.samples.tolist()
+    )
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What the documents say is true: commands parse, outputs are today's, links lead somewhere, the site builds."""
+"""What the documents say is true: commands parse, output is what comes out, links lead somewhere."""
 
 import contextlib
 import io
@@ -22,7 +22,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def shown_commands() -> list[str]:
-    """Every `eidophone` command of the README and the site, from blocks that are run and from those that are not."""
+    """Every `eidophone` command of the README and the site, run there or not."""
     found = []
     for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for block in re.findall(r"^```(?:sh|console)\n(.*?)^```$", page.read_text(), re.M | re.S):
@@ -86,7 +86,7 @@ def test_numbers_are_masked_and_words_are_not() -> None:
 
 
 def test_commands_of_a_block_are_told_from_their_output() -> None:
-    block = '$ eidophone see a.wav \\\n    --out b\nsample 1\n$ ls b\n0000\n'
+    block = "$ eidophone see a.wav \\\n    --out b\nsample 1\n$ ls b\n0000\n"
     assert list(console.commands(block)) == ["eidophone see a.wav \\\n    --out b", "ls b"]
 
 
