@@ -63,11 +63,10 @@ def steps() -> Image.Image:
 
 def methods() -> Image.Image:
     """One pair by the methods that the program has, same seed."""
-    castle: dict[str, int] = {"width": WIDTH, "count": 1, "seed": 4}
     made = {
-        "compose": eidophone.compose(*CASTLE, blend="average", **castle),
-        "imprint": eidophone.imprint(*CASTLE, **castle),
-        "compose --blend lighten": eidophone.compose(*CASTLE, blend="lighten", **castle),
+        "compose": eidophone.compose(*CASTLE, blend="average", width=WIDTH, count=1, seed=4),
+        "imprint": eidophone.imprint(*CASTLE, width=WIDTH, count=1, seed=4),
+        "compose --blend lighten": eidophone.compose(*CASTLE, blend="lighten", width=WIDTH, count=1, seed=4),
     }
     return sheet([(gray_image(results[0].spectrogram), name) for name, results in made.items()], columns=1)
 
@@ -95,10 +94,8 @@ def axes() -> Image.Image:
 def green_frogs() -> Image.Image:
     """A result of `compose`, coloured."""
     with tempfile.TemporaryDirectory() as out:
-        (gray,) = eidophone.compose(
-            *FROGS, blend="average", width=WIDTH, count=1, seed=1235, preset="draft", out=out
-        )
-        (green,) = eidophone.colorize(gray.folder, "a colorful photo of green frogs", preset="draft")
+        eidophone.compose(*FROGS, blend="average", width=WIDTH, count=1, seed=1235, preset="draft", out=out)
+        (green,) = eidophone.colorize(Path(out, "0000"), "a colorful photo of green frogs", preset="draft")
     return image_of(green)
 
 

@@ -55,7 +55,8 @@ def bell() -> np.ndarray:
         for ratio, loud, long_s in partials
     )
     strokes = np.tile(stroke, 3)
-    return 0.8 * strokes / np.abs(strokes).max()
+    scaled: np.ndarray = 0.8 * strokes / np.abs(strokes).max()
+    return scaled
 
 
 def write_bell(path: Path) -> None:
