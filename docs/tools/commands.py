@@ -49,9 +49,9 @@ def _section(path: tuple[str, ...], parser: argparse.ArgumentParser) -> str:
         rows = [row for action in group._group_actions if (row := _row(action, options))]
         if rows:
             title = {"positional arguments": "Arguments", "options": "Options"}.get(group.title or "")
-            parts.append(f"**{title or (group.title or 'Options').capitalize()}**\n\n" + _table(rows))
+            parts.append(_table(title or (group.title or "Options").capitalize(), rows))
     if options is not None and options.PRESETS:
-        parts.append("**Presets**\n\n" + _presets(options.PRESETS))
+        parts.append(_presets(options.PRESETS))
     return "\n\n".join(parts) + "\n"
 
 
@@ -86,15 +86,15 @@ def _row(action: argparse.Action, options: Any) -> tuple[str, str] | None:
     return f"`{name}{value}`", (meaning or "").replace("%%", "%")
 
 
-def _table(rows: list[tuple[str, str]]) -> str:
-    lines = ["| | |", "|---|---|"]
+def _table(title: str, rows: list[tuple[str, str]]) -> str:
+    lines = [f"| {title} | Meaning |", "|---|---|"]
     return "\n".join([*lines, *(f"| {_cell(name)} | {_cell(meaning)} |" for name, meaning in rows)])
 
 
 def _presets(presets: dict[str, dict[str, Any]]) -> str:
     """A table with a column for each preset; a dash where it leaves the default."""
     settings = list(dict.fromkeys(name for preset in presets.values() for name in preset))
-    lines = [f"| | {' | '.join(presets)} |", "|---|" + "---|" * len(presets)]
+    lines = [f"| Presets | {' | '.join(presets)} |", "|---|" + "---|" * len(presets)]
     for name in settings:
         values = [_value(preset[name]) if name in preset else "-" for preset in presets.values()]
         lines.append(f"| `--{name.rstrip('_').replace('_', '-')}` | {' | '.join(values)} |")

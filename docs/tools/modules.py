@@ -8,8 +8,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src" / "eidophone"
 HEAD = """# Files
 
 One line for every file of the package, made from the files themselves.
-[Architecture](../architecture.md) says how the
-folders fit together.
+[Architecture](../architecture.md) says how the folders fit together.
 
 """
 
@@ -25,7 +24,7 @@ def page() -> str:
     parts = []
     for folder, rows in sorted(folders.items()):
         lines = [f"| `{name}` | {about} |" for name, about in rows]
-        parts.append("\n".join([f"## {folder}/", "", "| file | |", "|---|---|", *lines]))
+        parts.append("\n".join([f"## {folder}/", "", "| File | Purpose |", "|---|---|", *lines]))
     return HEAD + "\n\n".join(parts) + "\n"
 
 
