@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1] / "src" / "eidophone"
 LAYERS = [
-    {"version"},
+    {"version", "_threads"},
     {"core"},
     {"options"},
     {"media", "diffusion"},
@@ -23,34 +23,40 @@ LAYERS = [
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 WITHIN = [  # inside a layer, too
-    ("core", ["errors", "events"], ["values"]),
+    ("core", ["errors", "events", "text"], ["values"]),
     ("options", ["kinds"], ["groups"], ["commands"]),
     (
         "media",
-        ["mel", "files", "vocoder_files", "truncation"],
+        ["mel", "files", "truncation", "ogg", "lettering", "gray"],
+        ["vocoder_files", "decode_sndfile", "raster"],
+        ["decode_ffmpeg"],
         ["stream"],
         ["spectrogram", "audio", "picture"],
-        ["vocoder", "lossy", "color"],
-        ["video"],
+        ["vocoder", "lossy", "color", "sheets"],
+        ["video", "export"],
     ),
     ("diffusion", ["canvas"], ["guidance", "representation"], ["sampler"], ["distillation", "factorized"]),
     (
         "models",
-        ["synonyms", "patches", "device"],
-        ["cards"],
+        ["synonyms", "patches", "device", "identity"],
+        ["cards", "parts"],
         ["weights"],
         ["hub"],
         ["source", "checkpoint", "tagger", "text"],
-        ["unet"],
+        ["unet", "vocoders"],
         ["latent", "pixel"],
-        ["components"],
-        ["load", "embedders", "captioners"],
+        ["components", "fit", "preview"],
+        ["embedders", "captioners"],
+        ["load"],
+        ["registry"],
     ),
     (
         "scoring",
         ["contract", "windows", "ranking"],
-        ["similarity", "roundtrip", "signal_quality", "tagging"],
+        ["scorers"],
+        ["similarity"],
         ["judges"],
+        ["judging"],
     ),
     ("results", ["recipe"], ["store"]),
     (

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from eidophone.models.tagger import Tagger, load_tagger
-from eidophone.verbs.compose.lighten import lighten
+from eidophone.verbs.compose.blends.lighten import lighten
 from eidophone.verbs.compose.options import ComposeOptions
 from eidophone.verbs.compose.pipeline import compose
 from training import captions

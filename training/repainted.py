@@ -11,7 +11,7 @@ import torch
 from eidophone.diffusion.sampler import make_scheduler, noised, sampling_steps
 from eidophone.models.cards import Role
 from eidophone.models.load import Loader
-from eidophone.verbs.compose.lighten import lighten
+from eidophone.verbs.compose.blends.lighten import lighten
 from training.config import Run
 from training.kept import kept_arrays
 from training.scenes import as_light, scenes

@@ -11,7 +11,8 @@ import numpy as np
 
 from eidophone import compose
 from eidophone.core.values import Picture
-from eidophone.media.picture import contact_sheet, write_png
+from eidophone.media.picture import write_png
+from eidophone.media.sheets import contact_sheet
 from training.config import HERE, Run
 from training.export import export
 

@@ -11,7 +11,6 @@ pytest.importorskip("mido", reason="needs the recipes extra")
 
 from benchmarks.judging import Ledger
 from benchmarks.pairs import PAIRS, SYNONYMS, picture_side, sound_side
-
 from eidophone.models.embedders.tiny import ImageEncoder, load_tiny
 from training import backbone, embedder, judge
 from training.config import Run

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from benchmarks.pairs import SYNONYMS
 from torch.nn import functional as F
 
+from benchmarks.pairs import SYNONYMS
 from eidophone.models.synonyms import WORDS_FILE, read_synonyms
 from training import fetch
 from training.interjections import DIGITS, NAME, interjections

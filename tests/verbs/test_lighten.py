@@ -3,20 +3,20 @@
 import pytest
 import torch
 
-from eidophone.verbs.compose.lighten import (
+from eidophone.verbs.compose.blends.lighten import (
     BOOST,
     FULL,
     GRAIN,
     GROUND,
     HEADROOM,
     MARGIN,
-    move_to_start,
-    limit_brightness,
-    modulate,
-    lighten,
-    louder,
-    smaller,
     best_shift,
+    lighten,
+    limit_brightness,
+    louder,
+    modulate,
+    move_to_start,
+    smaller,
 )
 
 EVENT, BLANK = torch.zeros(1, 1, 8, 24), torch.zeros(1, 3, 8, 24)

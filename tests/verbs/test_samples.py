@@ -12,10 +12,10 @@ import torch
 import eidophone
 from eidophone.core.errors import BadInput, CannotWrite
 from eidophone.core.values import Clip
-from eidophone.diffusion.canvas import VIEWS
+from eidophone.diffusion.views import VIEWS
 from eidophone.media.picture import read_picture
 from eidophone.results.store import Store
-from eidophone.verbs.compose.lighten import lighten
+from eidophone.verbs.compose.blends.lighten import lighten
 from eidophone.verbs.compose.options import ComposeOptions
 from eidophone.verbs.compose.pipeline import blend, compose, encode_prompts
 from eidophone.verbs.shared.run import load_models
@@ -149,7 +149,7 @@ def test_a_drawing_keeps_its_width_where_the_sound_has_more(wide: dict) -> None:
     drawn = eidophone.compose(*PROMPTS, audio_weight=0.0, **told)
     heard = eidophone.compose(*PROMPTS, audio_weight=1.0, width=96, **told)
     for result, drawing, sound in zip(both, drawn, heard, strict=True):
-        assert result.recipe["options"]["width"] == result.spectrogram.shape[1] == 96
+        assert result.recipe.options.plain()["width"] == result.spectrogram.shape[1] == 96
         assert drawing.spectrogram.shape[1] == 64
         assert off(result.arrays["latents"], drawing.arrays["latents"]) < 1e-4
         assert off(result.arrays["audio_latents"], sound.arrays["latents"]) < 1e-4
@@ -262,7 +262,7 @@ def test_imprint_takes_the_users_own_files(settings: dict, tmp_path: Path) -> No
     assert spectrogram[row, 5:28].mean() == pytest.approx(2 * spectrogram[row, 36:60].mean(), rel=0.05)
     again = eidophone.remake(made.folder / "sound.wav", out=tmp_path / "p")
     assert (again.folder / "sound.wav").read_bytes() == (made.folder / "sound.wav").read_bytes()
-    assert str(tmp_path) not in json.dumps(made.recipe["options"]["picture"])
+    assert str(tmp_path) not in json.dumps(made.recipe.options.plain()["picture"])
     for name in ("half.png", "tone.wav"):
         (tmp_path / name).rename(tmp_path / "o" / name)  # beside the results it is found again
     third = eidophone.remake(made.folder / "picture.png", out=tmp_path / "r")
@@ -290,7 +290,7 @@ def test_narrow_number_formats_stay_near(dtype: str, settings: dict) -> None:
     (exact,) = eidophone.compose(*PROMPTS, count=1, steps=3, **wide)
     (near,) = eidophone.compose(*PROMPTS, count=1, steps=3, **{**settings, "dtype": dtype})
     assert 0 < off(near.arrays["latents"], exact.arrays["latents"]) < 0.3
-    assert near.recipe["options"]["dtype"] == dtype
+    assert near.recipe.options.plain()["dtype"] == dtype
 
 
 def test_guidance_has_an_interval_of_steps(settings: dict) -> None:
@@ -320,4 +320,4 @@ def test_the_recipe_names_the_threads(settings: dict) -> None:
     import torch
 
     (made,) = eidophone.compose(*PROMPTS, count=1, steps=1, threads=1, **settings)
-    assert made.recipe["options"]["threads"] == torch.get_num_threads() == 1
+    assert made.recipe.options.plain()["threads"] == torch.get_num_threads() == 1

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eidophone.cli.flags import add_flags, given_settings
-from eidophone.cli.paint import sounds_of
 from eidophone.cli.show import progress_bar, sentence
+from eidophone.cli.verbs import files_of
 from eidophone.core.errors import BadInput, EidophoneError
 from eidophone.options.commands import CaptionOptions
 
@@ -28,14 +28,14 @@ def add_command(commands: Any) -> None:
 
 def caption(arguments: argparse.Namespace) -> int:
     """Prints the caption of every sound; 1 if one of several could not be read."""
-    from eidophone import api
+    from eidophone.session import Session
 
-    sounds = sounds_of([Path(given) for given in arguments.sounds])
+    sounds = files_of([Path(given) for given in arguments.sounds])
     options = CaptionOptions.make(**given_settings(arguments, CaptionOptions))
     found: list[tuple[Path, Caption]] = []
     failed: list[str] = []
     with progress_bar() as progress:
-        listen = api.open_captioner(options)
+        listen = Session().captioner(options)
         for done, sound in enumerate(sounds):
             progress("listening", done, len(sounds))
             try:

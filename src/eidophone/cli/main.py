@@ -1,93 +1,110 @@
 """`eidophone VERB ...`: reads arguments, runs a verb, prints where the results are.
 
-Exit codes: 0 all that was asked for was made; 2 bad input, with one sentence; 130 stopped by the user.
+Exit codes: 0, everything was made. 1, some of several inputs failed, the others are made. 2, bad input or a place
+that cannot be written, with one sentence. 3, an unexpected failure, with a log file. 130, stopped by Ctrl-C.
+143, stopped by SIGTERM.
 """
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
+import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from eidophone.cli import caption, data, evaluate, models, paint, score, verbs
-from eidophone.cli.flags import Parser, add_flags
-from eidophone.cli.show import sentence
+from eidophone.cli import caption, data, evaluate, models, score, verbs
+from eidophone.cli.flags import Parser
+from eidophone.cli.show import complain, sentence
 from eidophone.core.errors import EidophoneError
-from eidophone.verbs import VERBS
 from eidophone.version import VERSION
 
-_ABOUT = {
-    "compose": "a picture that plays: drawn by one model and played by another",
-    "imprint": "a picture pressed into a spectrogram; files of your own may replace either prompt",
-    "colorize": "colour a picture that plays; its sound stays",
-    "distill": "a picture optimised until both models like it; slow, and it goes on after an interruption",
-    "paint": "paint pictures of recorded sounds",
-    "hear": "play a spectrogram picture, or any picture",
-    "see": "draw a sound as a spectrogram picture",
-    "remake": "make a result again, byte for byte, from its PNG, WAV or folder",
-}
 
-_COMMANDS = {"remake": verbs.remake, "paint": paint.run}
+class Terminated(KeyboardInterrupt):
+    """SIGTERM; it ends a run as Ctrl-C does."""
+
+    code = 143
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
-    given = build_parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] = given.command
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    full = "--help-all" in given
+    given = ["--help" if word == "--help-all" else word for word in given]
+    _prepare_streams()
     try:
-        code = command(given)
+        parsed = build_parser(full).parse_args(given)
+        command: Callable[[argparse.Namespace], int] = parsed.command
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            code = command(parsed)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:  # who reads has seen enough, such as `head`
+    except BrokenPipeError:  # whoever reads has seen enough, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except EidophoneError as error:
-        print(f"eidophone: {sentence(error)}", file=sys.stderr)
+        complain(sentence(error))
         return 2
-    except KeyboardInterrupt:
-        print("eidophone: stopped.", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        complain("stopped.")
+        return getattr(error, "code", 130)
+    except Exception as error:
+        from eidophone.cli.failures import explain
+
+        code, words = explain(error)
+        complain(sentence(EidophoneError(words)))
+        return code
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """All verbs with their flags."""
+def _prepare_streams() -> None:
+    """Closed streams become /dev/null; characters that a terminal lacks are escaped; SIGTERM stops as Ctrl-C."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(_signal: int, _frame: Any) -> None:
+    raise Terminated
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """Warnings of this program as sentences; those of libraries are for developers."""
+    words = str(message)
+    if words.startswith("--") or (issubclass(category, UserWarning) and "eidophone" in words.lower()):
+        complain(sentence(EidophoneError(words)))
+
+
+def build_parser(full: bool = True) -> argparse.ArgumentParser:
+    """All verbs with their flags; all flags in the help if `full`, otherwise the common ones."""
     parser = Parser(prog="eidophone", description="Pictures that play, and pictures of sounds.")
     parser.add_argument("--version", action="version", version=f"eidophone {VERSION}")
+    parser.add_argument(
+        "--print-completion", metavar="SHELL", choices=("bash", "zsh", "tcsh"), action=_Completion,
+        help="print a completion script for bash, zsh or tcsh, and exit",
+    )  # fmt: skip
     commands = parser.add_subparsers(metavar="VERB", required=True)
-    for verb in _ABOUT:
-        sub = commands.add_parser(verb, help=_ABOUT[verb], description=_ABOUT[verb].capitalize() + ".")
-        _positionals(sub, verb)
-        if verb in VERBS:
-            add_flags(sub, VERBS[verb])
-        else:
-            verbs.add_remake_flags(sub)
-        verbs.add_output_flags(sub)
-        sub.set_defaults(command=_COMMANDS.get(verb, verbs.run), verb=verb)
-    caption.add_command(commands)
+    verbs.add_verbs(commands, full)
+    for command in (caption, score, evaluate):
+        command.add_command(commands)
     data.add_commands(commands)
-    score.add_command(commands)
-    evaluate.add_command(commands)
     models.add_commands(commands)
     return parser
 
 
-def _positionals(parser: argparse.ArgumentParser, verb: str) -> None:
-    if verb in ("compose", "distill"):
-        parser.add_argument("image_prompt", metavar="IMAGE_PROMPT", help="what it looks like")
-        parser.add_argument("audio_prompt", metavar="AUDIO_PROMPT", help="what it sounds like")
-    elif verb == "imprint":
-        parser.add_argument(
-            "prompts",
-            nargs="*",
-            metavar="PROMPT",
-            help="IMAGE_PROMPT then AUDIO_PROMPT; leave out the one that --picture or --sound replaces",
-        )
-    elif verb == "colorize":
-        parser.add_argument("picture", metavar="RESULT", help="folder of a result, or its picture")
-        parser.add_argument("image_prompt", metavar="PROMPT", help="such as 'a colorful photo of dogs'")
-    elif verb == "paint":
-        parser.add_argument("sounds", nargs="+", metavar="SOUND", help="sound files, or folders of them")
-    elif verb == "remake":
-        parser.add_argument("path", metavar="FILE", help="PNG, WAV or folder of a result")
-    else:
-        field = "picture" if verb == "hear" else "sound"
-        parser.add_argument(field, metavar=field.upper(), help=f"the {field} file")
+class _Completion(argparse.Action):
+    """Prints a completion script."""
+
+    def __call__(self, parser: argparse.ArgumentParser, _: Any, values: Any, __: str | None = None) -> None:
+        """See argparse."""
+        import shtab
+
+        print(shtab.complete(parser, shell=str(values)))
+        parser.exit()

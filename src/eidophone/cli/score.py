@@ -67,12 +67,12 @@ def _scored(
     places: list[tuple[Path, Path | None]], options: ScoreOptions
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """A row a result, best first, and what could not be judged."""
-    from eidophone import api
     from eidophone.scoring.ranking import Candidate, ranked
+    from eidophone.session import Session
 
     candidates, broken = [], []
     with progress_bar() as progress:
-        judge = api.open_judge(options)
+        judge = Session().judge(options)
         for done, (path, sound) in enumerate(places):
             progress("judging", done, len(places))
             try:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eidophone.core.recipe import Recipe
+
 Floats = NDArray[np.float32]
 
 
@@ -168,7 +170,7 @@ class Result:
         picture: What is shown.
         spectrogram: What is played, float32, shape (height, width), 0 (silence) to 1, low pitch last.
         clip: The sound.
-        recipe: Everything that decides the bytes of the result, plain JSON values.
+        recipe: Everything that decides the bytes of the result.
         facts: What the run cost (U-Net evaluations, seconds), plain JSON values.
         captions: The prompts or file names, for people.
         arrays: Numbers before 8-bit rounding, by name.
@@ -183,7 +185,7 @@ class Result:
     picture: Picture
     spectrogram: Floats
     clip: Clip
-    recipe: dict[str, Any]
+    recipe: Recipe
     facts: dict[str, Any] = field(default_factory=dict)
     captions: tuple[str, ...] = ()
     arrays: dict[str, Floats] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from eidophone.diffusion.canvas import View
+from eidophone.diffusion.views import View
 
 
 class Denoiser(Protocol):

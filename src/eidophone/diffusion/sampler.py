@@ -13,29 +13,10 @@ from torch import Tensor
 
 from eidophone.core.errors import BadInput
 from eidophone.diffusion.guidance import Denoiser, Window
-from eidophone.options.kinds import PixelSampler, Sampler
+from eidophone.options.samplers import sampler_spec
 
-# What diffusers calls each sampler, and the settings it takes besides the model's own schedule.
-_SAMPLERS: dict[Sampler | PixelSampler, tuple[str, dict[str, Any]]] = {
-    "ddim": ("DDIMScheduler", {}),
-    "dpm++2m": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "solver_order": 2}),
-    "unipc": ("UniPCMultistepScheduler", {"solver_order": 2}),
-    # asks twice in its first step, so sampling yields one state more than it has steps
-    "plms": ("PNDMScheduler", {"skip_prk_steps": True}),
-    # adds noise of its own at every step, as DeepFloyd IF was sampled
-    "ddpm": ("DDPMScheduler", {"variance_type": "fixed_small"}),
-}
 # The facts of a training schedule; anything else in a scheduler's config belongs to its sampler.
 _SCHEDULE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
-_GRID = ("steps_offset", "set_alpha_to_one", "timestep_spacing")
-_CLEAN = ("clip_sample", "clip_sample_range")
-_THRESHOLD = ("thresholding", "dynamic_thresholding_ratio", "sample_max_value")
-_SPACING: dict[Sampler | PixelSampler, tuple[str, ...]] = {
-    "ddim": (*_GRID, *_CLEAN, *_THRESHOLD),
-    "plms": _GRID,
-    "dpm++2m": _THRESHOLD,
-    "ddpm": ("timestep_spacing", "steps_offset", *_CLEAN, *_THRESHOLD),
-}
 
 
 #: Changes what a step begins with: (latents, timestep) -> latents.
@@ -55,12 +36,21 @@ class State:
         timestep: The training timestep that this step left.
         latents: Shape (batch, *).
         before: The latents that this step began with.
+        predicted: The noise that the denoiser predicted in them.
+        alpha: The cumulative product of alphas at `timestep`, shape ().
     """
 
     step: int
     timestep: Tensor
     latents: Tensor
     before: Tensor
+    predicted: Tensor
+    alpha: Tensor
+
+    @property
+    def clean(self) -> Tensor:
+        """The estimate of the clean latents at this step, (batch, *)."""
+        return (self.before - (1 - self.alpha).sqrt() * self.predicted) / self.alpha.sqrt()
 
 
 def training_schedule(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,36 +58,61 @@ def training_schedule(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: config.get(name) for name in _SCHEDULE}
 
 
-def make_scheduler(sampler: Sampler | PixelSampler, config: Mapping[str, Any], steps: int) -> Any:
+def make_scheduler(
+    sampler: str, config: Mapping[str, Any], steps: int, *, learned_variance: bool = False
+) -> Any:
     """A scheduler of diffusers with its timesteps set, for a network's training schedule.
 
     It always reads predictions as noise (epsilon), because denoisers speak of noise.
 
     Args:
-        sampler: How the ladder is walked.
-        config: A `scheduler_config.json`; DDIM, PLMS and DDPM also take their spacing and offsets from there;
-            all but PLMS and UniPC how clean pixels are kept in range.
-        steps: Number of steps.
+        sampler: A name in `options.samplers`.
+        config: A `scheduler_config.json`: its noise schedule, and the keys that the sampler reads.
+        steps: Number of steps. PLMS takes ceil(N / (N // steps)) steps of a schedule with N timesteps.
+        learned_variance: The denoiser returns a variance behind the noise (twice the channels), which DDPM
+            uses for the noise that it adds ("learned_range"). The other samplers add none.
 
     Raises:
         BadInput: more steps than the schedule has timesteps for.
     """
     import diffusers
 
-    name, settings = _SAMPLERS[sampler]
+    spec = sampler_spec(sampler)
     facts = {key: config[key] for key in _SCHEDULE if config.get(key) is not None}
-    facts |= {key: config[key] for key in _SPACING.get(sampler, ()) if key in config}
-    scheduler = getattr(diffusers, name)(**facts, **settings, prediction_type="epsilon")
+    facts |= {key: config[key] for key in spec.keys if key in config}
+    settings = spec.settings
+    if learned_variance and sampler == "ddpm":
+        settings = settings | {"variance_type": "learned_range"}
+    scheduler = getattr(diffusers, spec.scheduler)(**facts, **settings, prediction_type="epsilon")
     scheduler.set_timesteps(steps)
+    if sampler == "plms":
+        _use_published_timesteps(scheduler, steps)
     times = scheduler.timesteps
-    if len(times.unique()) < steps or times.max() >= scheduler.config.num_train_timesteps:
-        most = scheduler.config.num_train_timesteps // 2
+    trained = scheduler.config.num_train_timesteps
+    if len(times.unique()) < steps or times.max() >= trained or (sampler == "plms" and 2 * steps > trained):
+        most = trained // 2
         raise BadInput(f"--steps {steps}: too many for this model's schedule; give at most {most}.")
     return scheduler
 
 
+def _use_published_timesteps(scheduler: Any, steps: int) -> None:
+    """Gives diffusers' PLMS the timesteps of the original one: range(0, N, N // steps) + 1, downwards.
+
+    Where `steps` does not divide N, these are more than `steps`, and diffusers leaves out the highest. A
+    timestep N, which the schedule does not have, is left out here (the original fails on it, as at 9 steps).
+    """
+    trained, offset = scheduler.config.num_train_timesteps, scheduler.config.steps_offset
+    times = torch.arange(0, trained - offset, max(1, trained // steps)).flip(0) + offset
+    scheduler.timesteps = torch.cat([times[:1], times[1:2], times[1:]])  # the second is asked for twice
+
+
+def step_count(scheduler: Any) -> int:
+    """The number of steps that sampling with this scheduler takes."""
+    return len(scheduler.timesteps.unique_consecutive())
+
+
 def window_from_steps(scheduler: Any, first: int, beyond: int | None = None) -> Window:
-    """The window of steps first, first + 1, ..., beyond - 1 (to the end if None) of a sampling_steps.
+    """The window of steps first, first + 1, ..., beyond - 1 (to the end if None) of sampling.
 
     >>> window_from_steps(make_scheduler("ddim", {}, 10), 10).covers(0)
     False
@@ -117,7 +132,7 @@ def sampling_steps(
     held: Constraint = _unchanged,
     **more: Any,
 ) -> Iterator[State]:
-    """Takes unit noise down the ladder; yields the state after every step.
+    """Takes unit noise down the noise schedule; yields the state after every step.
 
     Args:
         denoiser: Predicts the noise.
@@ -134,7 +149,8 @@ def sampling_steps(
         before = held(latents, timestep)
         predicted = denoiser(scheduler.scale_model_input(before, timestep), timestep)
         latents = scheduler.step(predicted, timestep, before, return_dict=False, **more)[0]
-        yield State(number + 1, timestep, latents, before)
+        alpha = scheduler.alphas_cumprod[int(timestep)].to(latents)
+        yield State(number + 1, timestep, latents, before, predicted, alpha)
 
 
 def noised(clean: Tensor, noise: Tensor, signal: Tensor) -> Tensor:

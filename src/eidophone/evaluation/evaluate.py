@@ -15,13 +15,12 @@ from eidophone.evaluation.samples import found_below, row_of
 from eidophone.evaluation.summary import Bars, Prompts, Summary, plain, summarise
 from eidophone.evaluation.tables import names_of, write_csv, write_parquet
 from eidophone.media.files import write_atomically
-from eidophone.models.device import choose_device
+from eidophone.models.device import choose_device, use_threads
 from eidophone.options.commands import EvaluateOptions
 from eidophone.scoring.contract import Scorer
 from eidophone.scoring.judges import open_judges
 from eidophone.scoring.ranking import Candidate, ranked
 from eidophone.scoring.similarity import Similarity
-from eidophone.verbs.shared.run import use_threads
 from eidophone.version import VERSION
 
 SUMMARY_FILE, REPORT_FILE = "summary.json", "report.html"

@@ -7,14 +7,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from eidophone import api
+from eidophone.api import default_session
 from eidophone.core.errors import BadInput
 from eidophone.core.events import Progress
 from eidophone.media.files import slug
 from eidophone.options.commands import EvaluateOptions
 from eidophone.options.groups import SampleOptions
 from eidophone.results.recipe import RECORD_FILE
-from eidophone.results.store import name_of
+from eidophone.results.store import sample_name
+from eidophone.session import Output
 from eidophone.verbs.compose.options import ComposeOptions
 from eidophone.verbs.distill.options import DistillOptions
 from eidophone.verbs.imprint.options import ImprintOptions
@@ -66,12 +67,13 @@ def make_samples(options: EvaluateOptions, root: Path, progress: Progress) -> No
     """Makes what is missing of a protocol's samples, in ROOT/METHOD/PAIR/INDEX.
 
     Raises:
-        EidophoneError: see `api.run`; also a method that is not known.
+        EidophoneError: see `Session.run`; also a method that is not known.
     """
     jobs = list(_missing(options, root))
+    session = default_session()
     for done, (run, folder) in enumerate(jobs):
         progress("making samples", done, len(jobs))
-        for _ in api.run(run, folder):
+        for _ in session.run(run, Output(folder)):
             pass
 
 
@@ -82,7 +84,7 @@ def _missing(options: EvaluateOptions, root: Path) -> Iterator[tuple[SampleOptio
         kind, own = METHODS[method]
         for looks, sounds in chosen.pairs(method, options.prompts):
             folder = root / method / f"{slug(looks)}--{slug(sounds)}"
-            here = [i for i in range(samples) if (folder / name_of(i) / RECORD_FILE).is_file()]
+            here = [i for i in range(samples) if (folder / sample_name(i) / RECORD_FILE).is_file()]
             first = next((i for i in range(samples) if i not in here), samples)
             if first < samples:  # samples are made in order, so what follows is missing too
                 given = options.model_dump(

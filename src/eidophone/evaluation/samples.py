@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from eidophone.core.errors import EidophoneError
 from eidophone.core.values import Floats, Result
@@ -57,7 +56,7 @@ def row_of(folder: str, checksum: str, judges: Iterable[Scorer]) -> Row:
         image_prompt=subject.image_prompt,
         audio_prompt=subject.audio_prompt,
         index=result.index,
-        seed=result.recipe.get("seed"),
+        seed=result.recipe.seed,
         numbers=score.numbers | costs,
         failed=score.failed,
         features=features,
@@ -82,10 +81,12 @@ class _Remembering:
         return self.judge.numbers(subject, self.features)
 
 
+def _weight(result: Result) -> float:
+    weight = result.recipe.options.audio_weight
+    return 0.5 if weight is None else weight
+
+
 def method_of(result: Result) -> str:
     """How a result was made, by its recipe: with one model's share at 0, the other made it alone."""
-    options: dict[str, Any] = result.recipe["options"]
     alone = {0.0: "picture alone", 1.0: "sound alone"}
-    return (
-        alone.get(options.get("audio_weight", 0.5), result.verb) if result.verb == "compose" else result.verb
-    )
+    return alone.get(_weight(result), result.verb) if result.verb == "compose" else result.verb

@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from eidophone.core.errors import BadInput, UnknownModel, WeightsAbsent
 from eidophone.media.mel import MelSpec
 from eidophone.media.vocoder_files import settings_of
-from eidophone.options.kinds import BlendMode
 
 Role = Literal["image", "audio", "pixel", "upscaler", "embedder", "captioner", "tagger"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -43,8 +42,7 @@ class _Facts(BaseModel):
     image_guidance: _Scale | None = None
     audio_guidance: _Scale | None = None
     audio_weight: Annotated[float, Field(ge=0, le=1)] | None = None
-    blend: BlendMode | None = None
-    lighten_width: _Pixels | None = None
+    blend: str | None = None
     griffin_lim_iterations: Annotated[int, Field(ge=0, le=1000)] | None = None
     mel_spec: dict[str, Any] | None = None
     style: str | None = None
@@ -54,7 +52,6 @@ class _Facts(BaseModel):
 class ModelDefaults:
     """What a model wants where the user says nothing. `None`: it has no opinion.
 
-    `canvas` is (height, width) of what it makes by itself, `lighten_width` the width of a sound's canvas
     that a drawing is laid over.
     """
 
@@ -62,8 +59,7 @@ class ModelDefaults:
     image_guidance: float | None = None
     audio_guidance: float | None = None
     audio_weight: float | None = None
-    blend: BlendMode | None = None
-    lighten_width: int | None = None
+    blend: str | None = None
     griffin_lim_iterations: int | None = None
     mel_spec: MelSpec | None = None
     style: str | None = None
@@ -82,7 +78,6 @@ class ModelDefaults:
             audio_guidance=facts.audio_guidance,
             audio_weight=facts.audio_weight,
             blend=facts.blend,
-            lighten_width=facts.lighten_width,
             griffin_lim_iterations=facts.griffin_lim_iterations,
             mel_spec=None if facts.mel_spec is None else MelSpec.from_dict(facts.mel_spec, where),
             style=facts.style,

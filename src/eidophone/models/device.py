@@ -1,24 +1,30 @@
-"""Where and how networks run: device, number format, and how many samples fit at once."""
+"""Where and how networks run: device, number format, threads, and how many samples fit in memory."""
 
-from collections.abc import Iterator
+import math
+import os
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import torch
 
 from eidophone.core.errors import BadInput, EidophoneError
 
-# Measured peaks of SD-v1.5-shaped decoders lie below this many copies of their widest activation.
+# The measured peaks of SD-1.5-shaped decoders stay below this many copies of their widest activation.
 _DECODER_COPIES = 6
 _LARGEST_ON_CPU = 8
 _LARGEST = 64
+#: Where Linux keeps the limits of a container (control groups, version 2).
+_CGROUP = Path("/sys/fs/cgroup")
 
 
 def choose_device(wanted: str) -> torch.device:
-    """`auto` takes CUDA, then Apple's MPS, then the CPU.
+    """The device of that name; `auto` takes CUDA, then Apple's MPS, then the CPU.
 
     Raises:
-        BadInput: a device that this machine does not have.
+        BadInput: this machine has no such device.
     """
     if wanted == "auto":
         wanted = (
@@ -32,56 +38,117 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
-    """`auto` is float32 on a CPU and float16 elsewhere."""
+    """The number format of that name; `auto` is float32 on a CPU and float16 elsewhere."""
     if wanted == "auto":
         wanted = "float32" if device.type == "cpu" else "float16"
     found: torch.dtype = getattr(torch, wanted)
     return found
 
 
+# --- threads -------------------------------------------------------------------------------------
+
+
+def usable_cores() -> int:
+    """Physical cores that this process may use: what the machine has, its affinity and its container allow."""
+    limits = [psutil.cpu_count(logical=False) or os.cpu_count() or 1]
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        limits.append(len(os.sched_getaffinity(0)))
+    quota, _, period = _cgroup("cpu.max").partition(" ")
+    if quota.isdigit() and period.isdigit():
+        limits.append(math.ceil(int(quota) / int(period)))
+    return max(1, min(limits))
+
+
+def use_threads(wanted: int | None, warn: Callable[[str], None] = warnings.warn) -> int:
+    """Sets torch's thread count; more threads than cores only wait for each other.
+
+    The count matters beyond speed: sums are split among threads, so it decides how they round.
+
+    Args:
+        wanted: Threads; None keeps torch's count, which `OMP_NUM_THREADS` sets.
+        warn: Receives a sentence if there are fewer cores than threads wanted.
+
+    Returns:
+        The count in use, 1 to the number of usable cores.
+    """
+    cores, now = usable_cores(), torch.get_num_threads()
+    if wanted is not None and wanted > cores:
+        limit = "1 core" if cores == 1 else f"{cores} cores"
+        warn(f"--threads {wanted}: only {limit} can be used here; using {cores}. Last digits may differ.")
+    threads = min(wanted or now, cores)
+    if threads != now:
+        torch.set_num_threads(threads)
+    return torch.get_num_threads()
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+
 @contextmanager
 def within_memory(samples: int) -> Iterator[None]:
-    """Turns running out of memory into a sentence that says what to do.
+    """Turns an out-of-memory error into a sentence that says what to do.
+
+    Args:
+        samples: How many samples run at once inside the block.
 
     Raises:
-        EidophoneError: the memory did not suffice for so many samples at once.
+        EidophoneError: the block ran out of memory.
     """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        # only CUDA has an error of its own; the CPU's and Apple's allocators say it in words
+        # only CUDA has an error class for this; the allocators of the CPU and of MPS say it in words
         words = str(error).lower()
-        told = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not (told or ("memory" in words and ("alloc" in words or "out of" in words))):
+        by_class = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not (by_class or ("memory" in words and ("alloc" in words or "out of" in words))):
             raise
-        smaller = f"--batch-size {samples // 2}" if samples > 1 else "--dtype bfloat16 or a smaller --width"
-        raise EidophoneError(
-            f"The memory does not suffice for {samples} samples at once; use {smaller}."
-        ) from error
+        if samples > 1:
+            advice = f"Out of memory with {samples} samples at once; use --batch-size {samples // 2}."
+        else:
+            advice = "Out of memory; use --dtype bfloat16 or a smaller --width."
+        raise EidophoneError(advice) from error
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that is free now, in bytes."""
+    """Memory that a run on this device can still take, in bytes."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
+    main = _free_main_memory()
+    if device.type == "mps":  # a share of main memory, which Metal limits
+        left = torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+        return max(0, min(main, left))
+    return main
+
+
+def _free_main_memory() -> int:
+    free = int(psutil.virtual_memory().available)
+    most, used = _cgroup("memory.max"), _cgroup("memory.current")
+    if most.isdigit() and used.isdigit():
+        facts = dict(line.split() for line in _cgroup("memory.stat").splitlines())
+        cached = int(facts.get("inactive_file", 0))  # given up when memory runs short
+        free = min(free, max(0, int(most) - int(used) + cached))
+    return free
+
+
+def _cgroup(name: str) -> str:
+    """A limit of this container; empty where there is none, as on macOS and Windows."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration, ValueError):  # not Linux
-        return 4 << 30
+        return (_CGROUP / name).read_text().strip()
+    except OSError:
+        return ""
 
 
 def batch_size(
     count: int, height: int, width: int, widest: int, bytes_each: int, device: torch.device
 ) -> int:
-    """How many of `count` samples to run at once, so that the widest decoding fits in half of what is free.
+    """How many of `count` samples to run at once, so that decoding them takes at most half the free memory.
 
     Args:
         count: Samples wanted.
-        height, width: Of the canvas, in pixels.
-        widest: Channels of the decoder at full size.
-        bytes_each: Bytes a number.
-        device: Where they run; a CPU gains little from more than a few.
+        height, width: Size of the canvas in pixels.
+        widest: Channels of the decoder at full resolution.
+        bytes_each: Bytes per number.
+        device: Where they run; a CPU gains little from more than a few at once.
 
     Returns:
         1 to count.

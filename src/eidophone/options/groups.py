@@ -1,7 +1,7 @@
-"""What several verbs share: who judges, where to compute, how many samples."""
+"""Options that several verbs share: the machine, the models, the samples, the judges."""
 
 from collections.abc import Sequence
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -21,67 +21,69 @@ from eidophone.options.kinds import (
 
 
 class JudgeOptions(Options):
-    """Who judges, and how results are ranked."""
+    """Who judges results, and how they are ranked."""
 
     judges: str = setting(
-        "who judges: embedders (cards, folders, files), tagger, rehearing, clean; commas between them. The "
-        "first that sees and the first that hears decide the order",
-        default="tiny,tagger,rehearing,clean",
-    )
+        "judges, separated by commas: embedders (cards, folders, files), tagger, roundtrip, signal; the first "
+        "one that looks and the first one that listens decide the ranking",
+        default="tiny,tagger,roundtrip,signal", group="judges",
+    )  # fmt: skip
     rank_by: RankBy = setting(
-        "weaker: of the two sides; both: as published, the top share of both; weights: --looks-weight",
-        default="weaker",
+        "ranking: weaker (the weaker of looks and sound), both (top share of both, as published), "
+        "weights (see --looks-weight)",
+        default="weaker", group="judges",
+    )  # fmt: skip
+    looks_weight: Share = setting(
+        "weight of the looks with --rank-by weights; the sound has the rest", default=0.5, group="judges"
     )
-    looks_weight: Share = setting("share of the looks where weights rank", default=0.5)
 
 
 class PlaceOptions(Options):
-    """Where networks run, and whether they may be fetched."""
+    """Where networks run, and whether they may be downloaded."""
 
-    device: Device = setting("auto, cpu, cuda, cuda:1, mps", default="auto")
-    threads: Threads | None = setting("processor threads (default: as many as there are cores)", default=None)
-    offline: bool = setting("never ask a hub for weights", default=False)
+    device: Device = setting("auto, cpu, cuda, cuda:1 or mps", default="auto", group="machine", common=True)
+    threads: Threads | None = setting(
+        "processor threads (default: one for each core)", default=None, group="machine"
+    )
+    offline: bool = setting("never download weights", default=False, group="machine")
 
 
 class DrawOptions(PlaceOptions):
-    """How many pictures, from which seeds, where and how they are computed."""
+    """How many samples, from which seeds, with which models."""
 
     preset: Preset = setting(
-        "named settings: paper (the publication, to the letter), fast, draft", default="fast"
+        "named settings: paper (as published), fast or draft", default="fast", group="samples", common=True
     )
-    count: int = setting("samples to make", default=4, ge=1, le=1_000_000)
-    seed: int = setting("sample i is drawn from seed + i", default=1234, ge=0, le=2**62)
-    index: int = setting("index of the first sample", default=0, ge=0, le=2**62)
-    image_model: ModelName = setting("card, folder, hub id or .safetensors that draws", default="tiny")
-    audio_model: ModelName = setting("card, folder, hub id or .safetensors that plays", default="tiny")
-    image_negative: str = setting("what the picture should not be", default="")
+    count: int = setting("samples to make", default=4, ge=1, le=1_000_000, group="samples", common=True)
+    seed: int = setting(
+        "random seed; sample i uses seed + i", default=1234, ge=0, le=2**62, group="samples", common=True
+    )
+    index: int = setting("index of the first sample", default=0, ge=0, le=2**62, group="samples")
+    image_model: ModelName = setting(
+        "image model: card, folder, hub id or .safetensors file", default="tiny", group="models", common=True
+    )
+    audio_model: ModelName = setting(
+        "audio model: card, folder, hub id or .safetensors file", default="tiny", group="models", common=True
+    )
+    image_negative: str = setting("negative prompt of the image model", default="", group="prompts")
     dtype: Dtype = setting(
-        "number format of the networks (auto: float32 on a CPU, else float16)", default="auto"
+        "number format of the networks; auto is float32 on a CPU, else float16",
+        default="auto",
+        group="machine",
     )
 
-    @property
-    def numbers(self) -> Sequence[int]:
-        """The samples to make, by number."""
-        return range(self.index, self.index + self.count)
-
-
-class SampleOptions(DrawOptions):
-    """What verbs share whose canvas is a picture and a mel picture."""
-
-    audio_negative: str = setting("what the sound should not be", default="")
-    height: Pixels | None = setting("picture height in pixels (default: the models' own)", default=None)
-    width: Pixels | None = setting("picture width in pixels (default: the models' own)", default=None)
-    crop: bool = setting("drop the right 32 pixels, which often stay black", default=False)
-    vocoder: VocoderChoice = setting("auto takes hifi-gan where the model has one", default="auto")
-    batch_size: int | None = setting("samples at once (default: as memory allows)", default=None, ge=1)
     samples: tuple[Annotated[int, Field(ge=0, le=2**62)], ...] = setting(
-        "the samples to make, by number, where they do not follow one another; for remake", default=()
+        "indices of the samples, where they do not follow each other", default=(), group="samples"
     )
+    resume: bool = setting(
+        "keep the samples that --out already holds and make the others", default=False, group="samples"
+    )
+    NOT_IN_RECIPE: ClassVar[frozenset[str]] = frozenset({"offline", "resume"})
 
     @property
     def numbers(self) -> Sequence[int]:
-        """The samples to make, by number."""
-        return self.samples or super().numbers
+        """Indices of the samples."""
+        return self.samples or range(self.index, self.index + self.count)
 
     @model_validator(mode="after")
     def _samples_are_counted(self) -> Self:
@@ -89,19 +91,60 @@ class SampleOptions(DrawOptions):
             raise ValueError(f"samples {self.samples}: not {self.count} different ones; leave them out.")
         return self
 
+    def seed_of(self, index: int) -> int:
+        """The seed of a sample."""
+        return self.seed + index
+
+
+class SampleOptions(DrawOptions):
+    """What the verbs share whose canvas is a picture and a mel picture."""
+
+    audio_negative: str = setting("negative prompt of the audio model", default="", group="prompts")
+    height: Pixels | None = setting(
+        "canvas height in pixels (default: the models' own)", default=None, group="canvas"
+    )
+    width: Pixels | None = setting(
+        "canvas width in pixels (default: the models' own)", default=None, group="canvas", common=True
+    )
+    crop: bool = setting("drop the right 32 pixels, which often stay black", default=False, group="canvas")
+    vocoder: VocoderChoice = setting(
+        "auto takes HiFi-GAN where the model has one, else Griffin-Lim", default="auto", group="sound"
+    )
+    batch_size: int | None = setting(
+        "samples at once (default: 1 on a CPU, else as memory allows)", default=None, ge=1, group="machine"
+    )
+
 
 class ChoiceOptions(SampleOptions, JudgeOptions):
     """Samples that are judged, and may be the best of many."""
 
     judges: str = setting(
-        "who judges each sample, as in `eidophone score`, or none (default: tiny with --from, else none)",
-        default="",
-    )
+        "judges of each sample, as in `eidophone score`, or none (default: tiny with --from, else none)",
+        default="", group="judges",
+    )  # fmt: skip
     from_: int | None = setting(
-        "candidates to choose the samples from (default: no choice)", default=None, ge=1, le=4096
+        "make this many candidates and keep the best",
+        default=None,
+        ge=1,
+        le=4096,
+        group="samples",
+        common=True,
     )
     early_rejection: bool = setting(
-        "with --from: make rough candidates first, and only the promising ones as asked", default=True
+        "with --from: sample all candidates roughly first, then only the promising ones as asked",
+        default=True, group="samples",
+    )  # fmt: skip
+    NOT_IN_RECIPE: ClassVar[frozenset[str]] = frozenset(
+        {
+            "offline",
+            "resume",
+            "judges",
+            "rank_by",
+            "looks_weight",
+            "from_",
+            "early_rejection",
+            "audio_weights",
+        }
     )
 
     @property
@@ -110,16 +153,16 @@ class ChoiceOptions(SampleOptions, JudgeOptions):
         raise NotImplementedError
 
     def coarse(self, steps: int) -> Self:
-        """The same samples, roughly, in so many steps instead of `walked`."""
+        """The same samples, roughly, in this many steps instead of `steps_per_sample`."""
         raise NotImplementedError
 
     def with_samples(self, numbers: Sequence[int]) -> list[Self]:
-        """The settings of these candidates; more than one where not all have the same."""
+        """The options of these candidates; more than one where not all have the same."""
         return [self.model_copy(update={"samples": tuple(numbers), "count": len(numbers)})]
 
     @property
     def judge_names(self) -> str:
-        """Who judges, with the default filled in."""
+        """The judges, with the default filled in."""
         return self.judges or ("none" if self.from_ is None else "tiny")
 
     @model_validator(mode="after")
@@ -127,5 +170,5 @@ class ChoiceOptions(SampleOptions, JudgeOptions):
         if self.from_ is not None and self.from_ < self.count:
             raise ValueError(f"--from {self.from_}: too few to choose {self.count} from; lower --count.")
         if self.from_ is not None and self.judge_names == "none":
-            raise ValueError(f"--from {self.from_}: nobody judges; name --judges.")
+            raise ValueError(f"--from {self.from_}: needs a judge; name one with --judges.")
         return self

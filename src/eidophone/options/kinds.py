@@ -1,17 +1,16 @@
-"""What settings are made of: kinds of values with their rules, presets, one sentence for a mistake."""
+"""What options are made of: kinds of values with their rules, presets, one sentence for a mistake."""
 
+import difflib
+import warnings
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from eidophone.core.errors import BadInput
 
 Preset = Literal["paper", "fast", "draft"]
-Sampler = Literal["ddim", "plms", "dpm++2m", "unipc"]
-PixelSampler = Literal["ddpm", "ddim", "dpm++2m"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
-BlendMode = Literal["average", "lighten"]
 RankBy = Literal["weaker", "both", "weights"]
 Representation = Literal["implicit", "pixels", "latent"]
 Weighting = Literal["variance", "clean"]
@@ -25,6 +24,11 @@ Pixels = Annotated[int, Field(ge=8, le=65_536)]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")]
 Threads = Annotated[int, Field(ge=1, le=1024)]
 Decibels = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
+Group = Literal[
+    "prompts", "samples", "sampling", "canvas", "models", "judges", "sound", "training", "machine"
+]
+
+Completed = TypeVar("Completed", bound="Options")
 
 
 def text_of(given: Any) -> Any:
@@ -36,22 +40,36 @@ def text_of(given: Any) -> Any:
 ModelName = Annotated[str, BeforeValidator(text_of), Field(min_length=1)]
 
 
-def setting(help_text: str, **more: Any) -> Any:
-    """A field with its help and its rules."""
-    return Field(description=help_text, **more)
+def setting(help_text: str, *, group: Group = "sampling", common: bool = False, **rules: Any) -> Any:
+    """A field with its help and its rules.
+
+    Args:
+        help_text: One phrase, for the command line and the reference.
+        group: The heading that it stands under.
+        common: Whether the short `--help` shows it.
+        rules: Of pydantic's `Field`, such as default, ge, le.
+    """
+    return Field(description=help_text, json_schema_extra={"group": group, "common": common}, **rules)
 
 
 class Options(BaseModel):
-    """What every verb's options share: frozen, no unknown names, presets as named values.
+    """What the options of every verb share: frozen, no unknown names, presets as named values.
 
     Class attributes:
-        PRESETS: what each preset sets; a value given by the user wins.
-        HIDDEN: names that are no flags (they come as positional arguments).
+        PRESETS: What each preset sets; a value that the user gives wins.
+        SCALED: Options that a preset gives in steps, with the option that holds the number of steps. Where
+            the user gives another number of steps, they keep their share of it.
+        HIDDEN: Names that are no flags, because they are positional arguments.
+        FORMER: Names of earlier versions and today's; accepted with a warning for one release.
+        NOT_IN_RECIPE: Options that decide nothing about the bytes of a sample.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    SCALED: ClassVar[dict[str, str]] = {}
     HIDDEN: ClassVar[frozenset[str]] = frozenset()
+    FORMER: ClassVar[dict[str, str]] = {"solver": "sampler"}
+    NOT_IN_RECIPE: ClassVar[frozenset[str]] = frozenset({"offline"})
 
     @classmethod
     def make(cls, **given: Any) -> Self:
@@ -60,12 +78,47 @@ class Options(BaseModel):
         Raises:
             BadInput: an unknown name, a value out of its range, or settings that contradict each other.
         """
+        given = cls._renamed(given)
         preset = given.get("preset", "fast")
         known = cls.PRESETS.get(preset, {}) if isinstance(preset, str) else {}
         try:
-            return cls(**{**known, **given})
+            return cls(**{**known, **_scaled(known, given, cls.SCALED), **given})
         except ValidationError as error:
             raise BadInput(_sentence(cls, error)) from None
+
+    @classmethod
+    def from_recorded(cls, recorded: dict[str, Any], changes: dict[str, Any]) -> Self:
+        """Builds options from a recipe of this or an earlier version, and changes to it.
+
+        Raises:
+            BadInput: as `make`.
+        """
+        former = {name: new for name, new in cls.FORMER.items() if new in cls.model_fields}
+        return cls.make(**{former.get(name, name): value for name, value in recorded.items()} | changes)
+
+    @classmethod
+    def _renamed(cls, given: dict[str, Any]) -> dict[str, Any]:
+        former = {
+            old: new
+            for old, new in cls.FORMER.items()
+            if old in given and new in cls.model_fields and old not in cls.model_fields
+        }
+        for old, new in former.items():
+            warnings.warn(
+                f"{flag_of(old)} is now {flag_of(new)}; the old name goes with the next release.",
+                DeprecationWarning,
+                stacklevel=3,
+            )
+        return {former.get(name, name): value for name, value in given.items()}
+
+    def completed(self, kind: type[Completed], **decided: Any) -> Completed:
+        """Settings: these options with values for all that were left open.
+
+        Args:
+            kind: The class of the completed settings.
+            decided: The values; those of options that the user gave are not among them.
+        """
+        return kind.model_validate({**dict(self), **decided})
 
     @model_validator(mode="after")
     def _can_be_written(self) -> Self:
@@ -75,7 +128,7 @@ class Options(BaseModel):
                 str(value).encode()
             except UnicodeEncodeError:
                 raise ValueError(
-                    f"{flag_of(name)}: {str(value)!a} is not valid UTF-8 text; write it again."
+                    f"{flag_of(name)}: {str(value)!a} is not valid UTF-8 text; type it again, or rename the file."
                 ) from None
         return self
 
@@ -89,6 +142,16 @@ def flag_of(name: str) -> str:
     return "--" + name.removesuffix("_").replace("_", "-")
 
 
+def _scaled(known: dict[str, Any], given: dict[str, Any], scaled: dict[str, str]) -> dict[str, Any]:
+    """A preset's steps as the same shares of the number of steps that the user gives."""
+    found = {}
+    for name, steps in scaled.items():
+        wanted, usual = given.get(steps), known.get(steps)
+        if name in known and name not in given and isinstance(wanted, int) and usual:
+            found[name] = round(known[name] * wanted / usual)
+    return found
+
+
 def _sentence(options: type[Options], error: ValidationError) -> str:
     """One sentence for the first thing that pydantic refused."""
     first = error.errors()[0]
@@ -96,8 +159,15 @@ def _sentence(options: type[Options], error: ValidationError) -> str:
         return str(first["ctx"]["error"]) if "ctx" in first else str(first["msg"])
     name = str(first["loc"][0])
     if first["type"] == "extra_forbidden":
-        known = ", ".join(sorted(options.model_fields))
-        return f"There is no setting {name!r}; known are {known}."
+        near = difflib.get_close_matches(name, options.model_fields, 1)
+        hint = (
+            f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(options.model_fields))}."
+        )
+        return f"There is no setting {name!r}; {hint}"
+    if first["type"] == "path_type":
+        return f"{flag_of(name)}: give the path of a file; got a {type(first['input']).__name__}."
+    if first["type"] == "value_error":
+        return f"{flag_of(name)}: {first['ctx']['error']}"
     rule = str(first["msg"]).removeprefix("Input ")
     about = (options.model_fields[name].description or "").split(" (default", 1)[0]
     return f"{flag_of(name)}{f', {about},' if about else ''} {rule}; got {first['input']!r}."

@@ -1,7 +1,7 @@
-"""A sample's folder: files first, record.json last, the whole renamed into place; and reading it back.
+"""A sample's folder: files first, record.json last, then one rename; and reading it back.
 
-A folder with a `record.json` is a finished sample. Only a process that is killed outright can leave
-something else behind: a folder whose name begins with `.part-`.
+A folder with a `record.json` is a finished sample. A process that is killed may leave a folder whose name
+begins with `.part-`; the next run into the same root removes it. One process at a time writes into a root.
 """
 
 import contextlib
@@ -16,60 +16,89 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from eidophone.core.errors import BadInput, CannotWrite
+from eidophone.core.recipe import FORMAT, Facts, Record
 from eidophone.core.values import Picture, Result, Score
 from eidophone.media.audio import read_sound, write_wav
 from eidophone.media.files import cannot_write, sha256, write_atomically, write_text
-from eidophone.media.picture import contact_sheet, from_bytes, read_picture, to_bytes, write_png
+from eidophone.media.picture import from_bytes, read_picture, to_bytes, write_png
+from eidophone.media.sheets import contact_sheet
 from eidophone.media.video import write_video
-from eidophone.results.recipe import FORMAT, KEYWORD, RECORD_FILE, read_record, to_text
+from eidophone.results.recipe import KEYWORD, RECORD_FILE, read_record
 
 FILES = ("picture.png", "spectrogram.png", "sound.wav", "video.mp4")
 ARRAYS_FILE = "arrays.npz"
 SHEET_FILE = "contact-sheet.png"
+LOCK_FILE = ".eidophone-lock"
 SHEET_SAMPLES = 64
 SHEET_WIDTH = 2400
+_PART = ".part-"
 
 
 @dataclass
 class Store:
     """Where the samples of one run go.
 
-    Use as a context: folders that were made and stayed empty are removed at the end.
+    Use it as a context manager: it holds the folder's lock, and on exit it removes folders that it made and
+    that stayed empty.
 
     Attributes:
-        root: One folder a sample is made in here, named by its index.
+        root: Each sample gets a folder in it, named by its index.
         keep_arrays: Also store the numbers before 8-bit rounding.
     """
 
     root: Path
     keep_arrays: bool = False
     _made: list[Path] = field(default_factory=list)
+    _lock: FileLock | None = None
 
     def reserve(self, indices: Iterable[int]) -> None:
-        """Makes the root and tries whether it can be written, before any work is done.
+        """Makes the root, locks it, and checks that it can be written, before any work is done.
 
         Raises:
-            CannotWrite: it cannot, or one of the samples is already there.
+            CannotWrite: it cannot be written, another process is writing into it, or a sample is already
+                there.
         """
-        trial = self.root / f".trial-{secrets.token_hex(6)}"
         try:
-            for index in indices:
-                if (self.root / name_of(index)).exists():
-                    raise CannotWrite(
-                        f"{self.root} already holds sample {name_of(index)}; choose another --out or --index."
-                    )
             for folder in [*reversed(self.root.absolute().parents), self.root]:
                 if not folder.exists():
-                    folder.mkdir()
+                    folder.mkdir(exist_ok=True)
                     self._made.append(folder)
             if not self.root.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, "not a folder")
-            # more than a file system keeps inside its tables, so that a full disk shows
-            trial.write_bytes(bytes(65_536))
+            self._take_lock()
+            for index in indices:
+                if (self.root / sample_name(index)).exists():
+                    raise CannotWrite(
+                        f"{self.root} already holds sample {sample_name(index)}; add --resume to keep what is "
+                        "there, or choose another --out or --index."
+                    )
+            self._try_writing()
         except OSError as error:
             raise cannot_write(self.root, error) from error
+        except ValueError as error:
+            raise CannotWrite(f"Cannot write {self.root}: {error}; choose another --out.") from error
+
+    def _take_lock(self) -> None:
+        lock = FileLock(self.root / LOCK_FILE)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise CannotWrite(
+                f"Another process is writing into {self.root}; wait for it, or choose another --out."
+            ) from None
+        self._lock = lock
+        # whoever left these is gone, because the lock is ours
+        for leftover in self.root.glob(f"{_PART}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def _try_writing(self) -> None:
+        trial = self.root / f".trial-{secrets.token_hex(6)}"
+        try:
+            # more than a file system keeps inside its tables, so that a full disk shows
+            trial.write_bytes(bytes(65_536))
         finally:
             with contextlib.suppress(OSError):
                 trial.unlink(missing_ok=True)
@@ -78,9 +107,14 @@ class Store:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            with contextlib.suppress(OSError):
+                if self._made and {path.name for path in self.root.iterdir()} == {LOCK_FILE}:
+                    (self.root / LOCK_FILE).unlink()
+            self._lock.release()
         for folder in reversed(self._made):
-            if folder.exists() and not any(folder.iterdir()):
-                folder.rmdir()
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # succeeds on an empty folder only
 
     def save(self, result: Result) -> Result:
         """Writes a sample's folder, or nothing; returns the result with its folder.
@@ -88,8 +122,8 @@ class Store:
         Raises:
             CannotWrite: the disk is full, the folder may not be written, or the sample is already there.
         """
-        final = self.root / name_of(result.index)
-        draft = self.root / f".part-{secrets.token_hex(6)}"
+        final = self.root / sample_name(result.index)
+        draft = self.root / f"{_PART}{secrets.token_hex(6)}"
         try:
             draft.mkdir(parents=True)
             _write_files(result, draft, self.keep_arrays)
@@ -97,6 +131,10 @@ class Store:
             draft.rename(final)
         except OSError as error:
             raise cannot_write(final, error) from error
+        except CannotWrite as error:  # it names a file of the draft
+            if isinstance(error.__cause__, OSError):
+                raise cannot_write(final, error.__cause__) from error
+            raise
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         return replace(result, folder=final)
@@ -116,13 +154,22 @@ class Store:
         write_png(self.root / SHEET_FILE, sheet)
 
 
-def name_of(index: int) -> str:
+def sample_name(index: int) -> str:
     """The folder name of a sample.
 
-    >>> name_of(7)
+    >>> sample_name(7)
     '0007'
     """
     return f"{index:04d}"
+
+
+def finished_samples(root: Path) -> dict[int, Path]:
+    """Folders of finished samples directly in a root, by index."""
+    found = {}
+    for record in sorted(root.glob(f"*/{RECORD_FILE}")):
+        if record.parent.name.isdecimal():
+            found[int(record.parent.name)] = record.parent
+    return found
 
 
 def samples_below(folder: Path) -> Iterator[Path]:
@@ -140,30 +187,46 @@ def samples_below(folder: Path) -> Iterator[Path]:
             yield Path(place)
 
 
-def load(folder: str | Path) -> Result:
-    """Reads a finished sample back, at 8 bits a pixel and 16 bits a frame of sound.
+def load(folder: str | Path, *, verify: bool = True) -> Result:
+    """Reads a finished sample back, at 8 bits a pixel and 16 bits a sample of sound.
+
+    Args:
+        folder: Of the sample.
+        verify: Compare the files with the checksums of the record.
 
     Raises:
-        BadInput: it is not finished, or a file of it is missing or damaged.
+        BadInput: it is not finished, or a file of it is missing, damaged or not the one that was written.
     """
     folder = Path(folder)
     record = read_record(folder / RECORD_FILE)
+    if verify:
+        _check_files(folder, record)
     return Result(
-        verb=record["verb"],
-        index=record["index"],
+        verb=record.verb,
+        index=record.index,
         picture=read_picture(folder / "picture.png"),
         spectrogram=read_picture(folder / "spectrogram.png").gray(),
         clip=read_sound(folder / "sound.wav"),
-        recipe=record["recipe"],
-        facts=record["facts"],
-        captions=tuple(record["captions"]),
-        score=Score(**record.get("score", {})),
+        recipe=record.recipe,
+        facts=record.facts.model_dump(exclude_unset=True),
+        captions=tuple(record.captions),
+        score=Score(record.score.numbers, record.score.failed),
         folder=folder,
     )
 
 
+def _check_files(folder: Path, record: Record) -> None:
+    for name in ("picture.png", "spectrogram.png", "sound.wav"):
+        path = folder / name
+        if path.is_symlink() or sha256(path) != record.files.get(name):
+            raise BadInput(
+                f"{path}: is not the file that {RECORD_FILE} describes; bring the original file back, or make "
+                "the result again."
+            )
+
+
 def _write_files(result: Result, folder: Path, keep_arrays: bool) -> None:
-    text = to_text(result.recipe)
+    text = result.recipe.text()
     spectrogram = Picture.from_gray(result.spectrogram)
     write_png(folder / "picture.png", result.picture, text={KEYWORD: text})
     write_png(folder / "spectrogram.png", spectrogram, text={KEYWORD: text})
@@ -171,8 +234,8 @@ def _write_files(result: Result, folder: Path, keep_arrays: bool) -> None:
         write_png(folder / f"{stem}.png", picture, text={KEYWORD: text})
     write_wav(folder / "sound.wav", result.clip, recipe=text)
     same_columns = result.picture.pixels.shape[:2] == result.spectrogram.shape
-    # imprint shows what plays; so does a canvas whose columns are not those of the sound
-    shown = result.film or (result.picture if same_columns and result.verb != "imprint" else spectrogram)
+    # a canvas whose columns are not those of the sound shows what plays
+    shown = result.film or (result.picture if same_columns else spectrogram)
     # made of what the other files hold: a last bit that they do not keep may not change the film
     seen, heard = from_bytes(to_bytes(shown)), read_sound(folder / "sound.wav")
     write_video(folder / "video.mp4", seen, heard, captions=tuple(c for c in result.captions if c))
@@ -189,8 +252,8 @@ def _write_record(result: Result, folder: Path) -> None:
         "index": result.index,
         "captions": list(result.captions),
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "recipe": result.recipe,
-        "facts": result.facts,
+        "recipe": result.recipe.plain(),
+        "facts": Facts.model_validate(result.facts).model_dump(exclude_unset=True),
         "score": asdict(result.score),
         "files": {path.name: sha256(path) for path in sorted(folder.iterdir())},
     }

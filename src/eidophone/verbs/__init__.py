@@ -1,5 +1,15 @@
-"""The verbs: a folder each, one row a verb."""
+"""The verbs: a folder for each, and one row here for what the rest of the program needs to know of it.
 
+Importing this package imports no torch; a pipeline is imported when it runs. Another package adds a verb with
+`register`, or by an entry point in the group "eidophone.verbs".
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from eidophone.core.catalog import Catalog, checked
 from eidophone.options.kinds import Options
 from eidophone.verbs.colorize.options import ColorizeOptions
 from eidophone.verbs.compose.options import ComposeOptions
@@ -9,12 +19,184 @@ from eidophone.verbs.imprint.options import ImprintOptions
 from eidophone.verbs.paint.options import PaintOptions
 from eidophone.verbs.see.options import SeeOptions
 
-VERBS: dict[str, type[Options]] = {
-    "compose": ComposeOptions,
-    "imprint": ImprintOptions,
-    "colorize": ColorizeOptions,
-    "distill": DistillOptions,
-    "paint": PaintOptions,
-    "hear": HearOptions,
-    "see": SeeOptions,
-}
+if TYPE_CHECKING:
+    from eidophone.core.values import Result
+    from eidophone.verbs.shared.context import Context
+
+    Pipeline = Callable[[Any, Context], Iterator[Result]]
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A positional argument of a verb.
+
+    Attributes:
+        field: The option that it sets.
+        metavar: How the help shows it.
+        help: One phrase.
+        replaced_by: An option that may stand in its place, such as a file in place of a prompt.
+        several: One run for each value.
+    """
+
+    field: str
+    metavar: str
+    help: str
+    replaced_by: str = ""
+    several: bool = False
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb.
+
+    Attributes:
+        name: On the command line and in recipes.
+        summary: One phrase for the list of verbs.
+        options: Its options.
+        pipeline: A generator function (options, context) -> results, or "module:name" of one.
+        arguments: Its positional arguments.
+        examples: Command lines for the help, without the program's name.
+        models: Options that name a model.
+        keeps_unfinished: Whether it stores unfinished samples itself, as checkpoints in the output folder.
+    """
+
+    name: str
+    summary: str
+    options: type[Options]
+    pipeline: "str | Pipeline"
+    arguments: tuple[Argument, ...]
+    examples: tuple[str, ...] = ()
+    models: tuple[str, ...] = ("image_model", "audio_model")
+    keeps_unfinished: bool = False
+
+    def run(self, options: Options, context: "Context") -> "Iterator[Result]":
+        """Runs the verb; yields each sample as soon as it is finished.
+
+        Raises:
+            EidophoneError: see the pipeline.
+        """
+        pipeline = self.pipeline
+        if isinstance(pipeline, str):
+            module, _, name = pipeline.partition(":")
+            pipeline = getattr(import_module(module), name)
+        return pipeline(options, context)
+
+
+_IMAGE = Argument("image_prompt", "IMAGE_PROMPT", "what it looks like")
+_AUDIO = Argument("audio_prompt", "AUDIO_PROMPT", "what it sounds like")
+
+VERBS: Catalog[Verb] = Catalog("verb")
+
+
+def register(verb: Verb) -> None:
+    """Adds a verb: to the command line, the Python API, recipes and batches."""
+    VERBS.register(verb.name, verb)
+
+
+def verb_of(name: str) -> Verb:
+    """A verb by its name.
+
+    Raises:
+        BadInput: there is none.
+    """
+    return checked(lambda: VERBS[name])
+
+
+def verb_for(options: Options) -> Verb:
+    """The verb that options belong to."""
+    kinds = type(options).__mro__
+    return min(
+        (VERBS[name] for name in VERBS.names() if VERBS[name].options in kinds),
+        key=lambda verb: kinds.index(verb.options),
+    )
+
+
+register(
+    Verb(
+        name="compose",
+        summary="make pictures that play: one latent, denoised by an image and an audio model",
+        options=ComposeOptions,
+        pipeline="eidophone.verbs.compose.pipeline:compose",
+        arguments=(_IMAGE, _AUDIO),
+        examples=(
+            'compose "a painting of a frog, grayscale, black background" "frog croaking"',
+            'compose "a castle, grayscale" "bell ringing" --count 2 --from 16 --width 576',
+        ),
+    )
+)
+register(
+    Verb(
+        name="imprint",
+        summary="press a picture into a spectrogram; your own files may replace the prompts",
+        options=ImprintOptions,
+        pipeline="eidophone.verbs.imprint.pipeline:imprint",
+        arguments=(
+            Argument(
+                "image_prompt", "IMAGE_PROMPT", "what it looks like, unless --picture is given", "picture"
+            ),
+            Argument("audio_prompt", "AUDIO_PROMPT", "what it sounds like, unless --sound is given", "sound"),
+        ),
+        examples=(
+            'imprint "a castle, grayscale" "bell ringing"',
+            "imprint --picture photo.jpg --sound rain.wav --width 896",
+        ),
+    )
+)
+register(
+    Verb(
+        name="colorize",
+        summary="colour a picture that plays; its sound stays the same",
+        options=ColorizeOptions,
+        pipeline="eidophone.verbs.colorize.pipeline:colorize",
+        arguments=(
+            Argument("picture", "RESULT", "folder of a result, or its picture"),
+            Argument("image_prompt", "PROMPT", "what the colours show, such as 'a colorful photo of dogs'"),
+        ),
+        examples=('colorize eidophone-out/my-frog/0000 "a green frog"',),
+        models=("image_model", "upscaler", "audio_model"),
+    )
+)
+register(
+    Verb(
+        name="distill",
+        summary="optimise a picture until both models like it; slow, and it resumes after an interruption",
+        options=DistillOptions,
+        pipeline="eidophone.verbs.distill.pipeline:distill",
+        arguments=(_IMAGE, _AUDIO),
+        examples=('distill "a castle, grayscale" "bell ringing" --out bells',),
+        keeps_unfinished=True,
+    )
+)
+register(
+    Verb(
+        name="paint",
+        summary="paint pictures of recorded sounds",
+        options=PaintOptions,
+        pipeline="eidophone.verbs.paint.pipeline:paint",
+        arguments=(Argument("sound", "SOUND", "sound files, or folders of them", several=True),),
+        examples=("paint rooster.wav", 'paint rooster.wav --caption "a rooster crowing" --count 4'),
+        models=("image_model", "audio_model", "captioner", "embedder", "text_embedder"),
+    )
+)
+register(
+    Verb(
+        name="hear",
+        summary="play a spectrogram picture, or any picture",
+        options=HearOptions,
+        pipeline="eidophone.verbs.hear.pipeline:hear",
+        arguments=(Argument("picture", "PICTURE", "the picture file"),),
+        examples=("hear photo.jpg", "hear drawing.png --invert"),
+        models=("audio_model",),
+    )
+)
+register(
+    Verb(
+        name="see",
+        summary="draw a sound as a spectrogram picture",
+        options=SeeOptions,
+        pipeline="eidophone.verbs.see.pipeline:see",
+        arguments=(Argument("sound", "SOUND", "the sound file"),),
+        examples=("see birdsong.mp3 --duration-s 10",),
+        models=("audio_model",),
+    )
+)

@@ -1,23 +1,28 @@
-"""Settings of the verbs whose canvas is a picture and a mel picture: compose and imprint."""
+"""Options of compose."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import model_validator
 
+from eidophone.core.errors import BadInput
+from eidophone.diffusion.views import ViewName
 from eidophone.options.groups import ChoiceOptions
-from eidophone.options.kinds import BlendMode, Sampler, Scale, Share, Steps, flag_of, setting
+from eidophone.options.kinds import Scale, Share, Steps, flag_of, setting
+from eidophone.options.samplers import Sampler
+from eidophone.verbs.compose.blends import BlendName
 
-#: Height and width of a drawing as shares of the canvas's; what it gives up is room for the sound.
+#: Height and width of a drawing as shares of the canvas, with `--blend lighten`.
 DRAWING_SIZE = 0.85
-#: Walks a ladder of few steps best.
-COARSE_SAMPLER: Sampler = "dpm++2m"
+#: The best sampler at few steps.
+COARSE_SAMPLER = "dpm++2m"
 
 
 class ComposeOptions(ChoiceOptions):
-    """Joint denoising (Images that Sound, section 3.2): two models, on one latent or on one each."""
+    """Joint denoising (Images that Sound, section 3.2): two models denoise one latent."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt", "samples"})
+    SCALED: ClassVar[dict[str, str]] = {"image_start_step": "steps", "audio_start_step": "steps"}
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {
             "sampler": "ddim", "steps": 100, "image_guidance": 10.0, "audio_guidance": 10.0,
@@ -28,62 +33,75 @@ class ComposeOptions(ChoiceOptions):
         "draft": {"sampler": "unipc", "steps": 12},
     }  # fmt: skip
 
-    image_prompt: str = setting("what it looks like", default="")
-    audio_prompt: str = setting("what it sounds like", default="")
-    sampler: Sampler = setting("how the noise ladder is walked", default="dpm++2m")
-    steps: Steps = setting("denoising steps", default=25)
+    image_prompt: str = setting("what it looks like", default="", group="prompts")
+    audio_prompt: str = setting("what it sounds like", default="", group="prompts")
+    sampler: Sampler = setting("sampler", default="dpm++2m")
+    steps: Steps = setting("denoising steps", default=25, common=True)
     image_guidance: Scale | None = setting(
-        "pull of the image prompt (default: the model's own)", default=None
-    )
+        "classifier-free guidance scale of the image prompt (default: the model's own)",
+        default=None, common=True,
+    )  # fmt: skip
     audio_guidance: Scale | None = setting(
-        "pull of the audio prompt (default: the model's own)", default=None
-    )
-    image_start_step: int = setting("first step at which the image model is on", default=0, ge=0)
-    audio_start_step: int = setting("first step at which the audio model is on", default=0, ge=0)
+        "classifier-free guidance scale of the audio prompt (default: the model's own)",
+        default=None, common=True,
+    )  # fmt: skip
+    image_start_step: int = setting("first step at which the image model is active", default=0, ge=0)
+    audio_start_step: int = setting("first step at which the audio model is active", default=0, ge=0)
     guidance_start_step: int = setting(
-        "first step that is guided; before it the prompts alone speak", default=0, ge=0
+        "first step with classifier-free guidance; earlier steps are conditional only", default=0, ge=0
     )
     guidance_stop_step: int | None = setting(
-        "first step that is guided no more (default: none)", default=None, ge=1
+        "first step without classifier-free guidance again (default: none)", default=None, ge=1
     )
     audio_weight: Share | None = setting(
-        "share of the audio model where both are on (default: the models' own)", default=None
-    )
-    blend: BlendMode | None = setting(
-        "how the models meet, averaged on one canvas or as the lighter of two (default: the models' own)",
+        "weight of the audio model where both are active (default: the models' own)",
+        default=None, common=True,
+    )  # fmt: skip
+    blend: BlendName | None = setting(
+        "how the models share the canvas: average (one latent, as published) or lighten (a collage of two "
+        "canvases) (default: the models' own, else average)",
         default=None,
-    )
+    )  # fmt: skip
     drawing_size: float = setting(
-        "size of the drawing as a share of the canvas (with --blend lighten)",
-        default=DRAWING_SIZE, ge=0.25, le=1,
+        "with --blend lighten: size of the drawing as a share of the canvas",
+        default=DRAWING_SIZE, ge=0.25, le=1, group="canvas",
     )  # fmt: skip
     audio_weights: str = setting(
-        "with --from: shares that candidates take in turn, commas between them, to find the best for a pair",
-        default="",
-    )
+        "with --from: audio weights that the candidates use in turn, separated by commas",
+        default="", group="samples",
+    )  # fmt: skip
     cutoff: bool = setting(
-        "drop the right 4 latent columns before decoding (instead of --crop)", default=False
+        "drop the right 4 latent columns before decoding, instead of --crop", default=False, group="canvas"
     )
-    view: Literal["identity", "rows"] = setting(
-        "how the audio model sees the canvas: as it is, or its upper and lower half side by side",
-        default="identity",
-    )
+    view: ViewName = setting(
+        "how the audio model sees the canvas: identity, or rows (the upper and lower half side by side)",
+        default="identity", group="canvas",
+    )  # fmt: skip
+
+    @classmethod
+    def make(cls, **given: Any) -> Self:
+        """See `Options.make`. A view of several rows has no right edge to crop, so it switches a preset's crop off."""
+        if given.get("view", "identity") != "identity" and not given.get("crop"):
+            given = {**given, "crop": False}
+        if given.get("audio_weights") and given.get("audio_weight") is not None:
+            raise BadInput("--audio-weights does not go with --audio-weight; use one of them.")
+        return super().make(**given)
 
     @model_validator(mode="after")
     def _some_model_is_on(self) -> Self:
         first = min(self.image_start_step, self.audio_start_step)
         if first > 0:
             raise ValueError(
-                f"No model is on at steps 0 to {first - 1}: "
-                "let --image-start-step or --audio-start-step be 0."
+                f"No model is active at steps 0 to {first - 1}: "
+                "set --image-start-step or --audio-start-step to 0."
             )
         for name in ("image_start_step", "audio_start_step"):
             if (start := getattr(self, name)) > self.steps:
                 raise ValueError(
-                    f"{flag_of(name)} {start}: there are only {self.steps} steps; give at most {self.steps}."
+                    f"{flag_of(name)} {start}: there are only {self.steps} steps; use at most {self.steps}."
                 )
-        if self.view == "rows" and (self.crop or self.cutoff):
-            raise ValueError("--view rows: --crop and --cutoff need the identity view; leave them out.")
+        if self.view != "identity" and (self.crop or self.cutoff):
+            raise ValueError(f"--view {self.view}: has no right edge for --crop or --cutoff; leave them out.")
         if self.crop and self.cutoff:
             raise ValueError("--crop and --cutoff both drop the right edge; choose one of them.")
         return self
@@ -98,19 +116,19 @@ class ComposeOptions(ChoiceOptions):
             sound = False
         if not sound:
             raise ValueError(
-                f"--audio-weights {self.audio_weights}: give shares from 0 to 1, such as 0.3,0.5."
+                f"--audio-weights {self.audio_weights}: use weights from 0 to 1, such as 0.3,0.5."
             )
-        if self.from_ is None or self.audio_weight is not None:
-            raise ValueError("--audio-weights needs --from, and no --audio-weight beside it.")
+        if self.from_ is None:
+            raise ValueError("--audio-weights needs --from.")
         return self
 
     @property
     def audio_weight_cycle(self) -> tuple[float, ...]:
-        """The shares of the audio model that candidates take in turn."""
+        """The audio weights that the candidates use in turn."""
         return tuple(float(share) for share in self.audio_weights.split(","))
 
     def with_samples(self, numbers: Sequence[int]) -> list[Self]:
-        """The settings of these candidates, one for each share of the audio model."""
+        """The options of these candidates, one for each audio weight."""
         if not self.audio_weights:
             return super().with_samples(numbers)
         found: list[Self] = []
@@ -118,7 +136,7 @@ class ComposeOptions(ChoiceOptions):
             group = [number for number in numbers if (number - self.index) % len(turns) == turn]
             if group:
                 found += [
-                    told.model_copy(update={"audio_weight": share}) for told in super().with_samples(group)
+                    each.model_copy(update={"audio_weight": share}) for each in super().with_samples(group)
                 ]
         return found
 
@@ -128,10 +146,22 @@ class ComposeOptions(ChoiceOptions):
         return self.steps
 
     def coarse(self, steps: int) -> Self:
-        """The same samples, roughly, in so many steps; what begins on the way begins at the same share."""
+        """The same samples, roughly, in this many steps; start steps keep their share."""
         share = steps / self.steps
         starts = ("image_start_step", "audio_start_step", "guidance_start_step")
         changed: dict[str, Any] = {name: round(getattr(self, name) * share) for name in starts}
         if self.guidance_stop_step is not None:
             changed["guidance_stop_step"] = max(1, round(self.guidance_stop_step * share))
         return self.model_copy(update=changed | {"steps": steps, "sampler": COARSE_SAMPLER})
+
+
+class ComposeSettings(ComposeOptions):
+    """Options of compose with everything decided."""
+
+    threads: int
+    height: int
+    width: int
+    image_guidance: float
+    audio_guidance: float
+    audio_weight: float
+    blend: BlendName

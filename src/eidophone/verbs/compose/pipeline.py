@@ -1,209 +1,149 @@
-"""Joint denoising (Images that Sound, section 3.2): drawn by one model, played by another."""
+"""Joint denoising (Images that Sound, section 3.2): one latent, denoised by an image and an audio model."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from eidophone.core.events import Progress, silent
+from eidophone.core.recipe import Recipe
 from eidophone.core.values import Result
-from eidophone.diffusion.canvas import VIEWS, batch_noise
-from eidophone.diffusion.guidance import Blend, Denoiser, Part, Seen, SideBySide
-from eidophone.diffusion.sampler import make_scheduler, window_from_steps
+from eidophone.diffusion.sampler import make_scheduler
+from eidophone.diffusion.views import VIEWS
 from eidophone.models.device import within_memory
 from eidophone.models.latent import LatentModel
-from eidophone.verbs.compose.lighten import lighten
-from eidophone.verbs.compose.options import ComposeOptions
-from eidophone.verbs.shared.best_of_n import choose, open_judge
-from eidophone.verbs.shared.results import Meter, played
-from eidophone.verbs.shared.run import (
-    CROP_PIXELS,
-    LoadedModels,
-    are_apart,
-    batches,
-    check_canvas,
-    denoise,
-    filled,
-    load_models,
-    read_as,
-    sample_recipe,
-)
+from eidophone.models.preview import preview
+from eidophone.verbs.compose.blends import DEFAULT_BLEND
+from eidophone.verbs.compose.options import ComposeOptions, ComposeSettings
+from eidophone.verbs.compose.run import CUTOFF_COLUMNS, ComposeRun, Job
+from eidophone.verbs.shared.best_of_n import best_of_n, open_judge
+from eidophone.verbs.shared.canvas import CROP_PIXELS, at_once, check_canvas, denoise, previewer
+from eidophone.verbs.shared.context import Context
+from eidophone.verbs.shared.models import load_models, warn_of_substitutes
+from eidophone.verbs.shared.recipes import sample_recipe
+from eidophone.verbs.shared.results import Meter, make_results
 
-CUTOFF_COLUMNS = 4
+DEFAULT_AUDIO_WEIGHT = 0.5
 
 
-@dataclass(frozen=True)
-class Canvas:
-    """What all samples of a run share.
-
-    Attributes:
-        options: Completed.
-        studio: Models and player.
-        shapes: Of one sample's latent; where either model has its own, of the drawing's and of the sound's.
-        conditions: From `encode_prompts`.
-    """
-
-    options: ComposeOptions
-    studio: LoadedModels
-    shapes: tuple[tuple[int, ...], ...]
-    conditions: dict[str, Tensor]
-
-    @property
-    def columns(self) -> tuple[int, ...]:
-        """How wide each latent is."""
-        return tuple(shape[-1] for shape in self.shapes)
-
-    def scheduler(self) -> Any:
-        """A fresh one."""
-        return make_scheduler(self.options.sampler, filled(self.studio.image).schedule, self.options.steps)
-
-    def noise(self, indices: Sequence[int]) -> Tensor:
-        """The start noise of samples; that of two latents side by side, each as it would be alone."""
-        seeds = [self.options.seed + i for i in indices]
-        noise = torch.cat([batch_noise(shape, seeds) for shape in self.shapes], -1)
-        return noise.to(filled(self.studio.image).device)
-
-    def denoiser(self, scheduler: Any) -> Denoiser:
-        """See `blend`."""
-        image, audio = filled(self.studio.image), filled(self.studio.audio)
-        return blend(self.options, image, audio, self.conditions, scheduler, self.columns)
-
-
-def open_canvas(options: ComposeOptions, progress: Progress = silent) -> Canvas:
-    """Loads the models of a run and encodes its prompts.
-
-    Raises:
-        EidophoneError: the settings, prompts or models cannot work.
-    """
-    view = VIEWS[options.view]
-    studio, options = load_models(options, progress, rows=view.rows)
-    image, audio = filled(studio.image), filled(studio.audio)
-    cut = CROP_PIXELS if options.crop else CUTOFF_COLUMNS * image.vae_scale_factor if options.cutoff else 0
-    height, width = check_canvas(options, studio, view.rows, cut)
-    make_scheduler(options.sampler, image.schedule, options.steps)  # refuses too many steps
-    widths = (drawn_width(options, studio, width), width) if are_apart(options) else (width,)
-    shapes = tuple(image.latent_shape(height, wide) for wide in widths)
-    return Canvas(options, studio, shapes, encode_prompts(options, image, audio))
-
-
-def drawn_width(options: ComposeOptions, studio: LoadedModels, width: int) -> int:
-    """Width of a drawing's own canvas: what its model is used to, if that is less than the sound's."""
-    own = studio.sources["image"].defaults.canvas
-    return min(width, own[1]) if own and options.view == "identity" else width
-
-
-def compose(options: ComposeOptions, progress: Progress = silent) -> Iterator[Result]:
+def compose(options: ComposeOptions, context: Context) -> Iterator[Result]:
     """Makes samples one batch after another; each is a picture that plays.
 
     Raises:
         EidophoneError: before the first step, if the settings, prompts, models or judges cannot work.
     """
-    canvas = open_canvas(options, progress)
-    judge = open_judge(canvas.options)
-    if canvas.options.from_:
+    return compose_pairs([options], context)
 
-        def _make(told: ComposeOptions, watch: Progress) -> Iterator[Result]:
-            return samples(replace(canvas, options=told), watch)
 
-        yield from choose(_make, canvas.options, judge, progress)
+def compose_pairs(pairs: Sequence[ComposeOptions], context: Context) -> Iterator[Result]:
+    """Makes the samples of several pairs of prompts, which share models and, on a GPU, batches.
+
+    Args:
+        pairs: Options that differ in their prompts only.
+        context: Models and report.
+
+    Raises:
+        EidophoneError: as `compose`.
+    """
+    run = open_run(pairs, context)
+    judge = open_judge(run.settings, context)
+    if run.settings.from_:
+        for one, conditions in zip(run.pairs, run.conditions, strict=True):
+            alone = replace(run, pairs=(one,), conditions=(conditions,))
+
+            def _make(
+                settings: ComposeSettings, inner: Context, alone: ComposeRun = alone
+            ) -> Iterator[Result]:
+                return samples(replace(alone, pairs=(settings,)), inner)
+
+            yield from best_of_n(_make, one, judge, context)
     else:
-        for result in samples(canvas, progress):
+        for result in samples(run, context):
             yield replace(result, score=judge(result))
 
 
-def samples(canvas: Canvas, progress: Progress) -> Iterator[Result]:
-    """The samples of a canvas, unjudged, one batch after another."""
-    options, studio = canvas.options, canvas.studio
-    done, total = 0, options.count * options.steps
-    told = read_as((studio.image, options.image_prompt), (studio.audio, options.audio_prompt))
-    for batch in batches(options, studio):
-        meter = Meter(studio.evaluations)
-        scheduler, noise = canvas.scheduler(), canvas.noise(batch)
+def open_run(pairs: Sequence[ComposeOptions], context: Context) -> ComposeRun:
+    """Loads the models of a run and encodes its prompts.
 
-        def _watch(step: int, base: int = done, size: int = len(batch)) -> None:
-            progress("denoising", base + step * size, total)
+    Raises:
+        EidophoneError: the settings, prompts or models cannot work.
+    """
+    options = pairs[0]
+    view = VIEWS[options.view]
+    loaded, decided = load_models(options, context, rows=view.rows)
+    assert loaded.image is not None and loaded.audio is not None
+    image, audio = loaded.image, loaded.audio
+    defaults = audio.source.defaults.over(image.source.defaults)
+    if options.audio_weight is None:
+        weight = defaults.audio_weight
+        decided["audio_weight"] = DEFAULT_AUDIO_WEIGHT if weight is None else weight
+    if options.blend is None:
+        decided["blend"] = defaults.blend or DEFAULT_BLEND
+    completed = tuple(one.completed(ComposeSettings, **decided) for one in pairs)
+    settings = completed[0]
+    cut = CROP_PIXELS if settings.crop else CUTOFF_COLUMNS * image.vae_scale_factor if settings.cutoff else 0
+    check_canvas(settings, loaded, view.rows, cut)
+    make_scheduler(settings.sampler, image.schedule, settings.steps)  # refuses too many steps
+    conditions = tuple(encode_prompts(one, image, audio) for one in completed)
+    return ComposeRun(completed, loaded, image, audio, conditions)
 
-        with within_memory(len(batch)):
-            latents = denoise(canvas.denoiser(scheduler), noise, scheduler, _watch)
-            recipes = [sample_recipe("compose", options, studio, batch, index) for index in batch]
-            results = read_latents(torch.split(latents, list(canvas.columns), -1), options, studio, recipes)
-        done += len(batch) * options.steps
-        facts = meter.facts(len(batch)) | told
-        for result in results:
-            result.facts.update(facts)
-            yield result
 
-
-def encode_prompts(options: ComposeOptions, image: LatentModel, audio: LatentModel) -> dict[str, Tensor]:
-    """The four conditions of a run, encoded once: image and audio prompt, and their negatives."""
+def encode_prompts(settings: ComposeOptions, image: LatentModel, audio: LatentModel) -> dict[str, Tensor]:
+    """The four conditions of a pair: image and audio prompt, and their negatives."""
     return {
-        "image": image.text.encode(options.image_prompt, "image prompt"),
-        "audio": audio.text.encode(options.audio_prompt, "audio prompt"),
-        "not image": image.text.encode(options.image_negative, "negative image prompt"),
-        "not audio": audio.text.encode(options.audio_negative, "negative audio prompt"),
+        "image": image.text.encode(settings.image_prompt, "image prompt"),
+        "audio": audio.text.encode(settings.audio_prompt, "audio prompt"),
+        "not image": image.text.encode(settings.image_negative, "negative image prompt"),
+        "not audio": audio.text.encode(settings.audio_negative, "negative audio prompt"),
     }
 
 
-def blend(
-    options: ComposeOptions,
-    image: LatentModel,
-    audio: LatentModel,
-    conditions: dict[str, Tensor],
-    scheduler: Any,
-    columns: tuple[int, ...],
-) -> Denoiser:
-    """The canvas's denoiser: both models guided, each from its first step on.
+def samples(run: ComposeRun, context: Context) -> Iterator[Result]:
+    """The samples of a run, not judged, one batch after another."""
+    settings, jobs, report = run.settings, run.jobs, context.report
+    substitutes = [
+        warn_of_substitutes(report, (run.image, one.image_prompt), (run.audio, one.audio_prompt))
+        for one in run.pairs
+    ]
+    size = at_once(settings, run.loaded)
+    done, total = 0, len(jobs) * settings.steps
+    for first in range(0, len(jobs), size):
+        batch = jobs[first : first + size]
+        meter = Meter(run.loaded.evaluations)
 
-    Where there are two canvases, so many `columns` wide, either is its own model's alone, as soon as that
-    model is on.
-    """
-    share = filled(options.audio_weight)
-    guided_at = window_from_steps(scheduler, options.guidance_start_step, options.guidance_stop_step)
-    draws = image.guided(
-        conditions["image"], conditions["not image"], filled(options.image_guidance), guided_at
-    )
-    plays = audio.guided(
-        conditions["audio"], conditions["not audio"], filled(options.audio_guidance), guided_at
-    )
-    draws_at = window_from_steps(scheduler, options.image_start_step)
-    plays_at = window_from_steps(scheduler, options.audio_start_step)
-    seen = Seen(plays, VIEWS[options.view])
+        def _watch(step: int, base: int = done, size: int = len(batch)) -> None:
+            report("denoising", base + step * size, total)
 
-    def _shared(share: float) -> Blend:
-        return Blend((Part(draws, 1 - share, draws_at), Part(seen, share, plays_at)))
-
-    return SideBySide((_shared(0.0), _shared(1.0)), columns) if len(columns) == 2 else _shared(share)
+        with within_memory(len(batch)):
+            results = _batch(run, batch, context, _watch)
+        done += len(batch) * settings.steps
+        facts = meter.facts(len(batch))
+        for job, result in zip(batch, results, strict=True):
+            result.facts.update(facts | substitutes[job.pair])
+            yield result
 
 
-def read_latents(
-    latents: Sequence[Tensor],
-    options: ComposeOptions,
-    studio: LoadedModels,
-    recipes: Sequence[dict[str, Any]],
+def _batch(
+    run: ComposeRun, batch: Sequence[Job], context: Context, watch: Callable[[int], None]
 ) -> list[Result]:
-    """Finished latents as pictures, and as sounds of what the audio model sees; each with its recipe.
+    indices = [job.index for job in batch]
+    scheduler, noise = run.scheduler(), run.noise(indices)
 
-    Args:
-        latents: One, or the drawing's and the sound's.
-        options: Completed.
-        studio: Models and player.
-        recipes: One a sample.
-    """
-    image, view, own = filled(studio.image), VIEWS[options.view], latents[-1]
-    if options.cutoff:
-        own = own[..., :-CUTOFF_COLUMNS]
+    def _decode(latents: Tensor) -> Tensor:
+        return preview(run.image, run.split(latents)[0])
+
+    look = previewer(context.report, _decode, indices)
+    latents = denoise(run.denoiser(scheduler, batch), noise, scheduler, watch, look)
     with torch.inference_mode():
-        if len(latents) == 2:
-            drawn = latents[0][..., : own.shape[-1]]
-            kept = {"latents": drawn, "audio_latents": own}
-            sound = image.decode(view.apply(own)).mean(1, keepdim=True)
-            share, drawing = filled(options.audio_weight), view.apply(image.decode(drawn))
-            heard = lighten(drawing, sound, share, image.vae_scale_factor, options.drawing_size)
-            pictures = view.undo(heard)
-        else:
-            kept = {"latents": own}
-            pictures = image.decode(own)
-            heard = pictures if view.rows == 1 else image.decode(view.apply(own))
-    return played(pictures, heard.mean(1), options, studio, recipes, kept)
+        finished = run.blend.read(run, run.split(latents))
+    recipes = [_recipe(run, batch, job) for job in batch]
+    return make_results(
+        finished.pictures, finished.played, run.settings, run.loaded, recipes, finished.arrays
+    )
+
+
+def _recipe(run: ComposeRun, batch: Sequence[Job], job: Job) -> Recipe:
+    """Names the batch where it is of one pair; a sample of a mixed batch is remade alone."""
+    alone = len({other.pair for other in batch}) > 1
+    indices = [job.index] if alone else [other.index for other in batch]
+    return sample_recipe("compose", run.pairs[job.pair], run.loaded, indices, job.index)

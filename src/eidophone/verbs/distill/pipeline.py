@@ -1,4 +1,4 @@
-"""Score distillation (Images that Sound, section 4.1): a picture is optimised until both models like it."""
+"""Score distillation (Images that Sound, section 4.1): a picture is optimised for both models at once."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -8,81 +8,82 @@ import torch
 from torch import Tensor, nn
 
 from eidophone.core.errors import EidophoneError
-from eidophone.core.events import Progress, silent
 from eidophone.core.values import Picture, Result
 from eidophone.diffusion.distillation import distil
-from eidophone.media.picture import from_bytes, strip, to_bytes
+from eidophone.diffusion.draws import Draws
+from eidophone.media.picture import from_bytes, to_bytes
+from eidophone.media.sheets import strip
 from eidophone.models.device import within_memory
 from eidophone.verbs.distill.checkpoints import Checkpoints
 from eidophone.verbs.distill.models import DistillModels, load_distill_models
 from eidophone.verbs.distill.options import DistillOptions
-from eidophone.verbs.shared.results import Meter, played
-from eidophone.verbs.shared.run import filled, read_as, sample_recipe
+from eidophone.verbs.shared.context import Context
+from eidophone.verbs.shared.models import filled, warn_of_substitutes
+from eidophone.verbs.shared.recipes import sample_recipe
+from eidophone.verbs.shared.results import Meter, make_results
 
 
 @dataclass
 class Sample:
-    """One sample on its way; everything that a checkpoint keeps.
+    """An unfinished sample; everything that a checkpoint stores.
 
     Attributes:
         canvas: Draws without any input.
         optimiser: Of its parameters.
-        generator: Of everything that is drawn on the way.
+        draws: The sample's random numbers.
         done: Finished iterations.
-        frames: Previews in 8 bits, (height, width, 3), with the iteration that each was made after.
-        evaluations, seconds: What it cost before this process took it up.
+        frames: Previews in 8 bits, (height, width, 3), each with the number of its iteration.
+        evaluations, seconds: Cost in earlier processes.
     """
 
     canvas: nn.Module
     optimiser: torch.optim.Optimizer
-    generator: torch.Generator
+    draws: Draws
     done: int = 0
     frames: list[tuple[int, Tensor]] = field(default_factory=list)
     evaluations: int = 0
     seconds: float = 0.0
 
     def state(self, costs: tuple[int, float]) -> dict[str, Any]:
-        """To keep; `costs` are the evaluations and seconds of this process."""
+        """For a checkpoint; `costs` are the evaluations and seconds of this process."""
         return {
             "canvas": self.canvas.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "generator": self.generator.get_state(),
+            "generator": self.draws.generator.get_state(),
             "done": self.done,
             "frames": self.frames,
             "costs": (self.evaluations + costs[0], self.seconds + costs[1]),
         }
 
     def take_up(self, state: dict[str, Any]) -> None:
-        """Goes on from what was kept."""
+        """Continues from the state of a checkpoint."""
         self.canvas.load_state_dict(state["canvas"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.generator.set_state(state["generator"])
+        self.draws.generator.set_state(state["generator"])
         self.done, self.frames = state["done"], state["frames"]
         self.evaluations, self.seconds = state["costs"]
 
 
-def distill(
-    options: DistillOptions, progress: Progress = silent, checkpoints: Checkpoints | None = None
-) -> Iterator[Result]:
+def distill(options: DistillOptions, context: Context) -> Iterator[Result]:
     """Makes samples one after another; each is a picture that plays.
 
     Args:
         options: What and how.
-        progress: Told iterations over all samples.
-        checkpoints: Where unfinished samples are kept. Samples that are finished there are left out.
+        context: Models and report. With a folder, unfinished samples are kept in it beside the finished ones.
 
     Raises:
         EidophoneError: before the first iteration, if the settings, prompts or models cannot work.
     """
-    atelier = load_distill_models(options, progress)
+    checkpoints = Checkpoints(context.folder, options.resume) if context.folder else None
+    atelier = load_distill_models(options, context)
     options = atelier.options
     for number, index in enumerate(options.numbers):
         if not (checkpoints and checkpoints.finished(index)):
 
             def _watch(done: int, base: int = number * options.iterations) -> None:
-                progress("distilling", base + done, options.count * options.iterations)
+                context.report("distilling", base + done, options.count * options.iterations)
 
-            yield _sample(atelier, index, checkpoints, _watch)
+            yield _sample(atelier, index, checkpoints, _watch, context)
         if checkpoints:
             checkpoints.drop(index)
 
@@ -93,11 +94,15 @@ def _begun(atelier: DistillModels, index: int) -> Sample:
     optimiser = torch.optim.AdamW(
         canvas.parameters(), filled(options.rate), weight_decay=options.weight_decay
     )
-    return Sample(canvas, optimiser, torch.Generator().manual_seed(seed))
+    return Sample(canvas, optimiser, Draws.seeded(seed))
 
 
 def _sample(
-    atelier: DistillModels, index: int, checkpoints: Checkpoints | None, watch: Callable[[int], None]
+    atelier: DistillModels,
+    index: int,
+    checkpoints: Checkpoints | None,
+    watch: Callable[[int], None],
+    context: Context,
 ) -> Result:
     options, studio = atelier.options, atelier.studio
     recipe = sample_recipe("distill", options, studio, range(index, index + 1), index)
@@ -107,7 +112,7 @@ def _sample(
         sample.take_up(kept)
     with within_memory(1):
         steps = distil(
-            sample.canvas, sample.optimiser, atelier.voices, atelier.rule, sample.generator, sample.done
+            sample.canvas, sample.optimiser, atelier.terms, atelier.config, sample.draws, sample.done
         )
         for sample.done in steps:
             watch(sample.done)
@@ -116,13 +121,15 @@ def _sample(
                 checkpoints.write(index, recipe, sample.state(meter.each(1)))
         pictures, numbers = atelier.pictures(sample.canvas)
     if not torch.isfinite(pictures).all():
-        raise EidophoneError("The picture came out as not-a-number; lower --rate, or use --dtype float32.")
-    (result,) = played(pictures, pictures.mean(1), options, studio, [recipe], numbers)
+        raise EidophoneError("The picture has NaN or infinite pixels; lower --rate, or use --dtype float32.")
+    (result,) = make_results(pictures, atelier.gray(pictures), options, studio, [recipe], numbers)
     evaluations, seconds = meter.each(1)
     result.facts.update(
         unet_evaluations=sample.evaluations + evaluations,
         seconds=round(sample.seconds + seconds, 3),
-        **read_as((studio.image, options.image_prompt), (studio.audio, options.audio_prompt)),
+        **warn_of_substitutes(
+            context.report, (studio.image, options.image_prompt), (studio.audio, options.audio_prompt)
+        ),
     )
     labels = [f"{done} iterations" for done, _ in sample.frames]
     result.extras["course"] = strip([from_bytes(frame.numpy()) for _, frame in sample.frames], labels)
@@ -130,7 +137,7 @@ def _sample(
 
 
 def _look(atelier: DistillModels, sample: Sample, index: int, checkpoints: Checkpoints | None) -> None:
-    """Keeps a preview, if it is time, and after the last iteration."""
+    """Adds a preview, every `preview_every` iterations and after the last."""
     if sample.done % atelier.options.preview_every and sample.done < atelier.options.iterations:
         return
     pictures, _ = atelier.pictures(sample.canvas)

@@ -1,4 +1,4 @@
-"""Settings of hear."""
+"""Options of hear."""
 
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -13,11 +13,17 @@ class HearOptions(Options):
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"picture"})
 
-    picture: Path = setting("the picture to play")
+    picture: Path = setting("the picture to play", group="prompts")
     audio_model: Annotated[str, BeforeValidator(text_of)] = setting(
-        "whose mel picture it is and who plays it (default: as its recipe says, else tiny)", default=""
+        "model whose mel settings and vocoder play it (default: as its recipe says, else tiny)",
+        default="", group="models", common=True,
+    )  # fmt: skip
+    vocoder: VocoderChoice = setting(
+        "auto takes HiFi-GAN where the model has one, else Griffin-Lim",
+        default="auto", group="sound", common=True,
+    )  # fmt: skip
+    invert: bool = setting("dark is loud", default=False, group="sound", common=True)
+    threads: Threads | None = setting(
+        "processor threads (default: one for each core)", default=None, group="machine"
     )
-    threads: Threads | None = setting("processor threads (default: as many as there are cores)", default=None)
-    vocoder: VocoderChoice = setting("auto takes hifi-gan where the model has one", default="auto")
-    invert: bool = setting("dark is loud", default=False)
-    offline: bool = setting("never ask a hub for weights", default=False)
+    offline: bool = setting("never download weights", default=False, group="machine")

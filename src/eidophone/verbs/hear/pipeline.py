@@ -3,43 +3,44 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from eidophone.core.errors import BadInput
-from eidophone.core.events import Progress, silent
+from eidophone.core.recipe import Recipe
 from eidophone.core.values import Picture, Result
 from eidophone.media.mel import MelSpec
 from eidophone.media.picture import fit_height, read_picture
 from eidophone.media.vocoder import GriffinLim, Vocoder
-from eidophone.models.cards import known
+from eidophone.models.device import use_threads
 from eidophone.models.load import load_vocoder, mel_spec_of
 from eidophone.models.source import DiffusionFiles, find
 from eidophone.results.recipe import recipe_in_png
 from eidophone.verbs.colorize.options import ColorizeOptions
 from eidophone.verbs.hear.options import HearOptions
-from eidophone.verbs.shared.inputs import checksums, whereabouts, with_inputs
-from eidophone.verbs.shared.run import clip_of, play, recipe_of, use_threads
+from eidophone.verbs.shared.canvas import clip_of, play
+from eidophone.verbs.shared.context import Context
+from eidophone.verbs.shared.inputs import checksums, with_inputs
+from eidophone.verbs.shared.recipes import recipe_of
 
 DEFAULT_MODEL = "tiny"
 #: Ten minutes and more in every mel picture; a wider one would not fit in a laptop's memory.
 WIDEST = 65_536
 
 
-def hear(options: HearOptions, progress: Progress = silent) -> Iterator[Result]:
+def hear(options: HearOptions, context: Context) -> Iterator[Result]:
     """Plays a picture: with the MelSpec that it carries, else scaled to the height of a model's.
 
     Raises:
         EidophoneError: the picture or the model cannot be used.
     """
     source, spec, vocoder = player(options, recipe_in_png(options.picture))
-    options = options.model_copy(update={"threads": use_threads(options.threads)})
+    options = options.model_copy(update={"threads": use_threads(options.threads, context.report.warn)})
     scaled = mel_picture(options.picture, spec)
     gray = 1 - scaled.gray() if options.invert else scaled.gray()
-    progress("playing", 0, 1)
+    context.report("playing", 0, 1)
     samples = play(torch.from_numpy(gray)[None], vocoder, spec)[0]
-    progress("playing", 1, 1)
+    context.report("playing", 1, 1)
     recipe = recipe_of("hear", options, {"audio": source}, spec, vocoder.name)
     yield Result(
         verb="hear",
@@ -48,7 +49,6 @@ def hear(options: HearOptions, progress: Progress = silent) -> Iterator[Result]:
         spectrogram=gray,
         clip=clip_of(samples, spec),
         recipe=with_inputs(recipe, options, checksums(options)),
-        facts={"inputs": whereabouts(options)},
         captions=(options.picture.name,),
         arrays={"spectrogram": gray, "sound": samples},
     )
@@ -63,17 +63,18 @@ def mel_picture(path: Path, spec: MelSpec, widest: int = WIDEST) -> Picture:
     picture = read_picture(path)
     height, width = picture.pixels.shape[:2]
     if (columns := width * spec.n_mels // height) > widest:
-        raise BadInput(f"{path}: {columns} columns are too many to take at once; cut it to {widest} at most.")
+        raise BadInput(
+            f"{path}: would be {columns} columns wide, and {widest} is the most; cut it into parts."
+        )
     return picture if height == spec.n_mels else fit_height(picture, spec.n_mels)
 
 
 def player(
-    options: HearOptions | ColorizeOptions, recipe: dict[str, Any] | None
+    options: HearOptions | ColorizeOptions, recipe: Recipe | None
 ) -> tuple[DiffusionFiles, MelSpec, Vocoder]:
-    """The model, its mel picture and who plays it: as the recipe says, unless the user names another.
+    """The model, its mel settings and its vocoder: as the recipe says, unless the user names a model.
 
-    A recipe may come from anywhere, so a model that it names is looked for here and never fetched,
-    unless it is one of the cards.
+    A recipe may come from anywhere, so a model that only a recipe names is never downloaded.
 
     Raises:
         EidophoneError: the model cannot be used.
@@ -81,11 +82,13 @@ def player(
     if recipe is None or options.audio_model:
         source = find(options.audio_model or DEFAULT_MODEL, "audio", offline=options.offline)
         return source, mel_spec_of(source), load_vocoder(source, options.vocoder)
-    spec = MelSpec.from_dict(recipe["mel_spec"], str(options.picture))
-    name = recipe["models"]["audio"]["name"]
-    source = find(name, "audio", offline=options.offline or name not in known("audio"))
+    spec = MelSpec.from_dict(recipe.mel_spec, str(options.picture))
+    if "audio" not in recipe.models:
+        raise BadInput(f"{options.picture}: its recipe names no audio model; name one with --audio-model.")
+    name = recipe.models["audio"].name
+    source = find(name, "audio", offline=True)
     choice = options.vocoder
-    if choice == "auto" and recipe["vocoder"].startswith("griffin-lim"):
+    if choice == "auto" and recipe.vocoder.startswith("griffin-lim"):
         choice = "griffin-lim"
     vocoder = load_vocoder(source, choice)
     if isinstance(vocoder, GriffinLim):

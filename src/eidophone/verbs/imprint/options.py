@@ -1,4 +1,4 @@
-"""Settings of imprint."""
+"""Options of imprint."""
 
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -6,8 +6,11 @@ from typing import Any, ClassVar, Self
 from pydantic import model_validator
 
 from eidophone.options.groups import ChoiceOptions
-from eidophone.options.kinds import Sampler, Scale, Share, Steps, setting
-from eidophone.verbs.compose.options import COARSE_SAMPLER
+from eidophone.options.kinds import Scale, Share, Steps, setting
+from eidophone.options.samplers import Sampler
+
+#: The best sampler at few steps.
+COARSE_SAMPLER = "dpm++2m"
 
 
 class ImprintOptions(ChoiceOptions):
@@ -23,25 +26,35 @@ class ImprintOptions(ChoiceOptions):
         "draft": {"sampler": "unipc", "image_steps": 10, "audio_steps": 12},
     }  # fmt: skip
 
-    image_prompt: str = setting("what it looks like", default="")
-    audio_prompt: str = setting("what it sounds like", default="")
-    picture: Path | None = setting("a picture of your own instead of the image prompt", default=None)
-    sound: Path | None = setting("a sound of your own instead of the audio prompt", default=None)
-    sampler: Sampler = setting("how the noise ladder is walked", default="dpm++2m")
-    image_steps: Steps = setting("denoising steps of the picture", default=20)
-    audio_steps: Steps = setting("denoising steps of the sound", default=25)
+    image_prompt: str = setting("what it looks like", default="", group="prompts")
+    audio_prompt: str = setting("what it sounds like", default="", group="prompts")
+    picture: Path | None = setting(
+        "your own picture instead of the image prompt", default=None, group="prompts", common=True
+    )
+    sound: Path | None = setting(
+        "your own sound instead of the audio prompt", default=None, group="prompts", common=True
+    )
+    sampler: Sampler = setting("sampler", default="dpm++2m")
+    image_steps: Steps = setting("denoising steps of the picture", default=20, common=True)
+    audio_steps: Steps = setting("denoising steps of the sound", default=25, common=True)
     image_guidance: Scale | None = setting(
-        "pull of the image prompt (default: the model's own)", default=None
+        "classifier-free guidance scale of the image prompt (default: the model's own)", default=None
     )
     audio_guidance: Scale | None = setting(
-        "pull of the audio prompt (default: the model's own)", default=None
+        "classifier-free guidance scale of the audio prompt (default: the model's own)", default=None
     )
-    magnitude_ratio: Share = setting("how deep the picture is pressed in", default=0.5)
-    invert: bool = setting("press in the dark parts instead of the light ones", default=True)
+    magnitude_ratio: Share = setting(
+        "how deep the picture is pressed in: 0 not at all, 1 to silence",
+        default=0.5, group="canvas", common=True,
+    )  # fmt: skip
+    invert: bool = setting(
+        "darken the sound where the picture is dark; off: where it is bright",
+        default=True, group="canvas",
+    )  # fmt: skip
 
     @classmethod
     def make(cls, **given: Any) -> Self:
-        """See `Options.make`; with both files given nothing is drawn by lot: one sample is all there is."""
+        """See `Options.make`. With both files given the result is deterministic, so only one sample is made."""
         if given.get("picture") and given.get("sound"):
             given = {"count": 1, **given}
         return super().make(**given)
@@ -52,7 +65,7 @@ class ImprintOptions(ChoiceOptions):
         return (0 if self.picture else self.image_steps) + (0 if self.sound else self.audio_steps)
 
     def coarse(self, steps: int) -> Self:
-        """The same samples, roughly, in at most so many steps each."""
+        """The same samples, roughly, in at most this many steps each."""
         fewer = {name: min(steps, getattr(self, name)) for name in ("image_steps", "audio_steps")}
         return self.model_copy(update={**fewer, "sampler": COARSE_SAMPLER})
 
@@ -63,7 +76,15 @@ class ImprintOptions(ChoiceOptions):
             (self.audio_prompt, self.sound, "--sound"),
         ):
             if prompt and path:
-                raise ValueError(
-                    f"{name} {path} takes the place of the prompt {prompt!r}; give only one of them."
-                )
+                raise ValueError(f"{name} {path} replaces the prompt {prompt!r}; give only one of them.")
         return self
+
+
+class ImprintSettings(ImprintOptions):
+    """Options of imprint with everything decided."""
+
+    threads: int
+    height: int
+    width: int
+    image_guidance: float
+    audio_guidance: float

@@ -9,194 +9,216 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from eidophone.core.events import Progress, silent
-from eidophone.core.values import Picture, Result
+from eidophone.core.events import Reporter
+from eidophone.core.recipe import Recipe
+from eidophone.core.values import Floats, Picture, Result
 from eidophone.diffusion.sampler import make_scheduler
 from eidophone.media.audio import peak_normalize, read_sound, resample
 from eidophone.media.picture import read_picture, resize
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.device import within_memory
 from eidophone.models.latent import LatentModel
-from eidophone.options.kinds import Sampler
-from eidophone.verbs.imprint.options import ImprintOptions
-from eidophone.verbs.shared.best_of_n import choose, open_judge
-from eidophone.verbs.shared.inputs import checksums, whereabouts, with_inputs
-from eidophone.verbs.shared.results import Meter
-from eidophone.verbs.shared.run import (
+from eidophone.models.preview import preview
+from eidophone.verbs.imprint.options import ImprintOptions, ImprintSettings
+from eidophone.verbs.shared.best_of_n import best_of_n, open_judge
+from eidophone.verbs.shared.canvas import (
     CROP_PIXELS,
-    LoadedModels,
     batches,
     check_canvas,
     clip_of,
     denoise,
-    filled,
     kept_columns,
-    load_models,
     play,
-    read_as,
-    sample_recipe,
+    previewer,
 )
+from eidophone.verbs.shared.context import Context
+from eidophone.verbs.shared.inputs import checksums, with_inputs
+from eidophone.verbs.shared.models import LoadedModels, load_models, warn_of_substitutes
+from eidophone.verbs.shared.recipes import sample_recipe
+from eidophone.verbs.shared.results import Meter
 
-#: Makes the grey canvases of a batch, (batch, height, width), given the generators of its samples.
-Maker = Callable[[list[torch.Generator]], Tensor]
+#: Makes the grey canvases of a batch, (batch, height, width), from the generators and indices of its samples.
+Maker = Callable[[list[torch.Generator], Sequence[int]], Tensor]
+#: Shares of a picture or a sound that may be lost without a warning.
+_NEGLIGIBLE = 0.02
 
 
-def imprint(options: ImprintOptions, progress: Progress = silent) -> Iterator[Result]:
+def imprint(options: ImprintOptions, context: Context) -> Iterator[Result]:
     """Makes samples one batch after another: spectrogram x (1 - ratio x picture).
 
-    Picture and sound are generated apart, from one generator a sample (the picture draws first), or
+    Picture and sound are generated apart, from one generator for each sample (the picture draws first), or
     read from the user's files.
 
     Raises:
         EidophoneError: before the first step, if the settings, files, models or judges cannot work.
     """
     inputs = checksums(options)
-    roles = tuple(
-        role for role, file in (("image", options.picture), ("audio", options.sound)) if file is None
-    )
-    studio, options = load_models(options, progress, roles=roles, shared=False)
-    check_canvas(options, studio, cut=CROP_PIXELS if options.crop else 0)
-    for model, steps in ((studio.image, options.image_steps), (studio.audio, options.audio_steps)):
+    files = (("image", options.picture), ("audio", options.sound))
+    roles = tuple(role for role, file in files if file is None)
+    loaded, decided = load_models(options, context, roles=roles, shared=False)
+    settings = options.completed(ImprintSettings, **decided)
+    check_canvas(settings, loaded, cut=CROP_PIXELS if settings.crop else 0)
+    for model, steps in ((loaded.image, settings.image_steps), (loaded.audio, settings.audio_steps)):
         if model is not None:
-            make_scheduler(options.sampler, model.schedule, steps)  # refuses too many steps
-    judge = open_judge(options)
+            make_scheduler(settings.sampler, model.schedule, steps)  # refuses too many steps
+    judge = open_judge(settings, context)
 
-    def _make(told: ImprintOptions, watch: Progress) -> Iterator[Result]:
-        return _samples(told, studio, inputs, watch)
+    def _make(some: ImprintSettings, inner: Context) -> Iterator[Result]:
+        return _samples(some, loaded, inputs, inner)
 
-    if options.from_:
-        yield from choose(_make, options, judge, progress)
+    if settings.from_:
+        yield from best_of_n(_make, settings, judge, context)
     else:
-        for result in _make(options, progress):
+        for result in _make(settings, context):
             yield replace(result, score=judge(result))
 
 
 def _samples(
-    options: ImprintOptions, studio: LoadedModels, inputs: dict[str, str], progress: Progress
+    settings: ImprintSettings, loaded: LoadedModels, inputs: dict[str, str], context: Context
 ) -> Iterator[Result]:
-    size = (filled(options.height), filled(options.width))
-    counter = _Counter(progress, options.count * options.steps_per_sample)
-    told = read_as((studio.image, options.image_prompt), (studio.audio, options.audio_prompt))
-    draw = _picture_maker(options, studio, size, counter)
-    sing = _sound_maker(options, studio, size, counter)
-    for batch in batches(options, studio):
-        meter = Meter(studio.evaluations)
-        generators = [torch.Generator().manual_seed(options.seed + i) for i in batch]
+    counter = _Counter(context.report, settings.count * settings.steps_per_sample)
+    substitutes = warn_of_substitutes(
+        context.report, (loaded.image, settings.image_prompt), (loaded.audio, settings.audio_prompt)
+    )
+    draw = _picture_maker(settings, loaded, counter)
+    sing = _sound_maker(settings, loaded, counter)
+    for batch in batches(settings, loaded):
+        meter = Meter(loaded.evaluations)
+        generators = [torch.Generator().manual_seed(settings.seed_of(index)) for index in batch]
         with within_memory(len(batch)):
-            drawn, sung = draw(generators), sing(generators)
-            results = _press(drawn, sung, options, studio, batch)
-        facts = meter.facts(len(batch)) | told
+            drawn, sung = draw(generators, batch), sing(generators, batch)
+            recipes = [sample_recipe("imprint", settings, loaded, batch, index) for index in batch]
+            recipes = [with_inputs(recipe, settings, inputs) if inputs else recipe for recipe in recipes]
+            results = _press(drawn, sung, settings, loaded, recipes)
+        facts = meter.facts(len(batch)) | substitutes
         for result in results:
-            recipe = with_inputs(result.recipe, options, inputs) if inputs else result.recipe
-            yield replace(result, recipe=recipe, facts=facts | {"inputs": whereabouts(options)})
+            yield replace(result, facts=facts)
 
 
 class _Counter:
-    """Counts steps over all walks of a run."""
+    """Counts steps over both samplers of a run."""
 
-    def __init__(self, progress: Progress, total: int) -> None:
-        self.progress, self.total, self.base = progress, total, 0
+    def __init__(self, report: Reporter, total: int) -> None:
+        self.report, self.total, self.base = report, total, 0
 
     def watch(self, size: int) -> Callable[[int], None]:
-        """For one sampling_steps over a batch of `size`."""
+        """For one sampler over a batch of `size`."""
         base = self.base
 
         def _step(done: int) -> None:
             self.base = base + done * size
-            self.progress("denoising", self.base, self.total)
+            self.report("denoising", self.base, self.total)
 
         return _step
 
 
-def _picture_maker(
-    options: ImprintOptions, studio: LoadedModels, size: tuple[int, int], counter: _Counter
-) -> Maker:
-    if options.picture is None:
-        prompts = (options.image_prompt, options.image_negative, "image")
-        settings = (options.image_steps, filled(options.image_guidance))
-        return _generated(filled(studio.image), prompts, settings, options.sampler, size, counter)
-    gray = torch.from_numpy(covering(read_picture(options.picture), *size).gray())
-    return lambda generators: gray.expand(len(generators), -1, -1)
+def _picture_maker(settings: ImprintSettings, loaded: LoadedModels, counter: _Counter) -> Maker:
+    if settings.picture is None:
+        prompts = (settings.image_prompt, settings.image_negative, "image")
+        return _generated(
+            loaded.image, prompts, settings.image_steps, settings.image_guidance, settings, counter
+        )
+    picture = read_picture(settings.picture)
+    fitted, lost = covering(picture, settings.height, settings.width)
+    if lost > _NEGLIGIBLE:
+        counter.report.warn(
+            f"{settings.picture.name}: its middle fills the canvas, and {lost:.0%} of the picture is cropped; "
+            "set --width to the picture's proportions to keep more."
+        )
+    gray = torch.from_numpy(fitted.gray())
+    return lambda generators, _: gray.expand(len(generators), -1, -1)
 
 
-def _sound_maker(
-    options: ImprintOptions, studio: LoadedModels, size: tuple[int, int], counter: _Counter
-) -> Maker:
-    if options.sound is None:
-        prompts = (options.audio_prompt, options.audio_negative, "audio")
-        settings = (options.audio_steps, filled(options.audio_guidance))
-        return _generated(filled(studio.audio), prompts, settings, options.sampler, size, counter)
-    gray = torch.from_numpy(_mel_picture(options.sound, studio, size[1]))
-    return lambda generators: gray.expand(len(generators), -1, -1)
+def _sound_maker(settings: ImprintSettings, loaded: LoadedModels, counter: _Counter) -> Maker:
+    if settings.sound is None:
+        prompts = (settings.audio_prompt, settings.audio_negative, "audio")
+        return _generated(
+            loaded.audio, prompts, settings.audio_steps, settings.audio_guidance, settings, counter
+        )
+    gray = torch.from_numpy(_mel_picture(settings.sound, loaded, settings.width, counter.report))
+    return lambda generators, _: gray.expand(len(generators), -1, -1)
 
 
 def _generated(
-    model: LatentModel,
+    model: LatentModel | None,
     prompts: tuple[str, str, str],
-    settings: tuple[int, float],
-    sampler: Sampler,
-    size: tuple[int, int],
+    steps: int,
+    guidance: float,
+    settings: ImprintSettings,
     counter: _Counter,
 ) -> Maker:
-    """Samples one model alone; prompts are (wanted, unwanted, role), settings (steps, guidance)."""
+    """Samples one model alone; prompts are (wanted, unwanted, role)."""
+    assert model is not None, "a model without a file in its place is loaded"
+    used: LatentModel = model
     wanted, unwanted, role = prompts
-    steps, guidance = settings
-    denoiser = model.guided(
-        model.text.encode(wanted, f"{role} prompt"),
-        model.text.encode(unwanted, f"negative {role} prompt"),
+    denoiser = used.guided(
+        used.text.encode(wanted, f"{role} prompt"),
+        used.text.encode(unwanted, f"negative {role} prompt"),
         guidance,
     )
-    shape = (1, *model.latent_shape(*size))
+    shape = (1, *used.latent_shape(settings.height, settings.width))
 
-    def _make(generators: list[torch.Generator]) -> Tensor:
-        scheduler: Any = make_scheduler(sampler, model.schedule, steps)
-        noise = torch.cat([torch.randn(shape, generator=g) for g in generators]).to(model.device)
-        latents = denoise(denoiser, noise, scheduler, counter.watch(len(generators)))
+    def _make(generators: list[torch.Generator], indices: Sequence[int]) -> Tensor:
+        scheduler: Any = make_scheduler(settings.sampler, used.schedule, steps)
+        noise = torch.cat([torch.randn(shape, generator=g) for g in generators]).to(used.device)
+        look = previewer(counter.report, lambda latents: preview(used, latents), indices)
+        latents = denoise(denoiser, noise, scheduler, counter.watch(len(generators)), look)
         with torch.inference_mode():
-            return model.decode(latents).mean(1)
+            return used.decode(latents).mean(1)
 
     return _make
 
 
-def covering(picture: Picture, height: int, width: int) -> Picture:
-    """The middle of the picture, as much of it as has the canvas's proportions, scaled to the canvas."""
+def covering(picture: Picture, height: int, width: int) -> tuple[Picture, float]:
+    """The middle of a picture, as much as has the canvas's proportions, scaled to the canvas.
+
+    Returns:
+        The picture, and the share of the original that was cropped.
+    """
     tall, wide = picture.pixels.shape[:2]
     inner_tall = min(tall, max(1, round(wide * height / width)))
     inner_wide = min(wide, max(1, round(tall * width / height)))
     top, left = (tall - inner_tall) // 2, (wide - inner_wide) // 2
     middle = picture.pixels[top : top + inner_tall, left : left + inner_wide]
-    return resize(Picture(middle.copy()), height, width)
+    return resize(Picture(middle.copy()), height, width), 1 - inner_tall * inner_wide / (tall * wide)
 
 
-def _mel_picture(path: Path, studio: LoadedModels, width: int) -> Any:
+def _mel_picture(path: Path, loaded: LoadedModels, width: int, report: Reporter) -> Floats:
     """The first `width` columns of a sound file's mel picture, silence after its end."""
-    spec = studio.mel_spec
-    clip = read_sound(path, duration_s=spec.seconds(width) + 0.5)
+    spec = loaded.mel_spec
+    fits_s = spec.seconds(width)
+    clip = read_sound(path, duration_s=fits_s + 0.5)
+    if clip.duration_s > fits_s * (1 + _NEGLIGIBLE):
+        report.warn(
+            f"{path.name}: the canvas holds its first {fits_s:.2f} seconds, and the rest is cut; "
+            "raise --width to keep more."
+        )
     gray = gray_from_clip(peak_normalize(resample(clip, spec.rate_hz)), spec)[:, :width]
-    return F.pad(torch.from_numpy(gray.copy()), (0, width - gray.shape[1])).numpy()
+    padded: Floats = F.pad(torch.from_numpy(gray.copy()), (0, width - gray.shape[1])).numpy()
+    return padded
 
 
 def _press(
-    drawn: Tensor, sung: Tensor, options: ImprintOptions, studio: LoadedModels, batch: Sequence[int]
+    drawn: Tensor, sung: Tensor, settings: ImprintSettings, loaded: LoadedModels, recipes: Sequence[Recipe]
 ) -> list[Result]:
-    """Presses pictures into spectrograms, both (batch, height, width) in [0, 1]."""
-    drawn = 1 - drawn if options.invert else drawn
-    pressed = sung * (1 - options.magnitude_ratio * drawn)
-    sounds = play(pressed, studio.vocoder, studio.mel_spec)
-    width, kept = kept_columns(options, pressed.shape[-1])
+    """Presses pictures into spectrograms, both (batch, height, width) in [0, 1]; what plays is what is shown."""
+    drawn = 1 - drawn if settings.invert else drawn
+    pressed = sung * (1 - settings.magnitude_ratio * drawn)
+    sounds = play(pressed, loaded.vocoder, loaded.mel_spec)
+    width, kept = kept_columns(settings.crop, pressed.shape[-1])
     drawn, sung, pressed = (x[..., :width].contiguous() for x in (drawn, sung, pressed))
     captions = (
-        options.image_prompt if options.picture is None else options.picture.name,
-        options.audio_prompt if options.sound is None else options.sound.name,
+        settings.image_prompt if settings.picture is None else settings.picture.name,
+        settings.audio_prompt if settings.sound is None else settings.sound.name,
     )
     return [
         Result(
             verb="imprint",
-            index=index,
-            picture=Picture.from_gray(drawn[i].numpy()),
+            index=recipe.index,
+            picture=Picture.from_gray(pressed[i].numpy()),
             spectrogram=pressed[i].numpy(),
-            clip=(clip := clip_of(sounds[i], studio.mel_spec, kept)),
-            recipe=sample_recipe("imprint", options, studio, batch, index),
+            clip=(clip := clip_of(sounds[i], loaded.mel_spec, kept)),
+            recipe=recipe,
             captions=captions,
             arrays={
                 "picture": drawn[i].numpy(),
@@ -204,7 +226,10 @@ def _press(
                 "spectrogram": pressed[i].numpy(),
                 "sound": clip.samples[0],
             },
-            extras={"original-spectrogram": Picture.from_gray(sung[i].numpy())},
+            extras={
+                "drawing": Picture.from_gray(drawn[i].numpy()),
+                "original-spectrogram": Picture.from_gray(sung[i].numpy()),
+            },
         )
-        for i, index in enumerate(batch)
+        for i, recipe in enumerate(recipes)
     ]

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from eidophone.core.events import Progress, silent
 from eidophone.core.values import Caption, Clip, Floats, Picture, Result
-from eidophone.diffusion.canvas import batch_noise
+from eidophone.diffusion.draws import Draws
+from eidophone.diffusion.sampler import make_scheduler, step_count
 from eidophone.media.audio import peak_normalize, resample
 from eidophone.media.files import check_readable
-from eidophone.media.picture import resize, strip, word_bars
+from eidophone.media.picture import resize
+from eidophone.media.sheets import strip, word_bars
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.captioners.weights import WordWeights, weigh
 from eidophone.models.device import within_memory
@@ -21,19 +22,21 @@ from eidophone.verbs.paint.optimise import Aim, Plan, Scene, Trial, best_of, opt
 from eidophone.verbs.paint.options import PaintOptions
 from eidophone.verbs.paint.prompts import Prompt, make_prompt
 from eidophone.verbs.see.pipeline import read_for_one_picture
-from eidophone.verbs.shared.inputs import checksums, whereabouts, with_inputs
+from eidophone.verbs.shared.context import Context
+from eidophone.verbs.shared.inputs import checksums, with_inputs
+from eidophone.verbs.shared.models import filled, warn_of_substitutes
+from eidophone.verbs.shared.recipes import single_recipe
 from eidophone.verbs.shared.results import Meter
-from eidophone.verbs.shared.run import filled, read_as, single_recipe
 
 
 @dataclass(frozen=True)
 class Heard:
-    """A sound and all that is known of it before the first picture.
+    """A sound with its caption.
 
     Attributes:
         clip: As it was read.
-        spectrogram: Its mel picture, (bands, columns) in [0, 1].
-        caption, prompt: What is heard; the sentence that the picture model reads.
+        spectrogram: Its mel picture, (n_mels, columns) in [0, 1].
+        caption, prompt: The caption, and the prompt of the image model.
         words: Weights of the caption's words.
     """
 
@@ -44,44 +47,41 @@ class Heard:
     words: WordWeights
 
 
-def paint(
-    options: PaintOptions, progress: Progress = silent, easel: PaintModels | None = None
-) -> Iterator[Result]:
-    """Paints a sound; one picture after another.
+def paint(options: PaintOptions, context: Context) -> Iterator[Result]:
+    """Paints a sound; yields one picture after another.
 
     Args:
         options: Of this sound.
-        progress: Told steps of the sampler over all tries of all pictures.
-        easel: Loaded before, for options that differ in the sound only.
+        context: Models and report; steps are counted over all trials of all pictures.
 
     Raises:
-        EidophoneError: before the first step, if the sound, the words or the models cannot work.
+        EidophoneError: before the first step, if sound, caption or models cannot be used.
     """
     check_readable(options.sound, "a sound")
-    easel = easel or load_paint_models(options, progress)
+    easel = load_paint_models(options, context)
     options = easel.options.model_copy(update={"sound": options.sound})
     sums = checksums(options)
     heard = hear_out(options, easel)
-    total = options.count * _plan(options).trials * options.steps
-    for number in range(options.count):
+    steps = step_count(make_scheduler(options.sampler, easel.model.schedule, options.steps))
+    total = options.count * _plan(options).trials * steps
+    for number, index in enumerate(options.numbers):
 
         def _watch(done: int, base: int = total // options.count * number) -> None:
-            progress("painting", base + done, total)
+            context.report("painting", base + done, total)
 
-        index = options.index + number
         meter = Meter(lambda: easel.model.evaluations)
         with within_memory(1):
             trials = _painted(options, easel, heard, index, _watch)
         facts = _facts(options, heard, trials)
-        facts |= meter.facts(1) | read_as((easel.model, heard.prompt.text))
+        facts |= meter.facts(1) | warn_of_substitutes(context.report, (easel.model, heard.prompt.text))
         yield _result(options, easel, heard, trials, index, facts, sums)
 
 
 def hear_out(options: PaintOptions, easel: PaintModels) -> Heard:
-    """Reads a sound and finds its words.
+    """Reads a sound and captions it.
 
     Raises:
-        BadInput: it cannot be read, or is too long for one mel picture or the text encoder.
+        BadInput: it cannot be read, or sound or caption are too long.
     """
     clip = read_for_one_picture(options.sound, easel.spec, options.start_s, options.duration_s)
     if easel.captioner is None:
@@ -90,7 +90,7 @@ def hear_out(options: PaintOptions, easel: PaintModels) -> Heard:
         caption = easel.captioner.caption([resample(clip, easel.captioner.rate_hz).mono()])
     prompt = make_prompt(caption, filled(options.style), easel.model.text)
     drawn = gray_from_clip(peak_normalize(resample(clip, easel.spec.rate_hz)), easel.spec)
-    return Heard(clip, drawn, caption, prompt, weigh(caption))
+    return Heard(clip, drawn, caption, prompt, weigh(caption, easel.nouns))
 
 
 def _plan(options: PaintOptions) -> Plan:
@@ -108,10 +108,11 @@ def _plan(options: PaintOptions) -> Plan:
 def _painted(
     options: PaintOptions, easel: PaintModels, heard: Heard, index: int, watch: Callable[[int], None]
 ) -> list[Trial]:
-    """All tries of one picture."""
+    """All trials of one picture."""
     model = easel.model
     width, height = map(int, filled(options.size).split("x"))
-    noise = batch_noise(model.latent_shape(height, width), [options.seed + index]).to(model.device)
+    draws = Draws.seeded(options.seed + index)
+    noise = draws.normal("start noise", (1, *model.latent_shape(height, width))).to(model.device)
     scene = Scene(
         model,
         model.text.encode(heard.prompt.text, "caption"),
@@ -120,6 +121,8 @@ def _painted(
         noise,
         options.sampler,
         options.steps,
+        options.eta,
+        draws,
     )
     with torch.no_grad():
         samples = torch.from_numpy(heard.clip.mono())[None]
@@ -127,6 +130,8 @@ def _painted(
         text = easel.reader.text([heard.caption.text])
     aim = Aim(easel.listener, sound, easel.reader, text)
     weights = heard.prompt.spread(heard.words.weights)
+    if options.weights_per == "channel":
+        weights = weights[:, None].repeat(1, scene.condition.shape[-1])
     nouns = heard.prompt.spread(heard.words.nouns, rest=False) > 0
     return list(optimise(scene, aim, _plan(options), weights, nouns, watch))
 
@@ -136,7 +141,7 @@ def _kept(options: PaintOptions, trials: list[Trial]) -> int:
 
 
 def _facts(options: PaintOptions, heard: Heard, trials: list[Trial]) -> dict[str, Any]:
-    """What came out, for the record."""
+    """The facts of the record."""
     kept = _kept(options, trials)
     before, after = trials[0], trials[kept]
     words = []
@@ -155,7 +160,6 @@ def _facts(options: PaintOptions, heard: Heard, trials: list[Trial]) -> dict[str
         "similarity_to_caption": [before.to_text, after.to_text],
         "losses": [trial.loss for trial in trials],
         "kept": kept,
-        "inputs": whereabouts(options),
     }
 
 
@@ -200,7 +204,7 @@ def _picture(trial: Trial) -> Picture:
 
 
 def _film(picture: Picture, spectrogram: Picture) -> Picture:
-    """The picture above the sound's mel picture, equally wide."""
+    """The picture above the sound's spectrogram, equally wide."""
     height, width = picture.pixels.shape[:2]
     below = resize(spectrogram, max(1, height // 3), width)
     return Picture(np.concatenate([picture.pixels, below.pixels]))

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from eidophone.core.errors import BadInput
-from eidophone.core.events import Progress, silent
 from eidophone.core.values import Clip, Picture, Result
 from eidophone.media.audio import peak_normalize, read_sound, resample
 from eidophone.media.files import check_readable
@@ -14,11 +13,12 @@ from eidophone.models.load import mel_spec_of
 from eidophone.models.source import find
 from eidophone.verbs.hear.pipeline import WIDEST
 from eidophone.verbs.see.options import SeeOptions
-from eidophone.verbs.shared.inputs import checksums, whereabouts, with_inputs
-from eidophone.verbs.shared.run import recipe_of
+from eidophone.verbs.shared.context import Context
+from eidophone.verbs.shared.inputs import checksums, with_inputs
+from eidophone.verbs.shared.recipes import recipe_of
 
 
-def see(options: SeeOptions, progress: Progress = silent) -> Iterator[Result]:
+def see(options: SeeOptions, context: Context) -> Iterator[Result]:
     """Draws a sound; the result keeps the sound as it was analysed.
 
     Raises:
@@ -27,13 +27,13 @@ def see(options: SeeOptions, progress: Progress = silent) -> Iterator[Result]:
     check_readable(options.sound, "a sound")
     source = find(options.audio_model, "audio", offline=options.offline)
     spec = mel_spec_of(source)
-    progress("drawing", 0, 1)
+    context.report("drawing", 0, 1)
     clip = resample(
         read_for_one_picture(options.sound, spec, options.start_s, options.duration_s), spec.rate_hz
     )
     clip = peak_normalize(clip) if options.normalize else clip
     gray = gray_from_clip(clip, spec)
-    progress("drawing", 1, 1)
+    context.report("drawing", 1, 1)
     yield Result(
         verb="see",
         index=0,
@@ -41,7 +41,6 @@ def see(options: SeeOptions, progress: Progress = silent) -> Iterator[Result]:
         spectrogram=gray,
         clip=clip,
         recipe=with_inputs(recipe_of("see", options, {"audio": source}, spec), options, checksums(options)),
-        facts={"inputs": whereabouts(options)},
         captions=(options.sound.name,),
         arrays={"spectrogram": gray, "sound": clip.samples},
     )
@@ -57,6 +56,6 @@ def read_for_one_picture(path: Path, spec: MelSpec, start_s: float, duration_s: 
     clip = read_sound(path, start_s=start_s, duration_s=min(duration_s or longest_s + 1, longest_s + 1))
     if clip.duration_s > longest_s:
         raise BadInput(
-            f"{path}: longer than one picture can show; give --duration-s of at most {longest_s:.0f}."
+            f"{path}: is longer than one picture can show; use --duration-s {longest_s:.0f} or less."
         )
     return clip

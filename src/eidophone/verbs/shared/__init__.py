@@ -1,1 +1,1 @@
-"""TODO."""
+"""What the verbs share: loaded models, the canvas, sound, recipes, best of N."""

@@ -14,31 +14,33 @@ from typing import TypeVar
 
 import torch
 
-from eidophone.core.events import Progress
+from eidophone.core.events import Reporter
 from eidophone.core.values import Result, Score
 from eidophone.options.groups import ChoiceOptions
 from eidophone.scoring.contract import judged, subject_of
 from eidophone.scoring.judges import open_judges
 from eidophone.scoring.ranking import Candidate, candidate_of, ranked
+from eidophone.verbs.shared.context import Context
 
 AnyChoice = TypeVar("AnyChoice", bound=ChoiceOptions)
 Judge = Callable[[Result], Score]
-#: Makes the samples of a run, unjudged.
-Maker = Callable[[AnyChoice, Progress], Iterator[Result]]
-#: Steps of rough samples, the more the better; fewer than the first say too little.
+#: Makes the samples of a run, not judged.
+Maker = Callable[[AnyChoice, Context], Iterator[Result]]
+#: Steps of rough samples: the more the better; fewer than the first say too little.
 ROUGH_STEPS = (4, 5, 6, 7, 8)
 #: Share of the steps of the run that rough samples should take, and may take where fewer are left.
 CHEAP, DEAREST = 0.24, 1 / 3
-#: Share of the candidates that are made as asked.
+#: Share of the candidates that are rendered with the requested settings.
 KEPT = 5 / 32
 
 
-def open_judge(options: ChoiceOptions) -> Judge:
-    """Loads the judges of a run, whose device is chosen by now.
+def open_judge(options: ChoiceOptions, context: Context) -> Judge:
+    """Loads the judges of a run, whose device is decided by now.
 
     Raises:
         EidophoneError: one is not known or not here.
     """
+    del context
     device = torch.device(options.device)
     judges = open_judges(options.judge_names, device, offline=options.offline)
     return lambda result: judged(subject_of(result), judges)
@@ -46,16 +48,16 @@ def open_judge(options: ChoiceOptions) -> Judge:
 
 @dataclass(frozen=True)
 class RejectionPlan:
-    """Make rough samples in so many steps, judge them, keep so many candidates."""
+    """Sample roughly in this many steps, judge, keep this many candidates."""
 
     steps: int
     keep: int
 
 
 def rejection_plan(options: ChoiceOptions) -> RejectionPlan | None:
-    """What comes before the run itself, where it pays.
+    """How to reject candidates early, where it pays.
 
-    >>> from eidophone.options import ComposeOptions
+    >>> from eidophone.verbs.compose.options import ComposeOptions
     >>> rejection_plan(ComposeOptions.make(count=1, from_=32, steps=25, judges="tagger"))
     RejectionPlan(steps=6, keep=5)
     """
@@ -73,34 +75,52 @@ def rejection_plan(options: ChoiceOptions) -> RejectionPlan | None:
     return RejectionPlan(max(fair), keep) if fair else None
 
 
-def choose(make: Maker[AnyChoice], options: AnyChoice, judge: Judge, progress: Progress) -> Iterator[Result]:
-    """The best `count` of `from_` candidates, best first; those that are made for good are kept in memory."""
+def best_of_n(make: Maker[AnyChoice], options: AnyChoice, judge: Judge, context: Context) -> Iterator[Result]:
+    """The best `count` of `from_` candidates, best first, each with its rank.
+
+    The rank is decided here, once, over all candidates that were rendered; nothing ranks them again.
+    """
     assert options.from_ is not None
     plan, spent, done = rejection_plan(options), 0, 0
     left = tuple(range(options.index, options.index + options.from_))
     total = options.steps_per_sample * (plan.keep if plan else len(left))
     if plan:
         total += len(left) * options.coarse(plan.steps).steps_per_sample
+    outer = context.report
 
-    def _watch(_: str, now: int, __: int) -> None:
-        progress("choosing", done + now, total)
-
-    def _judged(sampling_steps: AnyChoice) -> Iterator[Result]:
+    def _judged(settings: AnyChoice) -> Iterator[Result]:
         nonlocal spent, done
-        for told in sampling_steps.with_samples(left):
-            for result in make(told, _watch):
+        for part in settings.with_samples(left):
+            inner = replace(context, report=_Counting(outer, done, total))
+            for result in make(part, inner):
                 spent += int(result.facts["unet_evaluations"])
                 yield replace(result, score=judge(result))
-            done += told.count * told.steps_per_sample
+            done += part.count * part.steps_per_sample
 
     if plan:
         rough = [_place(candidate_of(result)) for result in _judged(options.coarse(plan.steps))]
         best = ranked(rough, options.rank_by, options.looks_weight)[: plan.keep]
         left = tuple(sorted(candidate.item for candidate in best))
     order = ranked([candidate_of(r) for r in _judged(options)], options.rank_by, options.looks_weight)
-    for candidate in order[: options.count]:
-        chosen = {"candidates": options.from_, "unet_evaluations_of_all": spent}
+    for rank, candidate in enumerate(order[: options.count], 1):
+        chosen = {"rank": rank, "candidates": options.from_, "unet_evaluations_of_all": spent}
         yield replace(candidate.item, facts=candidate.item.facts | chosen)
+
+
+class _Counting(Reporter):
+    """Reports the steps of one part of the candidates as steps of the whole choice, without previews."""
+
+    def __init__(self, outer: Reporter, before: int, total: int) -> None:
+        super().__init__(outer.listener, outer.cancel, previews=False)
+        self._outer, self._before, self._total = outer, before, total
+
+    def __call__(self, _stage: str, done: int, _total: int) -> None:
+        """See `Reporter`."""
+        self._outer("choosing", min(self._before + done, self._total), self._total)
+
+    def warn(self, message: str) -> None:
+        """See `Reporter`."""
+        self._outer.warn(message)
 
 
 def _place(candidate: Candidate[Result]) -> Candidate[int]:

@@ -1,13 +1,15 @@
-"""Files of the user that a run reads: known by checksum, found again when a result is remade."""
+"""The user's files that a run reads: known by checksum, found again when a result is remade."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from eidophone.core.errors import BadInput
+from eidophone.core.recipe import Recipe
 from eidophone.media.files import sha256
 from eidophone.options.kinds import Options, flag_of
 
+#: Options that name a file of the user.
 NAMES = ("picture", "sound")
 
 
@@ -21,38 +23,50 @@ def checksums(options: Options) -> dict[str, str]:
     return {name: sha256(path) for name, path in given.items() if path is not None}
 
 
-def whereabouts(options: Options) -> dict[str, str]:
-    """Where the input files lie on this machine, by option: for the record, which stays here."""
-    given = {name: getattr(options, name, None) for name in NAMES}
-    return {name: str(Path(path).resolve()) for name, path in given.items() if path is not None}
-
-
-def with_inputs(recipe: dict[str, Any], options: Options, sums: dict[str, str]) -> dict[str, Any]:
-    """The recipe with checksums, and with bare names of files: a shared picture tells nobody's folders."""
+def with_inputs(recipe: Recipe, options: Options, sums: Mapping[str, str]) -> Recipe:
+    """The recipe with checksums and bare file names, so that a shared result shows nobody's folders."""
     names = {name: Path(str(getattr(options, name))).name for name in sums}
-    return {**recipe, "options": {**recipe["options"], **names}, "inputs": sums}
+    return recipe.changed(options=names, inputs=dict(sums))
 
 
-def found_again(recipe: dict[str, Any], changes: dict[str, Any], beside: Iterable[Path]) -> dict[str, Any]:
-    """Options that name the input files of a recipe where they are now.
+def find_inputs(recipe: Recipe, changes: Mapping[str, Any], beside: Iterable[Path]) -> dict[str, str]:
+    """Where the input files of a recipe are now, by option.
 
-    Looked for where `changes` says, in the current folder, and in the folders of `beside`.
+    A recipe may come from a stranger. So it names files by bare name and checksum only, and they are looked
+    for where the user says (`changes`), else in the current folder and in the folders `beside` the result.
 
     Raises:
-        BadInput: a file is not there any more, or has changed.
+        BadInput: a file is not there, has changed, or the recipe names one without a checksum.
     """
-    found = {}
-    for name, checksum in recipe.get("inputs", {}).items():
-        stored = Path(str(recipe["options"].get(name)))
-        given = changes.get(name)
-        places = [Path(given)] if given else [stored, *(folder / stored.name for folder in beside)]
-        here = [path for path in places if path.is_file()]
-        if not here:
-            raise BadInput(f"{stored}: the {name} that was used is not here; say where with {flag_of(name)}.")
-        same = [path for path in here if sha256(path) == checksum]
-        if not same:
-            raise BadInput(
-                f"{here[0]}: has changed since the recipe was written; bring the first version back."
-            )
-        found[name] = str(same[0])
-    return found
+    named = {name for name in NAMES if getattr(recipe.options, name) is not None}
+    if lacking := sorted(named - set(recipe.inputs)):
+        raise BadInput(f"The recipe is damaged: it names a {lacking[0]} without its checksum.")
+    if loose := sorted(set(recipe.inputs) - named):
+        raise BadInput(f"The recipe is damaged: it has the checksum of a {loose[0]} that it does not name.")
+    folders = [Path(), *beside]
+    return {name: _found(name, recipe, changes.get(name), folders) for name in sorted(named)}
+
+
+def _found(name: str, recipe: Recipe, given: str | Path | None, folders: list[Path]) -> str:
+    stored = Path(str(getattr(recipe.options, name)).replace("\\", "/")).name
+    places = [Path(given)] if given else [folder / stored for folder in folders]
+    here = [path for path in places if _is_file(path)]
+    where = flag_of(name)
+    if not here:
+        missing = given or stored
+        raise BadInput(f"{missing}: the {name} that was used is not here; say where it is with {where}.")
+    checksum = recipe.inputs[name]  # type: ignore[index]
+    same = [path for path in here if sha256(path) == checksum]
+    if not same:
+        raise BadInput(
+            f"{here[0]}: is not the {name} that was used, or has changed since; say with {where} where the "
+            "original file is."
+        )
+    return str(same[0])
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, not permitted, or no name at all
+        return False

@@ -2,46 +2,45 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from torch import Tensor
 
+from eidophone.core.recipe import Recipe
 from eidophone.core.values import Picture, Result
-from eidophone.verbs.compose.options import ComposeOptions
-from eidophone.verbs.distill.options import DistillOptions
-from eidophone.verbs.shared.run import LoadedModels, clip_of, kept_columns, play
+from eidophone.verbs.shared.canvas import SampleSettings, clip_of, kept_columns, play
+from eidophone.verbs.shared.models import LoadedModels
 
 
-def played(
+def make_results(
     pictures: Tensor,
     gray: Tensor,
-    options: ComposeOptions | DistillOptions,
-    studio: LoadedModels,
-    recipes: Sequence[dict[str, Any]],
+    settings: SampleSettings,
+    loaded: LoadedModels,
+    recipes: Sequence[Recipe],
     arrays: dict[str, Tensor],
 ) -> list[Result]:
-    """What pictures show and what their grey canvas sounds like, each with its recipe.
+    """Plays grey canvases and puts each beside its picture and its recipe.
 
     Args:
         pictures: (batch, 3, height, width) in [0, 1].
-        gray: What is played, (batch, bands, columns) in [0, 1].
-        options: A crop takes the same share of all.
-        studio: Plays.
-        recipes: One each.
+        gray: What is played, (batch, n_mels, columns) in [0, 1].
+        settings: A crop takes the same share of picture, spectrogram and sound.
+        loaded: Holds the vocoder.
+        recipes: One for each sample.
         arrays: Further numbers to keep, each (batch, *).
     """
-    sounds = play(gray, studio.vocoder, studio.mel_spec)
-    width, kept = kept_columns(options, pictures.shape[-1])
+    sounds = play(gray, loaded.vocoder, loaded.mel_spec)
+    width, kept = kept_columns(settings.crop, pictures.shape[-1])
     pictures, gray = pictures[..., :width], gray[..., : round(gray.shape[-1] * kept)]
     return [
         Result(
-            verb=recipe["verb"],
-            index=recipe["index"],
+            verb=recipe.verb,
+            index=recipe.index,
             picture=Picture(pictures[i].permute(1, 2, 0).contiguous().numpy()),
             spectrogram=gray[i].contiguous().numpy(),
-            clip=(clip := clip_of(sounds[i], studio.mel_spec, kept)),
+            clip=(clip := clip_of(sounds[i], loaded.mel_spec, kept)),
             recipe=recipe,
-            captions=(options.image_prompt, options.audio_prompt),
+            captions=(recipe.options.image_prompt, recipe.options.audio_prompt),
             arrays={
                 **{name: numbers[i].float().cpu().numpy() for name, numbers in arrays.items()},
                 "picture": pictures[i].numpy(),
@@ -54,17 +53,17 @@ def played(
 
 
 class Meter:
-    """Counts from the moment that it is made.
+    """Measures what samples cost, from the moment it is made.
 
     Args:
-        evaluations: Tells the U-Net evaluations so far, counted a sample.
+        evaluations: Returns the denoiser evaluations so far, counted per sample.
     """
 
     def __init__(self, evaluations: Callable[[], int]) -> None:
         self._evaluations, self._spent, self._began = evaluations, evaluations(), time.monotonic()
 
     def each(self, samples: int) -> tuple[int, float]:
-        """U-Net evaluations and seconds of each of so many samples."""
+        """Denoiser evaluations and seconds per sample."""
         evaluations = self._evaluations() - self._spent
         return evaluations // samples, (time.monotonic() - self._began) / samples
 

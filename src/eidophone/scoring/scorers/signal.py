@@ -1,4 +1,4 @@
-"""Sounds clean: clipping, direct current, silence. Needs no model and no prompt."""
+"""Signal quality: clipping, DC offset, silence. Needs no model and no prompt."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,8 +7,9 @@ import numpy as np
 
 from eidophone.core.values import Floats
 from eidophone.scoring.contract import Subject
+from eidophone.scoring.scorers import Measure, ScorerSpec
 
-#: A frame at this level was probably cut off; 16 bits reach 1 - 1 / 32768.
+#: A sample at this level was probably clipped; 16 bits reach 1 - 1 / 32768.
 FULL_SCALE = 0.9999
 SILENT_DBFS = -60.0
 BLOCK_S = 0.02
@@ -16,14 +17,14 @@ BLOCK_S = 0.02
 
 @dataclass(frozen=True)
 class SignalQuality:
-    """Shares in [0, 1] and an offset; less is better.
+    """Shares in [0, 1] and an offset; lower is better.
 
-    - clipped: share of frames at full scale that have such a neighbour (a peak of one frame is no clipping).
-    - dc: distance of the mean from 0, in full scales.
-    - silent: share of blocks of 20 ms below -60 dBFS.
+    - clipped: Share of samples at full scale that have such a neighbour (a single peak is not clipping).
+    - dc: Distance of the mean from 0; full scale is 1.
+    - silent: Share of blocks of 20 ms below -60 dBFS.
     """
 
-    name: ClassVar[str] = "clean"
+    name: ClassVar[str] = "signal"
 
     def __call__(self, subject: Subject) -> dict[str, float]:
         """See `Scorer`."""
@@ -48,3 +49,14 @@ def _silent(mono: Floats, block: int) -> float:
     frames = np.minimum(block, len(mono) - np.arange(0, len(mono), block))
     power = (whole.reshape(-1, block) ** 2).sum(1) / frames
     return float((power < 10 ** (SILENT_DBFS / 10)).mean())
+
+
+SCORER = ScorerSpec(
+    SignalQuality,
+    "clipping, DC offset and silence",
+    {
+        "clipped": Measure("share of clipped samples", "lower", range="0 to 1"),
+        "dc": Measure("DC offset", "lower", "of full scale", "0 to 1"),
+        "silent": Measure("share of 20 ms blocks below -60 dBFS", "lower", range="0 to 1"),
+    },
+)

@@ -1,14 +1,19 @@
-"""Two canvases as one: a drawing and the picture of a sound, of which the lighter shows at each place.
+"""A collage: each model denoises a canvas of its own, and the brighter pixel of the two is kept.
 
-Loudness is drawn in decibels, so of two sounds laid over each other about the louder one is heard at each
-place: in pictures of sounds the lighter one.
+The drawing moves to the left edge and is scaled down; the sound is shifted in time to where the two overlap
+least. Loudness is drawn in decibels, so where two sounds overlap the louder one is heard, which is the brighter
+pixel. This is not the published method: no canvas is likely under both models.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from eidophone.diffusion.guidance import Blend, Denoiser, Part, SideBySide
 from eidophone.verbs.compose.options import DRAWING_SIZE
+from eidophone.verbs.compose.run import ComposeRun, Finished, Guides
 
 #: A column is empty where it has less than this share of the light of the lightest column.
 EMPTY = 0.15
@@ -154,3 +159,51 @@ def best_shift(drawing: Tensor, sound: Tensor, stride: int = 1, most: bool = Fal
     covered = torch.stack([torch.minimum(drawing, sound.roll(n, -1)).sum((1, 2, 3)) for n in shifts])
     best = (covered.argmax(0) if most else covered.argmin(0)).tolist()
     return torch.stack([one.roll(shifts[n], -1) for one, n in zip(sound, best, strict=True)])
+
+
+class Lighten:
+    """See `verbs.compose.blends.Blend`. With an audio weight of 0 or 1 only one canvas is left."""
+
+    def shapes(self, run: ComposeRun) -> tuple[tuple[int, ...], ...]:
+        """The drawing's canvas, as wide as its model is used to, and the sound's."""
+        settings = run.settings
+        whole = run.image.latent_shape(settings.height, settings.width)
+        if not 0 < settings.audio_weight < 1:
+            return (whole,)
+        usual = run.image.source.defaults.canvas
+        drawn = min(settings.width, usual[1]) if usual and run.view.rows == 1 else settings.width
+        return run.image.latent_shape(settings.height, drawn), whole
+
+    def denoiser(self, run: ComposeRun, guides: Guides) -> Denoiser:
+        """Each canvas's own model, as soon as that model is active."""
+
+        def _shared(share: float) -> Blend:
+            return Blend(
+                (
+                    Part(guides.image, 1 - share, guides.image_window),
+                    Part(guides.audio, share, guides.audio_window),
+                )
+            )
+
+        if len(run.shapes) == 1:
+            return _shared(run.settings.audio_weight)
+        return SideBySide((_shared(0.0), _shared(1.0)), tuple(shape[-1] for shape in run.shapes))
+
+    def read(self, run: ComposeRun, latents: Sequence[Tensor]) -> Finished:
+        """The brighter of both canvases, which plays as it is shown."""
+        own, view = run.without_cutoff(latents[-1]), run.view
+        if len(latents) == 1:
+            pictures = run.image.decode(own)
+            played = pictures if view.rows == 1 else run.image.decode(view.apply(own))
+            return Finished(pictures, played.mean(1), {"latents": own})
+        drawn = latents[0][..., : own.shape[-1]]
+        sound = run.image.decode(view.apply(own)).mean(1, keepdim=True)
+        drawing = view.apply(run.image.decode(drawn))
+        settings = run.settings
+        shown = lighten(
+            drawing, sound, settings.audio_weight, run.image.vae_scale_factor, settings.drawing_size
+        )
+        return Finished(view.undo(shown), shown.mean(1), {"latents": drawn, "audio_latents": own})
+
+
+BLEND = Lighten()

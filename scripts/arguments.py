@@ -1,0 +1,73 @@
+"""Writes `eidophone/arguments.py`: the options of every call as typed keyword arguments, for editors and mypy.
+
+Run it after a change of options: `python scripts/arguments.py`. A test compares the file with the options.
+"""
+
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+from eidophone.options.commands import CaptionOptions, EvaluateOptions, ScoreOptions
+from eidophone.options.kinds import Options
+from eidophone.verbs import VERBS
+
+TARGET = Path(__file__).resolve().parents[1] / "src" / "eidophone" / "arguments.py"
+HEAD = '''"""The options of every call as typed keyword arguments. Written by scripts/arguments.py; do not edit."""
+
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+'''
+
+
+def main() -> None:
+    """Writes the file."""
+    TARGET.write_text(text(), encoding="utf-8")
+
+
+def text() -> str:
+    """What the file must hold."""
+    kinds = [VERBS[name].options for name in VERBS.names()]
+    return HEAD + "\n".join(_class(kind) for kind in [*kinds, CaptionOptions, ScoreOptions, EvaluateOptions])
+
+
+def _class(kind: type[Options]) -> str:
+    name = kind.__name__.replace("Options", "Arguments")
+    positional = set()
+    for verb in VERBS.names():
+        if VERBS[verb].options is kind:
+            positional = {a.field for a in VERBS[verb].arguments}
+    lines = [
+        f"class {name}(TypedDict, total=False):", f'    """Keyword arguments of `{kind.__name__}`."""', ""
+    ]  # fmt: skip
+    for field, info in kind.model_fields.items():
+        if field not in positional:
+            lines.append(f"    {field}: {_type(field, info.annotation)}")
+    return "\n".join(["", *lines, ""])
+
+
+def _type(field: str, annotation: Any) -> str:
+    if field in ("picture", "sound"):
+        return "Any"
+    found = _plain(annotation)
+    return f"{found} | Path" if field.endswith(("model", "captioner", "embedder", "upscaler")) else found
+
+
+def _plain(annotation: Any) -> str:
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _plain(inner[0])
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(_plain(kind) for kind in inner)
+    if origin is typing.Literal:
+        return f"Literal[{', '.join(repr(value) for value in inner)}]".replace("'", '"')
+    if origin is tuple:
+        return f"tuple[{', '.join('...' if kind is ... else _plain(kind) for kind in inner)}]"
+    if annotation is type(None):
+        return "None"
+    return str(annotation.__name__)
+
+
+if __name__ == "__main__":
+    main()

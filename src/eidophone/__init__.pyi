@@ -1,0 +1,32 @@
+from .api import caption as caption
+from .api import colorize as colorize
+from .api import compose as compose
+from .api import default_session as default_session
+from .api import distill as distill
+from .api import hear as hear
+from .api import imprint as imprint
+from .api import load as load
+from .api import paint as paint
+from .api import remake as remake
+from .api import score as score
+from .api import see as see
+from .core.errors import EidophoneError as EidophoneError
+from .core.events import Cancelled as Cancelled
+from .core.events import CancelToken as CancelToken
+from .core.events import Finished as Finished
+from .core.events import Preview as Preview
+from .core.events import SampleFinished as SampleFinished
+from .core.events import Started as Started
+from .core.events import Step as Step
+from .core.events import Warned as Warned
+from .core.recipe import Recipe as Recipe
+from .core.values import Caption as Caption
+from .core.values import Clip as Clip
+from .core.values import Picture as Picture
+from .core.values import Result as Result
+from .core.values import Score as Score
+from .evaluation.evaluate import evaluate as evaluate
+from .media.mel import MelSpec as MelSpec
+from .session import Session as Session
+
+__version__: str

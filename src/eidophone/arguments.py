@@ -1,0 +1,256 @@
+"""The options of every call as typed keyword arguments. Written by scripts/arguments.py; do not edit."""
+
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+
+class ComposeArguments(TypedDict, total=False):
+    """Keyword arguments of `ComposeOptions`."""
+
+    judges: str
+    rank_by: Literal["weaker", "both", "weights"]
+    looks_weight: float
+    device: str
+    threads: int | None
+    offline: bool
+    preset: Literal["paper", "fast", "draft"]
+    count: int
+    seed: int
+    index: int
+    image_model: str | Path
+    audio_model: str | Path
+    image_negative: str
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    samples: tuple[int, ...]
+    resume: bool
+    audio_negative: str
+    height: int | None
+    width: int | None
+    crop: bool
+    vocoder: Literal["auto", "hifi-gan", "griffin-lim"]
+    batch_size: int | None
+    from_: int | None
+    early_rejection: bool
+    sampler: str
+    steps: int
+    image_guidance: float | None
+    audio_guidance: float | None
+    image_start_step: int
+    audio_start_step: int
+    guidance_start_step: int
+    guidance_stop_step: int | None
+    audio_weight: float | None
+    blend: str | None
+    drawing_size: float
+    audio_weights: str
+    cutoff: bool
+    view: str
+
+
+class ImprintArguments(TypedDict, total=False):
+    """Keyword arguments of `ImprintOptions`."""
+
+    judges: str
+    rank_by: Literal["weaker", "both", "weights"]
+    looks_weight: float
+    device: str
+    threads: int | None
+    offline: bool
+    preset: Literal["paper", "fast", "draft"]
+    count: int
+    seed: int
+    index: int
+    image_model: str | Path
+    audio_model: str | Path
+    image_negative: str
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    samples: tuple[int, ...]
+    resume: bool
+    audio_negative: str
+    height: int | None
+    width: int | None
+    crop: bool
+    vocoder: Literal["auto", "hifi-gan", "griffin-lim"]
+    batch_size: int | None
+    from_: int | None
+    early_rejection: bool
+    picture: Any
+    sound: Any
+    sampler: str
+    image_steps: int
+    audio_steps: int
+    image_guidance: float | None
+    audio_guidance: float | None
+    magnitude_ratio: float
+    invert: bool
+
+
+class ColorizeArguments(TypedDict, total=False):
+    """Keyword arguments of `ColorizeOptions`."""
+
+    device: str
+    threads: int | None
+    offline: bool
+    preset: Literal["paper", "fast", "draft"]
+    count: int
+    seed: int
+    index: int
+    image_model: str | Path
+    audio_model: str | Path
+    image_negative: str
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    samples: tuple[int, ...]
+    resume: bool
+    audio_prompt: str
+    sound: Any
+    upscaler: str | Path
+    vocoder: Literal["auto", "hifi-gan", "griffin-lim"]
+    sampler: str
+    steps: int
+    upscale_steps: int
+    start_step: int
+    image_guidance: float | None
+    noise_level: int
+    known_gray: bool
+
+
+class DistillArguments(TypedDict, total=False):
+    """Keyword arguments of `DistillOptions`."""
+
+    device: str
+    threads: int | None
+    offline: bool
+    preset: Literal["paper", "fast", "draft"]
+    count: int
+    seed: int
+    index: int
+    image_model: str | Path
+    audio_model: str | Path
+    image_negative: str
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    samples: tuple[int, ...]
+    resume: bool
+    audio_negative: str
+    height: int | None
+    width: int | None
+    crop: bool
+    vocoder: Literal["auto", "hifi-gan", "griffin-lim"]
+    batch_size: int | None
+    representation: Literal["implicit", "pixels", "latent"]
+    iterations: int
+    rate: float | None
+    weight_decay: float
+    image_guidance: float
+    audio_guidance: float
+    image_weight: float
+    audio_weight: float
+    image_start_step: int
+    audio_start_step: int
+    annealed: bool
+    highest: float
+    lowest: float
+    weighting: Literal["variance", "clean"]
+    noise_share: float
+    crops: int
+    preview_every: int
+    checkpoint_every: int
+
+
+class PaintArguments(TypedDict, total=False):
+    """Keyword arguments of `PaintOptions`."""
+
+    device: str
+    threads: int | None
+    offline: bool
+    preset: Literal["paper", "fast", "draft"]
+    count: int
+    seed: int
+    index: int
+    image_model: str | Path
+    audio_model: str | Path
+    image_negative: str
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    samples: tuple[int, ...]
+    resume: bool
+    captioner: str | Path
+    caption: str
+    style: str | None
+    size: str | None
+    embedder: str | Path
+    text_embedder: str | Path
+    sampler: str
+    steps: int
+    image_guidance: float | None
+    optimise: int
+    keep: Literal["best", "last"]
+    noun_rate: float
+    other_rate: float
+    condition_share: float
+    gradient_steps: int | None
+    checkpointing: bool
+    patience: int | None
+    start_s: float
+    duration_s: float | None
+
+
+class HearArguments(TypedDict, total=False):
+    """Keyword arguments of `HearOptions`."""
+
+    audio_model: str | Path
+    vocoder: Literal["auto", "hifi-gan", "griffin-lim"]
+    invert: bool
+    threads: int | None
+    offline: bool
+
+
+class SeeArguments(TypedDict, total=False):
+    """Keyword arguments of `SeeOptions`."""
+
+    audio_model: str | Path
+    start_s: float
+    duration_s: float | None
+    normalize: bool
+    offline: bool
+
+
+class CaptionArguments(TypedDict, total=False):
+    """Keyword arguments of `CaptionOptions`."""
+
+    device: str
+    threads: int | None
+    offline: bool
+    captioner: str | Path
+
+
+class ScoreArguments(TypedDict, total=False):
+    """Keyword arguments of `ScoreOptions`."""
+
+    device: str
+    threads: int | None
+    offline: bool
+    judges: str
+    rank_by: Literal["weaker", "both", "weights"]
+    looks_weight: float
+    image_prompt: str
+    audio_prompt: str
+
+
+class EvaluateArguments(TypedDict, total=False):
+    """Keyword arguments of `EvaluateOptions`."""
+
+    device: str
+    threads: int | None
+    offline: bool
+    judges: str
+    rank_by: Literal["weaker", "both", "weights"]
+    looks_weight: float
+    looks_bar: float | None
+    sounds_bar: float | None
+    shown: int
+    protocol: str
+    methods: str
+    prompts: int | None
+    samples: int | None
+    preset: Literal["paper", "fast", "draft"]
+    image_model: str | Path
+    audio_model: str | Path

@@ -1,0 +1,142 @@
+"""What all samples of a compose run share: settings, models, encoded prompts, the canvas."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from eidophone.diffusion.canvas import batch_noise
+from eidophone.diffusion.guidance import Denoiser, Seen, Window
+from eidophone.diffusion.sampler import make_scheduler, window_from_steps
+from eidophone.diffusion.views import VIEWS, View
+from eidophone.models.latent import LatentModel
+from eidophone.verbs.compose.options import ComposeSettings
+from eidophone.verbs.shared.models import LoadedModels
+
+if TYPE_CHECKING:
+    from eidophone.verbs.compose.blends import Blend
+
+CUTOFF_COLUMNS = 4
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Finished samples of a batch.
+
+    Attributes:
+        pictures: (batch, 3, height, width) in [0, 1].
+        played: What is played, (batch, n_mels, columns) in [0, 1].
+        arrays: Further numbers to keep, each (batch, *).
+    """
+
+    pictures: Tensor
+    played: Tensor
+    arrays: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Guides:
+    """Both models with their prompts bound, each seen from the canvas, and when each is active."""
+
+    image: Denoiser
+    audio: Denoiser
+    image_window: Window
+    audio_window: Window
+
+
+@dataclass(frozen=True)
+class Job:
+    """One sample to make: which pair of prompts, and its index."""
+
+    pair: int
+    index: int
+
+
+@dataclass(frozen=True)
+class ComposeRun:
+    """The models and the canvas of a run, with the prompts of one or more pairs.
+
+    Attributes:
+        pairs: The completed settings of each pair; they differ in their prompts only.
+        loaded: The models.
+        image, audio: The same two, of which the run needs both.
+        conditions: Of each pair: "image", "audio", "not image", "not audio", each (1, tokens, width).
+    """
+
+    pairs: tuple[ComposeSettings, ...]
+    loaded: LoadedModels
+    image: LatentModel
+    audio: LatentModel
+    conditions: tuple[Mapping[str, Tensor], ...]
+
+    @property
+    def settings(self) -> ComposeSettings:
+        """What all pairs share."""
+        return self.pairs[0]
+
+    @property
+    def view(self) -> View:
+        """How the audio model sees the canvas."""
+        return VIEWS[self.settings.view]
+
+    @property
+    def blend(self) -> "Blend":
+        """How the models share the canvas."""
+        from eidophone.verbs.compose.blends import blend_of
+
+        found: Blend = blend_of(self.settings.blend)
+        return found
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of one sample's latents, one for each canvas."""
+        return self.blend.shapes(self)
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All samples of the run, pair by pair."""
+        return [Job(pair, index) for pair, one in enumerate(self.pairs) for index in one.numbers]
+
+    def scheduler(self) -> Any:
+        """A fresh one."""
+        return make_scheduler(self.settings.sampler, self.image.schedule, self.settings.steps)
+
+    def noise(self, indices: Sequence[int]) -> Tensor:
+        """Start noise of samples; that of two canvases side by side, each as it would be alone."""
+        seeds = [self.settings.seed_of(index) for index in indices]
+        noise = torch.cat([batch_noise(shape, seeds) for shape in self.shapes], -1)
+        return noise.to(self.image.device)
+
+    def denoiser(self, scheduler: Any, batch: Sequence[Job]) -> Denoiser:
+        """The denoiser of a batch: both models guided, each from its first step on."""
+        return self.blend.denoiser(self, self._guides(scheduler, batch))
+
+    def split(self, latents: Tensor) -> tuple[Tensor, ...]:
+        """The latents of each canvas."""
+        return torch.split(latents, [shape[-1] for shape in self.shapes], -1)
+
+    def without_cutoff(self, latents: Tensor) -> Tensor:
+        """Without the right columns that `--cutoff` drops."""
+        return latents[..., :-CUTOFF_COLUMNS] if self.settings.cutoff else latents
+
+    def _guides(self, scheduler: Any, batch: Sequence[Job]) -> Guides:
+        settings = self.settings
+        guided = window_from_steps(scheduler, settings.guidance_start_step, settings.guidance_stop_step)
+        told = {name: self._condition(name, batch) for name in self.conditions[0]}
+        image = self.image.guided(told["image"], told["not image"], settings.image_guidance, guided)
+        audio = self.audio.guided(told["audio"], told["not audio"], settings.audio_guidance, guided)
+        return Guides(
+            image,
+            Seen(audio, self.view),
+            window_from_steps(scheduler, settings.image_start_step),
+            window_from_steps(scheduler, settings.audio_start_step),
+        )
+
+    def _condition(self, name: str, batch: Sequence[Job]) -> Tensor:
+        """Of a batch: (1, tokens, width) where all samples share it, else (batch, tokens, width)."""
+        pairs = [job.pair for job in batch]
+        if len(set(pairs)) == 1:
+            return self.conditions[pairs[0]][name]
+        return torch.cat([self.conditions[pair][name] for pair in pairs])

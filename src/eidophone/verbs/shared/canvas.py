@@ -1,0 +1,199 @@
+"""The canvas of a run: its size in pixels, its batches, what is cut off, and its sound."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from eidophone.core.errors import BadInput
+from eidophone.core.events import Reporter
+from eidophone.core.values import Clip, Floats, Picture
+from eidophone.diffusion.guidance import Denoiser
+from eidophone.diffusion.sampler import State, sampling_steps
+from eidophone.media.mel import MelSpec
+from eidophone.media.spectrogram import log_mel_from_picture
+from eidophone.media.vocoder import Vocoder
+from eidophone.models.device import batch_size
+from eidophone.verbs.shared.models import LoadedModels
+
+CROP_PIXELS = 32
+#: Mel pictures that a vocoder plays at once, so that memory does not grow with the batch.
+PLAYED_AT_ONCE = 4
+
+
+class SampleSettings(Protocol):
+    """What these functions read of a run's completed settings."""
+
+    @property
+    def height(self) -> int:
+        """Of the canvas, in pixels."""
+
+    @property
+    def width(self) -> int:
+        """Of the canvas, in pixels."""
+
+    @property
+    def crop(self) -> bool:
+        """Whether the right edge is dropped."""
+
+    @property
+    def count(self) -> int:
+        """How many samples the run makes."""
+
+    @property
+    def batch_size(self) -> int | None:
+        """How many are sampled at once; None: as the device allows."""
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """Indices of the samples."""
+
+
+def check_canvas(
+    settings: SampleSettings, loaded: LoadedModels, rows: int = 1, cut: int = 0
+) -> tuple[int, int]:
+    """The canvas in pixels, if the models can draw and play it.
+
+    Args:
+        settings: Completed.
+        loaded: The models.
+        rows: How many mel pictures the canvas holds, one above the other.
+        cut: Pixels that will be dropped on the right.
+
+    Raises:
+        BadInput: a size that the VAE cannot divide, or that is no mel picture; the message names the
+            nearest one.
+    """
+    player = loaded.sources["audio"].name
+    return check_size(
+        settings, loaded.vae_scale_factor, loaded.mel_spec.n_mels * rows, f"the audio model {player!r}", cut
+    )
+
+
+def check_size(
+    settings: SampleSettings, factor: int, playable: int, player: str, cut: int = 0
+) -> tuple[int, int]:
+    """As `check_canvas`, from the facts alone.
+
+    Args:
+        settings: Height and width.
+        factor: Pixels per latent cell.
+        playable: The only height that can be played.
+        player: Who plays it, for messages.
+        cut: Pixels that will be dropped on the right.
+    """
+    height, width = settings.height, settings.width
+    plays = f"{player} plays pictures {playable} pixels high"
+    for name, size, hint in (("--height", height, f", and {plays}"), ("--width", width, "")):
+        if size % factor:
+            near = sorted({max(factor, size // factor * factor), (size // factor + 1) * factor})
+            raise BadInput(
+                f"{name} {size}: the VAE works in blocks of {factor} pixels; "
+                f"the nearest are {' and '.join(map(str, near))}{hint}."
+            )
+    if height != playable:
+        raise BadInput(f"--height {height}: {plays}; leave out --height or use {playable}.")
+    if width <= cut:
+        flag = "--crop" if settings.crop else "--cutoff"
+        raise BadInput(f"--width {width}: {flag} drops {cut} pixels and nothing would be left; widen it.")
+    return height, width
+
+
+def batches(settings: SampleSettings, loaded: LoadedModels) -> Iterator[Sequence[int]]:
+    """The sample indices of a run in batches: as `settings.batch_size` says, else as the device allows.
+
+    A processor gains little from a batch, and a batch of one makes a sample's bytes independent of the other
+    samples. So the default is one on a processor, and as many as memory allows on a GPU.
+    """
+    size, numbers = at_once(settings, loaded), settings.numbers
+    for first in range(0, len(numbers), size):
+        yield numbers[first : first + size]
+
+
+def at_once(settings: SampleSettings, loaded: LoadedModels) -> int:
+    """How many samples a batch holds; see `batches`."""
+    if settings.batch_size is not None:
+        return settings.batch_size
+    if not loaded.models or loaded.models[0].device.type == "cpu":
+        return 1
+    model = loaded.models[0]
+    return batch_size(
+        settings.count,
+        settings.height,
+        settings.width,
+        int(model.vae.config.block_out_channels[0]) * 2,
+        model.dtype.itemsize,
+        model.device,
+    )
+
+
+def denoise(
+    denoiser: Denoiser,
+    noise: Tensor,
+    scheduler: Any,
+    watch: Callable[[int], None],
+    look: Callable[[State], None] | None = None,
+) -> Tensor:
+    """Samples to the end without gradients.
+
+    Args:
+        denoiser: Predicts the noise.
+        noise: Where sampling starts.
+        scheduler: Of diffusers.
+        watch: Called with the number of finished steps after each step; may raise to cancel.
+        look: Called with each state but the last, for previews.
+    """
+    latents = noise
+    total = len(scheduler.timesteps)
+    with torch.inference_mode():
+        for number, state in enumerate(sampling_steps(denoiser, noise, scheduler), 1):
+            latents = state.latents
+            if look is not None and number < total:
+                look(state)
+            watch(state.step)
+    return latents
+
+
+def previewer(
+    report: Reporter, decode: Callable[[Tensor], Tensor], indices: Sequence[int]
+) -> Callable[[State], None]:
+    """Makes previews of a batch from the estimates of the clean latents, when one is due.
+
+    Args:
+        report: Says when, and receives them.
+        decode: Latents (batch, *) to pictures (batch, 3, height, width) in [0, 1].
+        indices: Of the samples in the batch.
+    """
+
+    def _look(state: State) -> None:
+        if report.wants_preview():
+            for index, pixels in zip(indices, decode(state.clean), strict=True):
+                report.preview(index, Picture(pixels.permute(1, 2, 0).contiguous().float().cpu().numpy()))
+
+    return _look
+
+
+def play(gray: Tensor, vocoder: Vocoder, spec: MelSpec) -> Floats:
+    """The sound of mel pictures: (batch, n_mels, columns) in [0, 1] -> float32 (batch, samples).
+
+    Sound above full scale is scaled down as a whole, so that nothing clips.
+    """
+    with torch.inference_mode():
+        logs = log_mel_from_picture(gray, spec)
+        sound = torch.cat([vocoder(part) for part in torch.split(logs, PLAYED_AT_ONCE)])
+    loudest = sound.abs().amax(1, keepdim=True)
+    found: Floats = (sound / loudest.clamp(min=1)).cpu().numpy()
+    return found
+
+
+def clip_of(samples: Floats, spec: MelSpec, kept: float = 1.0) -> Clip:
+    """A mono clip of the first `kept` share of the samples."""
+    length = round(len(samples) * kept)
+    return Clip(samples[None, :length].copy(), spec.rate_hz)
+
+
+def kept_columns(crop: bool, columns: int) -> tuple[int, float]:
+    """How many columns a crop leaves, and which share of the sound goes with them."""
+    width = columns - (CROP_PIXELS if crop else 0)
+    return width, width / columns

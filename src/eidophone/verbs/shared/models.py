@@ -1,0 +1,147 @@
+"""Loads the models of a run and completes its options with what the models advise."""
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from eidophone.core.events import Reporter
+from eidophone.media.mel import MelSpec
+from eidophone.media.vocoder import Vocoder
+from eidophone.models.device import choose_device, choose_dtype, use_threads, within_memory
+from eidophone.models.latent import LatentModel
+from eidophone.models.load import Loader, mel_spec_of
+from eidophone.models.source import DiffusionFiles, find
+from eidophone.options.groups import SampleOptions
+from eidophone.verbs.shared.context import Context
+
+DEFAULT_CANVAS = (256, 1024)
+DEFAULT_GUIDANCE = 7.5
+
+
+@dataclass(frozen=True)
+class LoadedModels:
+    """The models of one run.
+
+    Attributes:
+        image, audio: The loaded models; None where the run does not need one.
+        sources: Their files, by role.
+        vocoder: Turns the mel picture into sound.
+        mel_spec: Of the audio model.
+    """
+
+    image: LatentModel | None
+    audio: LatentModel | None
+    sources: dict[str, DiffusionFiles]
+    vocoder: Vocoder
+    mel_spec: MelSpec
+
+    @property
+    def models(self) -> list[LatentModel]:
+        """The loaded models."""
+        return [model for model in (self.image, self.audio) if model is not None]
+
+    @property
+    def vae_scale_factor(self) -> int:
+        """Pixels per latent cell; 1 if no model is loaded."""
+        return max((model.vae_scale_factor for model in self.models), default=1)
+
+    def evaluations(self) -> int:
+        """Denoiser evaluations so far, counted per sample."""
+        return sum(model.evaluations for model in self.models)
+
+
+def load_models(
+    options: SampleOptions,
+    context: Context,
+    *,
+    roles: tuple[str, ...] = ("image", "audio"),
+    shared: bool = True,
+    rows: int = 1,
+) -> tuple[LoadedModels, dict[str, Any]]:
+    """Loads the models of a run; what the session already holds is not loaded again.
+
+    Args:
+        options: Which models, on which device.
+        context: Holds the loaded models.
+        roles: The models that the run needs.
+        shared: They denoise the same latent, so they must fit together.
+        rows: How many mel pictures the canvas holds, one above the other (see `diffusion.canvas`).
+
+    Returns:
+        The models, and values for the options that were left open.
+
+    Raises:
+        EidophoneError: unknown or absent models, models that do not fit, a device that is not there.
+    """
+    loader, decided = open_loader(options, context)
+    with within_memory(1):
+        models: dict[str, LatentModel]
+        if shared:
+            image, audio = loader.pair(options.image_model, options.audio_model)
+            models = {"image": image, "audio": audio}
+        else:
+            names = {"image": options.image_model, "audio": options.audio_model}
+            models = {role: loader.model(names[role], role) for role in ("image", "audio") if role in roles}
+    sources = {role: model.source for role, model in models.items()}
+    if "audio" not in sources:  # its card still says how the picture is played
+        sources["audio"] = find(options.audio_model, "audio", offline=options.offline)
+    vocoder = loader.vocoder(sources["audio"], options.vocoder)
+    loaded = LoadedModels(
+        models.get("image"), models.get("audio"), sources, vocoder, mel_spec_of(sources["audio"])
+    )
+    context.report("loading models", 1, 1)
+    return loaded, decided | _advised(options, loaded, rows)
+
+
+def open_loader(options: Any, context: Context) -> tuple[Loader, dict[str, Any]]:
+    """The loader for a run's device and number format, and the values it decides.
+
+    Raises:
+        BadInput: a device that this machine does not have.
+    """
+    device = choose_device(options.device)
+    dtype = choose_dtype(options.dtype, device)
+    threads = use_threads(options.threads, context.report.warn)
+    context.report("loading models", 0, 1)
+    decided = {"device": str(device), "dtype": str(dtype).removeprefix("torch."), "threads": threads}
+    return context.registry.loader(device, dtype, options.offline), decided
+
+
+def _advised(options: SampleOptions, loaded: LoadedModels, rows: int) -> dict[str, Any]:
+    """Sizes and guidance scales that were left open."""
+    defaults = loaded.sources["audio"].defaults
+    if "image" in loaded.sources:
+        defaults = defaults.over(loaded.sources["image"].defaults)
+    advised: dict[str, Any] = {
+        "height": loaded.mel_spec.n_mels * rows,
+        "width": (defaults.canvas or DEFAULT_CANVAS)[1],
+        "image_guidance": defaults.image_guidance or DEFAULT_GUIDANCE,
+        "audio_guidance": defaults.audio_guidance or DEFAULT_GUIDANCE,
+    }
+    return {name: value for name, value in advised.items() if getattr(options, name, 0) is None}
+
+
+def warn_of_substitutes(
+    report: Reporter, *prompts: tuple[LatentModel | None, str]
+) -> dict[str, dict[str, str]]:
+    """Reports words that a model does not know; returns them for the record.
+
+    Args:
+        report: Receives one warning for each word.
+        prompts: Each model and its prompt; None reads nothing.
+    """
+    found: dict[str, str] = {}
+    for model, prompt in prompts:
+        if model is not None:
+            found |= model.text.synonyms.replaced(prompt)
+    for word, instead in found.items():
+        report.warn(f"The model does not know {word!r}; it uses {instead!r} instead.")
+    return {"read_as": found} if found else {}
+
+
+T = TypeVar("T")
+
+
+def filled(value: T | None) -> T:
+    """An option that the pipeline has completed."""
+    assert value is not None, "options are completed before they are used"
+    return value
