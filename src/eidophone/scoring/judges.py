@@ -9,18 +9,22 @@ import torch
 from eidophone.core.errors import BadInput, UnknownModel
 from eidophone.models.embedders.contract import Embedder
 from eidophone.models.embedders.load import load_embedder
+from eidophone.models.registry import Registry
 from eidophone.scoring.contract import Scorer
 from eidophone.scoring.scorers import FORMER_NAMES, SCORERS, Measure, scorer_spec
 from eidophone.scoring.similarity import MEASURES, Similarity
 
 
-def open_judges(names: str, device: torch.device, *, offline: bool) -> list[Scorer]:
+def open_judges(
+    names: str, device: torch.device, *, offline: bool, registry: Registry | None = None
+) -> list[Scorer]:
     """The judges of a list such as "clip-b16,clap,tagger", in that order; "none" is an empty list.
 
     Args:
         names: Registered judges ("tagger", "roundtrip", "signal", ...) or embedders, separated by commas.
         device: Of the embedders.
         offline: Never ask a hub for an embedder.
+        registry: Keeps loaded embedders for the next call.
 
     Raises:
         EidophoneError: one is not known, is not here, or is named twice.
@@ -30,7 +34,7 @@ def open_judges(names: str, device: torch.device, *, offline: bool) -> list[Scor
     return [
         scorer_spec(name).factory()
         if name in SCORERS
-        else Similarity(_embedder(name, device, offline), "" if label == name else label)
+        else Similarity(_embedder(name, device, offline, registry), "" if label == name else label)
         for name, label in zip(wanted, labels, strict=True)
     ]
 
@@ -93,8 +97,10 @@ def _is_path(name: str) -> bool:
         return True
 
 
-def _embedder(name: str, device: torch.device, offline: bool) -> Embedder:
+def _embedder(name: str, device: torch.device, offline: bool, registry: Registry | None) -> Embedder:
     try:
+        if registry is not None:
+            return registry.loader(device, torch.float32, offline).embedder(name)
         return load_embedder(name, device, offline=offline)
     except UnknownModel as error:
         reason = str(error).rstrip(".")

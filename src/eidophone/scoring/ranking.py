@@ -132,7 +132,7 @@ def in_top_share(candidates: Sequence[Candidate[T]], share: float) -> list[Candi
     sides = [np.array([getattr(c, name) for c in whole], np.float64) for name in SIDES]
     keep = int(np.ceil(round(share * len(whole), 9)))
     inside = np.stack([_places(side) < keep for side in sides]).all(0)
-    chosen = {id(c) for c, kept in zip(whole, inside.tolist(), strict=True) if kept}
+    chosen = {id(c) for c, kept in zip(whole, np.atleast_1d(inside), strict=True) if kept}
     return [c for c in ranked(whole, "both") if id(c) in chosen]
 
 
