@@ -80,7 +80,7 @@ WITHIN = [  # inside a layer, too
         ["evaluate", "models", "score", "verbs"],
         ["data", "paint"],
         ["caption"],
-        ["main"],
+        ["program"],
     ),
 ]
 
@@ -131,7 +131,7 @@ def test_the_layer_test_sees_a_wrong_import(tmp_path: Path) -> None:
 
 def test_help_imports_no_torch() -> None:
     program = (
-        "import sys; from eidophone.cli.main import build_parser; build_parser().format_help();"
+        "import sys; from eidophone.cli.program import build_parser; build_parser().format_help();"
         "sys.exit(any(n in sys.modules for n in ('torch', 'diffusers', 'transformers', 'av')))"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

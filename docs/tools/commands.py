@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from eidophone.cli.main import build_parser
+from eidophone.cli.program import build_parser
 from eidophone.verbs import VERBS
 
 HEAD = """# Command reference

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from eidophone.cli import main
-from eidophone.cli.main import build_parser
+from eidophone.cli.program import build_parser
 from eidophone.options.kinds import flag_of
 from eidophone.verbs import VERBS
 

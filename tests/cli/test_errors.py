@@ -105,7 +105,7 @@ def test_a_picture_without_a_recipe_cannot_be_remade(tmp_path, capsys) -> None:
         (["--preset", "best"], ["--preset", "'paper', 'fast' or 'draft'"]),
         (["--device", "cuda:7"], ["cuda:7", "--device auto or cpu"]),
         (["--image-model", "sd99"], ["sd99", "tiny", "sd15"]),
-        (["--vocoder", "hifi-gan"], ["brings no vocoder", "griffin-lim"]),
+        (["--vocoder", "hifi-gan"], ["has no vocoder", "griffin-lim"]),
         (["--audio-negative", "noise " * 90], ["negative audio prompt has 90 tokens", "would be cut"]),
         (["--colour", "red"], ["--colour", "--help"]),
     ],
@@ -159,9 +159,9 @@ def test_an_unwritable_folder_is_refused_before_the_work(
 
 
 def test_the_number_of_prompts_of_imprint(files, capsys) -> None:
-    assert "needs image prompt and audio prompt here, but 1" in refused(["imprint", "castle"], capsys)
+    assert "needs image prompt and audio prompt here, but got 1" in refused(["imprint", "castle"], capsys)
     arguments = ["imprint", "castle", "bell", "--picture", str(files["no.png"])]
-    assert "needs audio prompt here, but 2" in refused(arguments, capsys)
+    assert "needs audio prompt here, but got 2" in refused(arguments, capsys)
 
 
 def test_no_traceback_from_the_real_program(tmp_path: Path) -> None:

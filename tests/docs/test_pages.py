@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from docs.tools import commands, console
-from eidophone.cli.main import build_parser
+from eidophone.cli.program import build_parser
 from eidophone.options.kinds import flag_of
 from eidophone.verbs import VERBS
 

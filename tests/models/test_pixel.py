@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from eidophone.cli.main import main
+from eidophone.cli.program import main
 from eidophone.core.errors import BadInput, WeightsAbsent
 from eidophone.diffusion.sampler import make_scheduler, sampling_steps
 from eidophone.models.components import load_text_encoder

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import eidophone
-from eidophone.cli.main import main
+from eidophone.cli.program import main
 from eidophone.core.errors import BadInput, WeightsAbsent
 from eidophone.media.picture import read_picture, write_png
 from eidophone.models.load import Loader
