@@ -58,7 +58,10 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     rows = []
     easel = None
     for sound, caption in recordings(arguments.sounds, arguments.fold, arguments.count):
-        models = {"image_model": arguments.image_model, "embedder": arguments.embedder}
+        models = {
+            "image_model": arguments.image_model, "embedder": arguments.embedder, "text_embedder": "",
+            "nouns": "wordnet",
+        }  # fmt: skip
         options = PaintOptions.make(
             preset=preset, sound=sound, caption=caption, device="cpu", threads=1, **models, **changes
         )

@@ -2,18 +2,26 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 import eidophone
 from eidophone.cli import main
 from eidophone.core.errors import BadInput, CannotWrite
+from eidophone.core.events import silent
+from eidophone.models.load import Loader
 from eidophone.models.pixel import PixelModel
+from eidophone.verbs.distill import models as distill_models
+from eidophone.verbs.distill.options import DistillOptions
 
 BRIEF = {"threads": 1, "iterations": 3, "preview_every": 2}
 KEPT = ("picture.png", "spectrogram.png", "sound.wav", "course.png")
@@ -52,6 +60,94 @@ def test_a_model_over_pixels_sees_crops(
     assert first.facts["unet_evaluations"] == 3 * (2 * 3 + 2)
     (deaf,) = eidophone.distill("castle", "bell", **{**told, "image_weight": 0.0})
     assert not (deaf.picture.pixels == first.picture.pixels).all()
+
+
+@pytest.fixture
+def wide(cascade: tuple[Path, Path], tmp_path: Path) -> Path:
+    """Stage I with a card as IF's, whose canvas is the whole picture that colorize makes."""
+    folder = tmp_path / "wide"
+    shutil.copytree(cascade[0], folder)
+    (folder / "eidophone.json").write_text(json.dumps({"canvas": [16, 32]}))
+    return folder
+
+
+@pytest.mark.parametrize(("more", "side"), [({}, 32), ({"window": 24}, 24)])
+def test_windows_are_of_the_size_that_the_unet_was_trained_on(
+    more: dict, side: int, wide: Path, settings: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever canvas the card names: square windows of 32 x 64 pixels, resized to 16 x 16."""
+    seen, cut = [], []
+    crops = distill_models.random_crops
+
+    def _crops(picture: torch.Tensor, count: int, window: tuple, size: tuple, draws: object) -> torch.Tensor:
+        cut.append((tuple(picture.shape[-2:]), count, window, size))
+        return crops(picture, count, window, size, draws)
+
+    monkeypatch.setattr(distill_models, "random_crops", _crops)
+    monkeypatch.setattr(
+        PixelModel, "noise_of", lambda self, x, t, c, **_: seen.append(x) or self.predicted(x, t, c)
+    )
+    few = {**settings, **BRIEF, "representation": "pixels", "image_model": str(wide), "crops": 4, **more}
+    eidophone.distill("castle", "bell", **few)
+    assert set(cut) == {((32, 64), 4, (side, side), (16, 16))}
+    assert all(x.shape[1:] == (3, 16, 16) for x in seen)
+    with pytest.raises(BadInput, match=r"--window 40: the windows .* are larger than the canvas.*at most 32"):
+        eidophone.distill("castle", "bell", **few | {"window": 40})
+
+
+def test_t5_attends_to_the_padding_here_and_not_in_colorization(
+    cascade: tuple[Path, Path], settings: dict
+) -> None:
+    """Against transformers' own call of the encoder."""
+    from transformers import T5EncoderModel, T5Tokenizer
+
+    tokens = T5Tokenizer.from_pretrained(cascade[0] / "tokenizer")(
+        "a red truck", padding="max_length", max_length=77, return_tensors="pt"
+    )
+    network = T5EncoderModel.from_pretrained(cascade[0] / "text_encoder")
+    with torch.no_grad():
+        plain, masked = network(tokens.input_ids)[0], network(tokens.input_ids, tokens.attention_mask)[0]
+    assert not torch.allclose(plain, masked, atol=1e-3)
+    loader = Loader(torch.device("cpu"), torch.float32, offline=True)
+    _, conditions = loader.pixel(str(cascade[0]), {"prompt": "A red truck "})
+    torch.testing.assert_close(conditions["prompt"], masked)
+    told = {**settings, "image_model": str(cascade[0]), "image_prompt": "A red truck "}
+    (term,) = (
+        term
+        for term in distill_models.load_distill_models(DistillOptions.make(**told), silent).terms
+        if term.name == "image"
+    )
+    torch.testing.assert_close(term.denoiser.wanted.condition, plain)
+
+
+@pytest.mark.parametrize("representation", ["implicit", "pixels"])
+@pytest.mark.parametrize("gray", ["mean", "luminance"])
+def test_a_colour_canvas_plays_through_its_grey_part(representation: str, gray: str, settings: dict) -> None:
+    few = {**settings, **BRIEF, "representation": representation, "features": 16, "rate": 0.1}
+    (made,) = eidophone.distill("castle", "bell", color=True, gray=gray, **few)
+    assert made.picture.pixels.std(2).max() > 0.01
+    shares = {"mean": [1 / 3] * 3, "luminance": [0.2126, 0.7152, 0.0722]}[gray]
+    assert abs(made.spectrogram - made.picture.pixels @ np.float32(shares)).max() < 1e-5
+
+
+def test_windows_may_have_their_own_timesteps(
+    cascade: tuple[Path, Path], settings: dict, monkeypatch
+) -> None:
+    seen: list[list[int]] = []
+
+    def _noise(self: PixelModel, x: torch.Tensor, t: torch.Tensor, c: torch.Tensor, **_: object) -> Any:
+        seen.append([len(x), int(t)])
+        return self.predicted(x, t, c)
+
+    monkeypatch.setattr(PixelModel, "noise_of", _noise)
+    few = {
+        **settings, **BRIEF, "iterations": 1, "image_model": str(cascade[0]), "representation": "pixels",
+        "crops": 3, "annealed": False, "image_lowest": 0.5, "image_highest": 0.9,
+    }  # fmt: skip
+    eidophone.distill("castle", "bell", window_timesteps="separate", **few)
+    assert len({t for _, t in seen}) == 3 and all(500 <= t <= 900 for _, t in seen)
+    with pytest.raises(BadInput, match="--window-timesteps separate: needs random timesteps"):
+        eidophone.distill("castle", "bell", **few | {"window_timesteps": "separate", "annealed": True})
 
 
 def test_a_sample_depends_on_its_seed_alone(settings: dict) -> None:
@@ -108,6 +204,8 @@ def test_finished_samples_are_not_made_again(settings: dict, tmp_path: Path) -> 
         ({"image_weight": 0.0, "audio_start_step": 1}, "No model is on"),
         ({"image_weight": 0.0, "audio_weight": 0.0}, "No model is on"),
         ({"rate": 1e9}, "--rate"),
+        ({"audio_lowest": 0.99}, "--audio-lowest 0.99: is above --highest 0.98"),
+        ({"image_lowest": 0.6, "image_highest": 0.5}, "--image-lowest 0.6: is above --image-highest"),
     ],
 )
 def test_what_cannot_work_is_refused_before_the_run(wrong: dict, says: str, settings: dict) -> None:

@@ -1,6 +1,7 @@
 """Pictures of sounds: prompts, gradients, plans, and the command on real files, with small random models."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,21 @@ import eidophone
 from eidophone.cli import main
 from eidophone.core.errors import BadInput
 from eidophone.core.values import Caption, Clip
+from eidophone.diffusion.draws import Draws
 from eidophone.media.audio import write_wav
 from eidophone.models.embedders import load as embedders
 from eidophone.models.load import Loader
-from eidophone.verbs.paint.optimise import Aim, Plan, Scene, Trial, best_of, optimise, sample, spherical
+from eidophone.verbs.paint.optimise import (
+    Aim,
+    Plan,
+    Scene,
+    Trial,
+    best_of,
+    optimise,
+    sample,
+    spherical,
+    steps_of,
+)
 from eidophone.verbs.paint.options import PaintOptions
 from eidophone.verbs.paint.prompts import make_prompt
 
@@ -229,4 +241,101 @@ def test_the_paper_preset_is_the_published_method() -> None:
     assert (paper.sampler, paper.steps, paper.image_guidance, paper.optimise) == ("plms", 40, 7.5, 10)
     assert (paper.noun_rate, paper.other_rate, paper.condition_share) == (0.01, 0.01, 0.01)
     assert paper.gradient_steps is None and paper.patience is None
-    assert paper.keep == "last" and not paper.checkpointing
+    assert paper.keep == "last" and not paper.checkpointing and paper.weights_per == "channel"
+    models = (paper.image_model, paper.captioner, paper.embedder, paper.text_embedder, paper.nouns)
+    assert models == ("sd14", "act", "audioclip", "clip-b32", "flair")
+    mine = PaintOptions.make(preset="paper", sound="x.wav", image_model="sd15", nouns="wordnet")
+    assert (mine.image_model, mine.nouns, mine.captioner) == ("sd15", "wordnet", "act")
+    fast = PaintOptions.make(sound="x.wav")
+    assert fast.weights_per == "token" and fast.image_model == "tiny" and fast.nouns == "wordnet"
+
+
+def test_paper_offline_names_all_that_is_missing(barking, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "flair.data", None)
+    command = ["paint", str(barking), "--preset", "paper", "--offline", "--out", str(tmp_path / "o")]
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    for words in (
+        "`pip install flair`", "fetch AudioCLIP-Full-Training.pt from", "fetch ACTm.pth from",
+        "`eidophone models pull clip-b32`", "`eidophone models pull sd14`",
+    ):  # fmt: skip
+        assert words in said
+    assert "Traceback" not in said and not (tmp_path / "o").exists()
+    assert main([*command, "--caption", "a dog", "--nouns", "wordnet"]) == 2
+    said = capsys.readouterr().err
+    assert "ACTm" not in said and "flair" not in said and "models pull sd14" in said
+
+
+def test_files_that_no_hub_has_are_missed_before_anything_is_fetched(
+    barking, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("eidophone.models.source.fetched", lambda *_, **__: pytest.fail("fetched"))
+    assert main(["paint", str(barking), "--preset", "paper", "--nouns", "wordnet"]) == 2
+    assert "fetch ACTm.pth from" in capsys.readouterr().err
+
+
+def test_the_tagger_that_was_chosen_finds_the_nouns(barking, flags, tmp_path, monkeypatch, capsys) -> None:
+    class Flair:
+        def __init__(self, *, offline: bool) -> None:
+            assert offline
+
+        def probabilities(self, words: list[str]) -> list[float]:
+            return [0.0, 0.1, 0.9]
+
+    monkeypatch.setattr("eidophone.verbs.paint.models.FlairNouns", Flair)
+    few = [*flags, "--optimise", "0", "--steps", "1", "--offline", "--json"]
+    for more, nouns in (([], [1]), (["--nouns", "flair"], [2])):
+        out = str(tmp_path / "-".join(["out", *more]))
+        assert main(["paint", str(barking), *few, *more, "--out", out]) == 0
+        (row,) = json.loads(capsys.readouterr().out)
+        assert [i for i, word in enumerate(row["facts"]["words"]) if word["noun"] > 0.7] == nouns
+
+
+def test_weights_per_channel_are_as_many_independent_numbers(scene: Scene) -> None:
+    eyes = Projection()
+    aim = Aim(eyes, eyes.text(["abc"]), eyes, eyes.text(["abcdef"]))
+    width = scene.condition.shape[-1]
+    begin = (0.5 + torch.rand(77, generator=torch.Generator().manual_seed(2)))[:, None].repeat(1, width)
+    nouns = torch.arange(77) == 5
+    plan = Plan(trials=3, noun_rate=0.0, other_rate=0.03, condition_share=0.0)
+    trials = list(optimise(scene, aim, plan, begin, nouns, lambda _: None))
+    assert torch.equal(trials[0].weights, begin) and trials[-1].weights.shape == (77, width)
+    assert torch.equal(trials[-1].weights[5], begin[5])  # a rate of 0 moves no noun
+    moved = (trials[-1].weights - begin)[~nouns]
+    assert (moved.abs() > 0).float().mean() > 0.9
+    assert (moved.std(1) > 0.01).float().mean() > 0.9  # each channel goes its own way
+    alike = list(optimise(scene, aim, plan, begin[:, 0], nouns, lambda _: None))
+    assert alike[0].loss == pytest.approx(trials[0].loss, rel=1e-5)  # both begin at the same picture
+
+
+def test_eta_adds_the_same_noise_to_every_picture(scene: Scene) -> None:
+    """Between DDIM (0) and DDPM (1); the noise is part of the sample, not of the trial."""
+    draws = Draws.seeded(3)
+    pictures = {}
+    for eta in (0.0, 0.5, 1.0):
+        noisy = replace(scene, eta=eta, draws=draws)
+        with torch.no_grad():
+            both = [sample(noisy, torch.ones(77), Plan(), lambda _: None) for _ in range(2)]
+        assert torch.equal(*both)
+        pictures[eta] = both[0]
+    assert not torch.equal(pictures[0.0], pictures[0.5]) and not torch.equal(pictures[0.5], pictures[1.0])
+    with torch.no_grad():
+        assert torch.equal(pictures[0.0], sample(scene, torch.ones(77), Plan(), lambda _: None))
+    with pytest.raises(BadInput, match="--eta 0.5: only the sampler ddim has it"):
+        PaintOptions.make(sound="x.wav", eta=0.5)
+
+
+def test_progress_counts_every_step_of_plms(scene: Scene) -> None:
+    """17 steps of PLMS are 18, and the first asks twice."""
+    steps: list[int] = []
+    eyes = Projection()
+    aim = Aim(eyes, eyes.text(["abc"]), eyes, eyes.text(["abcdef"]))
+    plms = replace(scene, sampler="plms", steps=17)
+    none = torch.zeros(77, dtype=torch.bool)
+    list(optimise(plms, aim, Plan(trials=2), torch.ones(77), none, steps.append))
+    assert sorted(set(steps)) == list(range(1, 37)) and steps_of(plms) == 18

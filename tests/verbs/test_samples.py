@@ -326,3 +326,10 @@ def test_the_recipe_names_the_threads(settings: dict) -> None:
 
     (made,) = eidophone.compose(*PROMPTS, count=1, steps=1, threads=1, **settings)
     assert made.recipe.options.plain()["threads"] == torch.get_num_threads() == 1
+
+
+def test_the_rows_view_turns_off_the_papers_crop() -> None:
+    assert ComposeOptions.make(preset="paper").crop
+    assert not ComposeOptions.make(preset="paper", view="rows").crop
+    with pytest.raises(BadInput, match="--view rows: has no right edge"):
+        ComposeOptions.make(preset="paper", view="rows", crop=True)

@@ -49,7 +49,7 @@ class DistillOptions(SampleOptions):
         allow_inf_nan=False,
     )
     features: int = setting("implicit: width of the hidden layers", default=256, ge=1, le=4096)
-    iterations: int = setting("steps of the optimizer (AdamW)", default=70, ge=1, le=10_000_000)
+    iterations: int = setting("steps of the optimiser (AdamW)", default=70, ge=1, le=10_000_000)
     rate: Rate | None = setting("learning rate (default: depends on --representation)", default=None)
     weight_decay: Rate = setting("weight decay", default=0.0)
     image_guidance: Scale = setting("classifier-free guidance scale for the image prompt", default=20.0)

@@ -31,6 +31,9 @@ class PaintOptions(DrawOptions):
 
     sound: Path = setting("sound file")
     count: int = setting("pictures of each sound", default=1, ge=1, le=1_000_000)
+    image_model: ModelName = setting(
+        "image model: card, folder, hub id or .safetensors file (paper: sd14)", default="tiny"
+    )
     captioner: ModelName = setting("captioner: card, folder, file or hub id (paper: act)", default="tiny")
     caption: str = setting("your own caption; no captioner runs", default="")
     nouns: Literal["wordnet", "flair"] = setting(
