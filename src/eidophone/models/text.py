@@ -1,6 +1,6 @@
-"""Words to the condition of a U-Net."""
+"""Text encoders: from a prompt to the condition of a denoising network."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -13,34 +13,62 @@ _LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True)
-class TextEncoder:
-    """CLIP's: all tokens' last hidden states, padded to the encoder's length.
+class TextRules:
+    """How a model was trained to read its prompts; the defaults are those of CLIP.
 
     Attributes:
-        tokenizer, network: Of transformers.
-        synonyms: What is read in place of words that the model never met.
+        tokens: The longest prompt, with its start and end tokens; None: as long as the encoder reads.
+        lower_case: Prompts are put into lower case, and stripped.
+        mask_padding: The encoder does not attend to the padding.
+        zero_padding: The condition of padding tokens is zero, which tells the denoising network to mask them.
+    """
+
+    tokens: int | None = None
+    lower_case: bool = False
+    mask_padding: bool = False
+    zero_padding: bool = False
+
+
+#: T5 as DeepFloyd IF was trained with it. Images that Sound masks the padding in colorization, but not in score
+#: distillation.
+IF_RULES = TextRules(tokens=77, lower_case=True, mask_padding=True)
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """The last hidden states of all tokens, padded to the encoder's length.
+
+    Attributes:
+        tokenizer, network: Objects of transformers, of CLIP or T5.
+        rules: How the model was trained to read its prompts.
+        synonyms: Replacements for words that the model does not know.
     """
 
     tokenizer: Any
     network: Any
     synonyms: Synonyms = field(default_factory=Synonyms)
+    rules: TextRules = TextRules()
 
     def encode(self, prompt: str, what: str = "prompt") -> Tensor:
         """The condition of one prompt, shape (1, tokens, width).
 
         Raises:
-            BadInput: the prompt is longer than the encoder reads; the message says what would be cut.
+            BadInput: the prompt is too long; the message says what would be cut.
         """
         self.check_length(prompt, what)
         padded = torch.tensor([self.padded(prompt)], device=self.network.device)
         with torch.no_grad():
             return self._states(padded)
 
+    def without_mask(self) -> "TextEncoder":
+        """The same encoder, with attention to the padding."""
+        return replace(self, rules=replace(self.rules, mask_padding=False))
+
     def check_length(self, prompt: str, what: str = "prompt") -> None:
-        """Refuses a prompt that is longer than the encoder reads.
+        """Checks that a prompt fits into the encoder's length.
 
         Raises:
-            BadInput: the message says what would be cut.
+            BadInput: it does not; the message says what would be cut.
         """
         ids = self._ids(prompt, truncation=False, verbose=False)
         marks = int(self.tokenizer.num_special_tokens_to_add())
@@ -54,41 +82,32 @@ class TextEncoder:
             )
 
     def padded(self, prompt: str) -> list[int]:
-        """The numbers of a prompt's tokens, filled up to `length`."""
+        """The token ids of a prompt, padded to `length`."""
         return self._ids(prompt, padding="max_length", max_length=self.length)
 
     @property
     def length(self) -> int:
-        """How many tokens it reads, with those that mark beginning and end."""
-        return min(int(self.tokenizer.model_max_length), int(self.network.config.max_position_embeddings))
+        """The number of tokens, with the start and end tokens."""
+        limits = [int(self.tokenizer.model_max_length)]
+        if (positions := getattr(self.network.config, "max_position_embeddings", None)) is not None:
+            limits.append(int(positions))
+        if self.rules.tokens is not None:  # T5 itself reads any length
+            limits.append(self.rules.tokens)
+        return min(limits)
 
     @property
     def width(self) -> int:
-        """How many numbers it says a token."""
+        """The width of its output per token."""
         return int(self.network.config.hidden_size)
 
     def _ids(self, prompt: str, **how: Any) -> list[int]:
+        prompt = prompt.lower().strip() if self.rules.lower_case else prompt
         ids: list[int] = self.tokenizer(self.synonyms.understood(prompt), **how)["input_ids"]
         return ids
 
     def _states(self, padded: Tensor) -> Tensor:
-        states: Tensor = self.network(padded)[0]
-        return states
-
-
-class T5TextEncoder(TextEncoder):
-    """T5's, as DeepFloyd IF was trained with it: small letters, 77 tokens, padding is not looked at."""
-
-    @property
-    def length(self) -> int:
-        """T5 itself reads any length; the U-Nets behind it saw no more than this."""
-        return min(77, int(self.tokenizer.model_max_length))
-
-    def _ids(self, prompt: str, **how: Any) -> list[int]:
-        return super()._ids(prompt.lower().strip(), **how)
-
-    def _states(self, padded: Tensor) -> Tensor:
-        # as a tokenizer's own mask: the mark of the end is looked at, what follows is not
-        mask = padded != self.tokenizer.pad_token_id
-        states: Tensor = self.network(padded, attention_mask=mask.long())[0]
-        return states
+        # as the tokenizer's own mask: the end token is kept, the padding behind it is not
+        kept = padded != self.tokenizer.pad_token_id
+        how = {"attention_mask": kept.long()} if self.rules.mask_padding else {}
+        states: Tensor = self.network(padded, **how)[0]
+        return states * kept[..., None] if self.rules.zero_padding else states

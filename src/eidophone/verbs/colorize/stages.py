@@ -12,7 +12,7 @@ from eidophone.core.values import Floats, Picture
 from eidophone.diffusion.factorized import Factorized, FixedGray
 from eidophone.diffusion.guidance import Denoiser
 from eidophone.diffusion.sampler import make_scheduler, sampling_steps
-from eidophone.models.pixel import OverPixels, PixelModel, UpscalerModel
+from eidophone.models.pixel import PixelModel
 from eidophone.verbs.colorize.options import ColorizeOptions
 from eidophone.verbs.shared.models import filled
 
@@ -96,7 +96,7 @@ class Stages:
         denoiser = model.guided(*self._prompts)
         return Small(self._walk(model, denoiser, gray, self.options.steps, generator), generator)
 
-    def large(self, model: UpscalerModel, small: Small) -> Picture:
+    def large(self, model: PixelModel, small: Small) -> Picture:
         """Stage II of one sample, at the size of what is coloured.
 
         Raises:
@@ -127,7 +127,7 @@ class Stages:
 
     def _walk(
         self,
-        model: OverPixels,
+        model: PixelModel,
         denoiser: Denoiser,
         gray: Tensor,
         steps: int,

@@ -14,7 +14,7 @@ from eidophone.models.device import within_memory
 from eidophone.models.latent import LatentModel
 from eidophone.models.pixel import PixelModel
 from eidophone.models.source import drawing_role
-from eidophone.models.unet import NoisePredictor
+from eidophone.models.predictor import DiffusionModel
 from eidophone.options.kinds import Representation
 from eidophone.verbs.distill.options import DistillOptions, DistillSettings
 from eidophone.verbs.shared.canvas import CROP_PIXELS, check_canvas
@@ -40,7 +40,7 @@ class DistillModels:
 
     options: DistillSettings
     studio: LoadedModels
-    painter: NoisePredictor
+    painter: DiffusionModel
     size: tuple[int, int]
     voices: tuple[LossTerm, ...]
     rule: DistillationConfig
@@ -84,7 +84,7 @@ def load_distill_models(given: DistillOptions, context: Context) -> DistillModel
     size = check_canvas(options, studio, cut=CROP_PIXELS if options.crop else 0)
     audio = filled(studio.audio)
     holder = audio if options.representation == "latent" else None
-    painter: NoisePredictor
+    painter: DiffusionModel
     if over_pixels:
         painter, draws = _pixel_painter(options, context)
         studio = replace(studio, sources={"pixel": painter.source, **studio.sources})
