@@ -18,7 +18,8 @@ from benchmarks.pairs import PAIRS, picture_prompt, sound_prompt
 from eidophone import api
 from eidophone.core.events import silent
 from eidophone.core.values import Result
-from eidophone.media.picture import contact_sheet, read_picture, write_png
+from eidophone.media.picture import read_picture, write_png
+from eidophone.media.sheets import contact_sheet
 from eidophone.results.store import Store, load, sample_name
 from eidophone.scoring.contract import judged, subject_of
 from eidophone.scoring.judges import open_judges
@@ -116,7 +117,7 @@ def main() -> None:
     parser.add_argument("--image-model", default="tiny")
     parser.add_argument("--audio-model", default="tiny")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--work", type=Path, default=Path("training/work"), help="where judge.pt is")
+    parser.add_argument("--work", type=Path, default=Path("training/work/laptop"), help="where judge.pt is")
     given = parser.parse_args()
     ledger = Ledger(given.out / "distilling.jsonl")
     collect(ledger, given)

@@ -23,15 +23,17 @@ LAYERS = [
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 WITHIN = [  # inside a layer, too
-    ("core", ["errors", "events"], ["values"]),
+    ("core", ["errors", "events", "text"], ["values"]),
     ("options", ["kinds"], ["groups"], ["commands"]),
     (
         "media",
-        ["mel", "files", "vocoder_files", "truncation"],
+        ["mel", "files", "truncation", "ogg", "lettering", "gray"],
+        ["vocoder_files", "decode_sndfile", "raster"],
+        ["decode_ffmpeg"],
         ["stream"],
         ["spectrogram", "audio", "picture"],
-        ["vocoder", "lossy", "color"],
-        ["video"],
+        ["vocoder", "lossy", "color", "sheets"],
+        ["video", "export"],
     ),
     ("diffusion", ["canvas"], ["guidance", "representation"], ["sampler"], ["distillation", "factorized"]),
     (

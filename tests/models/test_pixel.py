@@ -194,7 +194,9 @@ def test_a_single_file_holds_the_unet_only(cascade: tuple[Path, Path], tmp_path:
 
 
 def test_stages_are_not_taken_for_each_other(cascade: tuple[Path, Path]) -> None:
-    with pytest.raises(BadInput, match="has 3 input and 6 output channels, but the upscaler role needs 6"):
+    with pytest.raises(
+        BadInput, match="has 3 input and 6 output channels, but the upscaler role needs 6 input"
+    ):
         loader().upscaler(str(cascade[0]))
 
 

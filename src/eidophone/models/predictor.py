@@ -20,7 +20,7 @@ Asked = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class DiffusionModel(Protocol):
-    """What all adapters of diffusion models offer: `LatentModel`, `PixelModel`, `UpscalerModel`."""
+    """What all adapters of diffusion models offer: `LatentModel` and `PixelModel`."""
 
     @property
     def source(self) -> DiffusionFiles:
