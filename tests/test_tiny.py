@@ -29,7 +29,7 @@ def test_the_weights_are_small() -> None:
 
 def test_the_pair_fits_and_shares_everything_but_the_unet_and_the_book_of_words() -> None:
     image, audio = Loader(torch.device("cpu"), torch.float32, offline=True).pair("tiny", "tiny")
-    assert image.vae is audio.vae and image.unet is not audio.unet
+    assert image.vae is audio.vae and image.network is not audio.network
     assert image.text.network is audio.text.network and image.text.synonyms != audio.text.synonyms
 
 

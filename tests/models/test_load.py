@@ -25,7 +25,7 @@ def test_what_two_models_share_is_loaded_once(pair: tuple[Path, Path]) -> None:
     image, audio = loader().pair(*map(str, pair))
     assert image.vae is audio.vae
     assert image.text is audio.text
-    assert image.unet is not audio.unet
+    assert image.network is not audio.network
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_weights_only_in_half_precision_are_found(pair: tuple[Path, Path], tmp_p
         )
         plain.unlink()
     model = loader().model(str(half), "image")
-    assert same_weights(model.unet, loader().model(str(pair[0]), "image").unet)
+    assert same_weights(model.network, loader().model(str(pair[0]), "image").network)
 
 
 def test_v_prediction_is_read_as_noise(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_hub_download_is_found_offline(
     source = find("sd15", "image", offline=True)
     assert source.revision == "abc123"
     assert source.defaults.canvas == (256, 1024)
-    assert loader().model("sd15", "image").unet.config.in_channels == 4
+    assert loader().model("sd15", "image").network.config.in_channels == 4
 
 
 def test_only_one_copy_of_the_weights_is_fetched() -> None:
@@ -174,5 +174,5 @@ def test_weights_that_want_to_run_code_are_refused(
 def test_the_mel_picture_comes_from_the_folder(pair: tuple[Path, Path]) -> None:
     assert mel_spec_of(find(str(pair[1]), "audio")).to_dict() == MEL | {"log_floor": 1e-5}
     assert load_vocoder(find(str(pair[1]), "audio")).name.startswith("griffin-lim")
-    with pytest.raises(BadInput, match="brings no vocoder"):
+    with pytest.raises(BadInput, match="has no vocoder"):
         load_vocoder(find(str(pair[1]), "audio"), "hifi-gan")

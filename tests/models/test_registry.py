@@ -36,7 +36,7 @@ def test_twenty_loads_of_a_pair_read_each_network_once(pair: tuple[Path, Path]) 
     first = loader(registry).pair(*names(pair))
     for _ in range(19):
         again = loader(registry).pair(*names(pair))
-        assert [a.unet for a in again] == [f.unet for f in first]
+        assert [a.network for a in again] == [f.network for f in first]
         assert again[0].vae is first[0].vae and again[1].text is first[1].text
     image, audio = f"{pair[0]}.image", f"{pair[1]}.audio"
     # the copies of VAE and text encoder lie in other files, so they are read once to be compared
@@ -62,16 +62,16 @@ def test_number_formats_do_not_share_a_network(pair: tuple[Path, Path]) -> None:
 def test_used_bytes_are_those_of_the_weights(pair: tuple[Path, Path]) -> None:
     registry = Registry()
     image, audio = loader(registry).pair(*names(pair))
-    networks = (image.unet, audio.unet, image.vae, image.text.network)
+    networks = (image.network, audio.network, image.vae, image.text.network)
     assert registry.used_bytes == sum(size_of(network) for network in networks)
-    assert size_of(image.unet) == 4 * sum(p.numel() for p in image.unet.parameters())
+    assert size_of(image.network) == 4 * sum(p.numel() for p in image.network.parameters())
 
 
 def test_the_least_recently_used_network_is_given_back(tmp_path: Path) -> None:
     folders = [str(make_model(tmp_path / str(i), i)) for i in range(3)]
     registry = Registry()
     one = loader(registry).model(folders[0], "image")
-    whole, unet = registry.used_bytes, size_of(one.unet)
+    whole, unet = registry.used_bytes, size_of(one.network)
     del one
     registry.memory_limit = whole + unet + 100_000  # room for two U-Nets, VAE and text encoder
 
@@ -91,7 +91,7 @@ def test_a_network_in_use_is_never_given_back(tmp_path: Path) -> None:
     registry = Registry(memory_limit=1)
     first = loader(registry).model(folders[0], "image")
     loader(registry).model(folders[1], "image")
-    assert loader(registry).model(folders[0], "image").unet is first.unet
+    assert loader(registry).model(folders[0], "image").network is first.network
     assert registry.loads["unet", f"{folders[0]}.image"] == 1
     del first
     loader(registry).model(folders[1], "image")
@@ -126,7 +126,7 @@ def test_changed_files_are_read_again(tmp_path: Path) -> None:
     save_file({k: v + 1 for k, v in state.items()}, folder / "unet" / WEIGHTS, {"format": "pt"})
     after = loader(registry).model(str(folder), "image")
     key = next(iter(state))
-    assert torch.equal(after.unet.state_dict()[key], state[key] + 1)
+    assert torch.equal(after.network.state_dict()[key], state[key] + 1)
     assert after.vae is before.vae
     assert registry.loads["unet", f"{folder}.image"] == 2
     assert after.source.weights != digest
@@ -136,7 +136,7 @@ def test_clear_gives_all_memory_back(pair: tuple[Path, Path]) -> None:
     import weakref
 
     registry = Registry()
-    unet = weakref.ref(loader(registry).model(str(pair[0]), "image").unet)
+    unet = weakref.ref(loader(registry).model(str(pair[0]), "image").network)
     assert unet() is not None and registry.used_bytes > 0
     registry.clear()
     gc.collect()
@@ -170,7 +170,7 @@ def test_threads_that_start_together_read_a_network_once(pair: tuple[Path, Path]
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(models) == 4 and len({id(model.unet) for model in models}) == 1
+    assert len(models) == 4 and len({id(model.network) for model in models}) == 1
     assert registry.loads["unet", f"{pair[0]}.image"] == 1
 
 

@@ -77,7 +77,7 @@ def test_a_single_file_is_the_same_model(pair: tuple[Path, Path], tmp_path: Path
     loader = Loader(torch.device("cpu"), torch.float32, offline=True)
     folder = loader.model(str(pair[0]), "image")
     single = loader.model(str(tmp_path / "one.safetensors"), "image")
-    assert same_weights(single.unet, folder.unet, 0)
+    assert same_weights(single.network, folder.network, 0)
     assert same_weights(single.vae, folder.vae, 0)
     assert torch.equal(single.text.encode("a bell"), folder.text.encode("a bell"))
     image, audio = loader.pair(str(tmp_path / "one.safetensors"), str(pair[1]))

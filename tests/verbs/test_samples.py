@@ -112,7 +112,7 @@ def test_the_blend_is_what_the_paper_says(settings: dict) -> None:
     x, t = start_noise((1, 4, 4, 8), 0), torch.tensor(401)
 
     def of(model, wanted: str, unwanted: str, scale: float):
-        e = [model.unet(x, t, conditions[name]).sample for name in (wanted, unwanted)]
+        e = [model.network(x, t, conditions[name]).sample for name in (wanted, unwanted)]
         return e[1] + scale * (e[0] - e[1])
 
     with torch.no_grad():

@@ -32,7 +32,7 @@ def translated(run: Run, which: str) -> dict[str, Tensor]:
     old = torch.cat([earlier.vae.encode(x).latent_dist.mean * scale for x in inputs])
     new = torch.cat([coder.encode(x).latent_dist.mean for x in inputs])
     into, back = fitted(new, old), fitted(old, new)
-    known: dict[str, Tensor] = earlier.unet.state_dict()
+    known: dict[str, Tensor] = earlier.network.state_dict()
     known["conv_in.weight"] = torch.einsum("ochw,cd->odhw", known["conv_in.weight"], into)
     known["conv_out.weight"] = torch.einsum("dc,cihw->dihw", back, known["conv_out.weight"])
     known["conv_out.bias"] = back @ known["conv_out.bias"]

@@ -27,7 +27,7 @@ from eidophone.models.source import DiffusionFiles, drawing_role, find
 if TYPE_CHECKING:  # torch is slow to import
     from eidophone.models.latent import LatentModel
     from eidophone.models.load import Loader
-    from eidophone.models.unet import NoisePredictor
+    from eidophone.models.predictor import DiffusionModel
 
 #: A name in a role.
 Part = tuple[str, Role]
@@ -239,8 +239,8 @@ def _load_stage(loader: "Loader", name: str, role: Role) -> None:
     print(f"{_plain(name)} ({role}): {', '.join([*_facts_of(model), f'{width} x {height} pixels'])}")
 
 
-def _facts_of(model: "NoisePredictor") -> list[str]:
-    size = sum(p.numel() for p in model.unet.parameters()) / 1e6
+def _facts_of(model: "DiffusionModel") -> list[str]:
+    size = sum(p.numel() for p in model.network.parameters()) / 1e6
     return [f"works, U-Net of {size:.1f} M parameters", model.schedule.get("prediction_type", "epsilon")]
 
 

@@ -25,6 +25,7 @@ class Catalog(Generic[T]):
         package: A package of modules that each define one value called `attribute`; the module's name is the
             value's name. None: there is no such package.
         attribute: See `package`.
+        plural: Of `kind`, where an "s" does not make it.
 
     The entry point group is "eidophone.KINDs", such as "eidophone.samplers".
 
@@ -34,9 +35,9 @@ class Catalog(Generic[T]):
     ('#f00', ('red',))
     """
 
-    def __init__(self, kind: str, package: str | None = None, attribute: str = "") -> None:
+    def __init__(self, kind: str, package: str | None = None, attribute: str = "", plural: str = "") -> None:
         self.kind = kind
-        self._group = f"eidophone.{kind}s"
+        self._group = f"eidophone.{plural or kind + 's'}"
         self._values: dict[str, T | str] = {}
         self._package, self._attribute = package, attribute
         self._searched = False

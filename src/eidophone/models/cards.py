@@ -46,13 +46,22 @@ class _Facts(BaseModel):
     griffin_lim_iterations: Annotated[int, Field(ge=0, le=1000)] | None = None
     mel_spec: dict[str, Any] | None = None
     style: str | None = None
+    family: str | None = None
 
 
 @dataclass(frozen=True)
 class ModelDefaults:
-    """What a model wants where the user says nothing. `None`: it has no opinion.
+    """Default settings that a model brings. `None`: it brings none.
 
-    that a drawing is laid over.
+    Attributes:
+        canvas: (height, width) in pixels of what it draws.
+        image_guidance, audio_guidance: Guidance scales.
+        audio_weight: Share of the audio model in a blend, 0 to 1.
+        blend: Name of a blend.
+        griffin_lim_iterations: Where Griffin-Lim is the vocoder.
+        mel_spec: Settings of its mel pictures.
+        style: The sentence, with {} for a caption, in which it draws best.
+        family: Name of its family; see `models.families`.
     """
 
     canvas: tuple[int, int] | None = None
@@ -63,10 +72,11 @@ class ModelDefaults:
     griffin_lim_iterations: int | None = None
     mel_spec: MelSpec | None = None
     style: str | None = None
+    family: str | None = None
 
     @classmethod
     def from_dict(cls, given: object, where: str) -> "ModelDefaults":
-        """Reads the part of a card's row, or of an `eidophone.json`, that is advice.
+        """Reads the defaults in a card's row or in an `eidophone.json`.
 
         Raises:
             BadInput: an impossible value; `where` says in which file.
@@ -81,10 +91,11 @@ class ModelDefaults:
             griffin_lim_iterations=facts.griffin_lim_iterations,
             mel_spec=None if facts.mel_spec is None else MelSpec.from_dict(facts.mel_spec, where),
             style=facts.style,
+            family=facts.family,
         )
 
     def over(self, other: "ModelDefaults") -> "ModelDefaults":
-        """This advice, and the other's where this has none."""
+        """These defaults, completed by the other's."""
         mine = {k: v for k, v in vars(self).items() if v is not None}
         return ModelDefaults(**{**vars(other), **mine})
 
@@ -122,6 +133,11 @@ class Card:
     borrows: str | None = None
     gated: bool = False
     defaults: ModelDefaults = field(default_factory=ModelDefaults)
+
+    @property
+    def family(self) -> str:
+        """The family that the card names; empty if its files decide."""
+        return self.defaults.family or ""
 
     @property
     def source(self) -> str:

@@ -15,12 +15,23 @@ from torch import Tensor
 from eidophone.core.errors import BadInput
 from eidophone.media.vocoder_files import read_json, settings_of
 from eidophone.models.cards import PIXEL
-from eidophone.models.source import DiffusionFiles
-from eidophone.models.text import T5TextEncoder, TextEncoder
+from eidophone.models.files import DiffusionFiles
+from eidophone.models.text import IF_RULES, TextEncoder, TextRules
 from eidophone.models.weights import chosen_weights, variant_of
 
 Part = TypeVar("Part")
 _MOST_SHOWN = 3
+_FLOW = "flow_prediction"
+#: The noise schedule of Stable Diffusion 1.x, and of the audio models that were trained from it.
+SD_SCHEDULE = {
+    "num_train_timesteps": 1000,
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "steps_offset": 1,
+    "set_alpha_to_one": False,
+    "clip_sample": False,
+}
 _Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -35,6 +46,7 @@ class _Schedule(BaseModel):
     beta_schedule: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] | None = None
     trained_betas: list[_Beta] | None = None
     prediction_type: str | None = None
+    shift: Annotated[float, Field(gt=0)] | None = None
     steps_offset: Annotated[int, Field(ge=0, le=1000)] | None = None
     set_alpha_to_one: bool | None = None
     timestep_spacing: Literal["leading", "trailing", "linspace"] | None = None
@@ -55,12 +67,12 @@ def load_unet(source: DiffusionFiles, dtype: torch.dtype, device: torch.device) 
     """The U-Net, ready to use, without gradients for its weights."""
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-    return settled(_network(UNet2DConditionModel, "unet", source, dtype), device)
+    return settled(load_network(UNet2DConditionModel, "unet", source, dtype), device)
 
 
 def load_vae(source: DiffusionFiles, dtype: torch.dtype, device: torch.device) -> Any:
     """The VAE, or the codec that stands in its place, ready to use."""
-    network = _network(_vae_kind(source), "vae", source, dtype)
+    network = load_network(_vae_kind(source), "vae", source, dtype)
     for name in ("scaling_factor", "shift_factor"):
         value = network.config.get(name)
         if not isinstance(value, int | float) and not (value is None and name == "shift_factor"):
@@ -94,7 +106,7 @@ def load_text_encoder(source: DiffusionFiles, dtype: torch.dtype, device: torch.
     _need(folder, source)
     _need(words, source)
     if source.role in PIXEL and _says(folder / "config.json", "model_type") == "t5":
-        return _load_t5(folder, words, dtype, device)
+        return load_t5(source, dtype, device, IF_RULES)
     if source.single and source.role not in PIXEL:
         network = checked(source.single, lambda: text_encoder_in(source.single, folder, dtype))
     else:
@@ -104,19 +116,31 @@ def load_text_encoder(source: DiffusionFiles, dtype: torch.dtype, device: torch.
     return TextEncoder(tokenizer, settled(network, device))
 
 
-def _load_t5(folder: Path, words: Path, dtype: torch.dtype, device: torch.device) -> TextEncoder:
+def load_t5(
+    source: DiffusionFiles, dtype: torch.dtype, device: torch.device, rules: TextRules
+) -> TextEncoder:
+    """T5's text encoder with its tokenizer, ready to use.
+
+    Args:
+        source: The model.
+        dtype, device: Of the network.
+        rules: How the model was trained to read its prompts.
+    """
     from transformers import T5EncoderModel, T5Tokenizer
 
+    folder, words = source.part("text_encoder"), source.part("tokenizer")
+    _need(folder, source)
+    _need(words, source)
     readers = ("sentencepiece", "google.protobuf")
     if not (words / "tokenizer.json").is_file() and not all(_installed(name) for name in readers):
         raise BadInput(
-            f"{words}: T5's words are in spiece.model, and what reads it is not installed; "
+            f"{words}: T5's vocabulary is in spiece.model, and the package that reads it is not installed; "
             "run `pip install 'eidophone[if]'`."
         )
     how = {"dtype": dtype, "local_files_only": True, "variant": _variant(folder)}
     network = checked(folder, lambda: T5EncoderModel.from_pretrained(folder, **how))
     tokenizer = checked(words, lambda: T5Tokenizer.from_pretrained(words, local_files_only=True))
-    return T5TextEncoder(tokenizer, settled(network, device))
+    return TextEncoder(tokenizer, settled(network, device), rules=rules)
 
 
 def _installed(name: str) -> bool:
@@ -127,17 +151,22 @@ def _installed(name: str) -> bool:
 
 
 def load_schedule(source: DiffusionFiles, part: str = "scheduler") -> dict[str, Any]:
-    """The facts in a part's `scheduler_config.json`; those that are null are left out.
+    """The noise schedule in a part's `scheduler_config.json`, without values that are null.
+
+    Flow matching has no noise schedule. Its models take Stable Diffusion's, so that they can share a canvas with
+    other models; see `models.predictions`.
 
     Raises:
-        BadInput: it is missing, damaged, or says what no scheduler here can do.
+        BadInput: it is missing or damaged, or holds an impossible value.
     """
     path = source.part(part) / "scheduler_config.json"
     given = read_json(path)
     settings_of(_Schedule, given, str(path))
-    return (
-        {key: value for key, value in given.items() if value is not None} if isinstance(given, dict) else {}
-    )
+    if not isinstance(given, dict):
+        return {}
+    if str(given.get("_class_name")).startswith("FlowMatch") or given.get("prediction_type") == _FLOW:
+        return dict(SD_SCHEDULE) | {"prediction_type": _FLOW}
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def _need(folder: Path, source: DiffusionFiles) -> None:
@@ -145,15 +174,14 @@ def _need(folder: Path, source: DiffusionFiles) -> None:
         raise BadInput(f"{source.name}: {folder.name}/ is missing in {folder.parent}.")
 
 
-def _network(kind: Any, part: str, source: DiffusionFiles, dtype: torch.dtype) -> Any:
-    """A network of diffusers, from its folder or from the single file."""
+def load_network(kind: Any, part: str, source: DiffusionFiles, dtype: torch.dtype) -> Any:
+    """Loads a network of diffusers from its folder or from the single file."""
     folder = source.part(part)
     _need(folder, source)
     how = {
         "torch_dtype": dtype,
         "local_files_only": True,
-        # quicker and leaner, where accelerate is installed; diffusers would warn where it is not
-        "low_cpu_mem_usage": find_spec("accelerate") is not None,
+        "low_cpu_mem_usage": True,  # no random weights first
     }
     if source.single:
         where = {"config": str(folder.parent), "subfolder": part, **how}

@@ -27,7 +27,7 @@ def check_fit(image: LatentModel, audio: LatentModel) -> None:
     """
     differences = (
         ("noise schedules", training_schedule(image.schedule), training_schedule(audio.schedule)),
-        ("latent channels", image.unet.config.in_channels, audio.unet.config.in_channels),
+        ("latent channels", image.network.config.in_channels, audio.network.config.in_channels),
         ("VAE scale factors", image.vae_scale_factor, audio.vae_scale_factor),
         ("VAE scaling factors", image.vae.config.scaling_factor, audio.vae.config.scaling_factor),
     )
@@ -37,8 +37,10 @@ def check_fit(image: LatentModel, audio: LatentModel) -> None:
     if not same_weights(image.vae, audio.vae):
         raise _misfit(image, audio, "their VAEs have different weights")
     for model in (image, audio):
-        if model.unet.config.in_channels != model.vae.config.latent_channels:
-            raise _misfit(image, audio, f"the U-Net of {model.source.name!r} does not fit its VAE")
+        if model.network.config.in_channels != model.vae.config.latent_channels:
+            raise _misfit(
+                image, audio, f"the denoising network of {model.source.name!r} does not fit its VAE"
+            )
 
 
 def _misfit(image: LatentModel, audio: LatentModel, reason: str) -> ModelsDoNotFit:
@@ -94,5 +96,8 @@ def _settings(network: Any) -> dict[str, Any]:
 def same_text_encoder(a: TextEncoder, b: TextEncoder) -> bool:
     """Whether two text encoders read a prompt alike: the same tokens, the same network."""
     return (
-        a.length == b.length and a.padded(_PROBE) == b.padded(_PROBE) and same_network(a.network, b.network)
+        a.rules == b.rules
+        and a.length == b.length
+        and a.padded(_PROBE) == b.padded(_PROBE)
+        and same_network(a.network, b.network)
     )

@@ -1,25 +1,43 @@
 """Weights from a hub: fetched once, found again in its cache without a network."""
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
-from eidophone.core.errors import WeightsAbsent
+from eidophone.core.errors import BadInput, WeightsAbsent
+from eidophone.media.vocoder_files import read_json
 from eidophone.models.cards import Card, quoted
 from eidophone.models.weights import Layout
 
 _SECONDS_TO_ANSWER = 10
 
 
-def fetched(given: Card, layout: Layout, *, offline: bool) -> Path:
+#: Looks at a repository's index before anything else of it is fetched; raises `BadInput` to refuse it.
+Check = Callable[[object], None]
+
+
+def fetched(
+    given: Card, layout: Layout, *, offline: bool, index: str = "", check: Check | None = None
+) -> Path:
     """The folder of the first of a card's repositories that answers, or that was fetched before.
 
+    Args:
+        given: The card.
+        layout: Which files are fetched.
+        offline: Never connect to the hub.
+        index: A small file that says what the repository holds; it is fetched first.
+        check: Called with what `index` holds, before anything else is fetched.
+
     Raises:
+        BadInput: from `check`.
         WeightsAbsent: none of them; the message says why, and what to do.
     """
     failures = []
     for repo in given.hub:
         try:
-            return _snapshot(repo, given.revision, layout, offline)
+            return _snapshot(repo, given.revision, layout, offline, index, check)
+        except BadInput:
+            raise
         except Exception as error:  # as in `_snapshot`
             failures.append(f"{repo}: {_short(error)}")
     pull = f"`eidophone models pull {given.name}`" if given.more else "the same command"
@@ -31,14 +49,18 @@ def fetched(given: Card, layout: Layout, *, offline: bool) -> Path:
     )
 
 
-def _snapshot(repo: str, revision: str, layout: Layout, offline: bool) -> Path:
+def _snapshot(
+    repo: str, revision: str, layout: Layout, offline: bool, index: str, check: Check | None
+) -> Path:
     """The folder of a repository: what the hub has now, else what was fetched before."""
     from huggingface_hub import constants
 
     if offline or constants.HF_HUB_OFFLINE:
         return _cached(repo, revision, layout)
     try:
-        return _downloaded(repo, revision, layout)
+        return _downloaded(repo, revision, layout, index, check)
+    except BadInput:
+        raise
     except Exception as error:  # the hub's client raises many kinds; each means: not from there
         try:
             return _cached(repo, revision, layout)
@@ -46,11 +68,14 @@ def _snapshot(repo: str, revision: str, layout: Layout, offline: bool) -> Path:
             raise error from None
 
 
-def _downloaded(repo: str, revision: str, layout: Layout) -> Path:
-    from huggingface_hub import HfApi, snapshot_download
+def _downloaded(repo: str, revision: str, layout: Layout, index: str, check: Check | None) -> Path:
+    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 
     info = HfApi().model_info(repo, revision=revision, timeout=_SECONDS_TO_ANSWER)
-    files = layout.wanted(f.rfilename for f in info.siblings or ())
+    listed = [f.rfilename for f in info.siblings or ()]
+    if check is not None and index in listed:
+        check(read_json(Path(hf_hub_download(repo, index, revision=revision))))
+    files = layout.wanted(listed)
     # by the name of the revision, not its commit, so that the cache knows it without a network
     return Path(snapshot_download(repo, revision=revision, allow_patterns=files))
 

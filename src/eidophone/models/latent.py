@@ -1,11 +1,11 @@
-"""Adapter over models shaped like Stable Diffusion: U-Net, VAE, text encoder, schedule.
+"""Adapter for models over VAE latents, whatever their denoising network is.
 
-Nothing outside `models` touches a network of diffusers or transformers except through this contract and
-that of `pixel`.
+Nothing outside `models` touches a network of diffusers or transformers except through this adapter and those in
+`pixel`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,39 +13,64 @@ from torch import Tensor
 
 from eidophone.core.errors import EidophoneError
 from eidophone.diffusion.guidance import Guided, Window
-from eidophone.models.source import DiffusionFiles
+from eidophone.models.cards import quoted
+from eidophone.models.files import DiffusionFiles
+from eidophone.models.predictor import NoisePredictor, guided_by
 from eidophone.models.text import TextEncoder
-from eidophone.models.unet import NoisePredictor, guided_by
 
 
 @dataclass(eq=False)
-class LatentModel(NoisePredictor):
-    """One diffusion model over VAE latents, in one role.
+class LatentModel:
+    """One diffusion model over VAE latents, in one role: a `DiffusionModel`.
 
     Attributes:
-        source: Where it came from, and its advice.
-        unet, vae: Networks of diffusers.
+        source: Its files and default settings.
+        network: Denoises; a U-Net or a transformer, called as its family does.
+        vae: The VAE of diffusers.
         text: Its text encoder.
-        schedule: Its `scheduler_config.json`.
-        evaluations: U-Net evaluations so far, counted a sample (a batch of 4 counts 4).
+        schedule: Its noise schedule, and what the network predicts.
+        predictor: The network as a predictor of noise.
     """
 
     source: DiffusionFiles
-    unet: Any
+    network: Any
     vae: Any
     text: TextEncoder
     schedule: Mapping[str, Any]
-    evaluations: int = 0
+    predictor: NoisePredictor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.predictor = NoisePredictor(self.source, self.network, self.schedule)
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations of the network so far, per sample (a batch of 4 counts 4)."""
+        return self.predictor.evaluations
+
+    @property
+    def alphas_cumprod(self) -> Tensor:
+        """Cumulative products of alphas of the noise schedule, (timesteps,)."""
+        return self.predictor.alphas_cumprod
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.predictor.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format of the network."""
+        return self.predictor.dtype
 
     @property
     def vae_scale_factor(self) -> int:
-        """Pixels a latent cell, in each direction."""
+        """Pixels per latent cell, in each direction."""
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """(channels, rows, columns) of a canvas in pixels."""
         return (
-            int(self.unet.config.in_channels),
+            int(self.network.config.in_channels),
             height // self.vae_scale_factor,
             width // self.vae_scale_factor,
         )
@@ -58,10 +83,10 @@ class LatentModel(NoisePredictor):
             - timestep: ()
             - condition: (1, tokens, width) for all of them, or (batch, tokens, width)
         """
-        return self.predicted(latents, timestep, condition)
+        return self.predictor(latents, timestep, condition)
 
     def guided(self, wanted: Tensor, unwanted: Tensor, scale: float, window: Window | None = None) -> Guided:
-        """A denoiser with its prompts bound: conditions from `text.encode`."""
+        """A denoiser with its prompts bound; the conditions come from `text.encode`."""
         return guided_by(self.noise_of, wanted, unwanted, scale, window)
 
     def encode(self, pictures: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -69,7 +94,7 @@ class LatentModel(NoisePredictor):
 
         Args:
             pictures: In [0, 1], (batch, 3, height, width).
-            noise: Draws from what the VAE holds possible: unit normal, as the latents. None: their mean.
+            noise: Unit normal, as the latents; draws from the distribution that the VAE gives. None: its mean.
         """
         code = self.vae.encode((pictures * 2 - 1).to(self.vae.device, self.vae.dtype)).latent_dist
         raw = code.mean if noise is None else code.mean + code.std * noise.to(code.mean)
@@ -84,15 +109,24 @@ class LatentModel(NoisePredictor):
             - Output: (batch, 3, height, width)
 
         Raises:
-            EidophoneError: the number format was too narrow and the picture is not finite.
+            EidophoneError: the picture is not finite; the message says whether number format or weights are to blame.
         """
         raw = latents.to(self.vae.device, self.vae.dtype) / self.vae.config.scaling_factor
         picture = self.vae.decode(raw + (self.vae.config.shift_factor or 0), return_dict=False)[0]
         picture = (picture.float() / 2 + 0.5).cpu()
         if not torch.isfinite(picture).all():
-            raise EidophoneError(
-                f"{self.source.name}: the picture came out as not-a-number in {self.vae.dtype}; "
-                "use --dtype float32 or bfloat16."
-            )
+            raise EidophoneError(self._not_finite(latents))
         clamped: Tensor = picture.clamp(0, 1)
         return clamped
+
+    def _not_finite(self, latents: Tensor) -> str:
+        """Why a picture is not finite: damaged weights, or a number format that is too narrow."""
+        name = quoted(self.source.name)
+        for part, network in (("denoising network", self.network), ("VAE", self.vae)):
+            if not all(torch.isfinite(weight).all() for weight in network.parameters()):
+                return f"{name}: the weights of its {part} are damaged (not numbers); fetch the model again."
+        kind = str(self.vae.dtype).removeprefix("torch.")
+        if self.vae.dtype != torch.float32:
+            return f"{name}: the picture has values that are not numbers in {kind}; use --dtype float32."
+        which = "latents" if not torch.isfinite(latents).all() else "picture"
+        return f"{name}: the {which} grew beyond all numbers; use a lower guidance scale, or another model."

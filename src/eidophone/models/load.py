@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,17 +12,19 @@ from eidophone.core.errors import BadInput
 from eidophone.media.vocoder import Vocoder, load_hifi_gan
 from eidophone.models.cards import Role, package_folder, quoted
 from eidophone.models.checkpoint import NetworkFiles, find_network
-from eidophone.models.components import load_schedule, load_text_encoder, load_unet, load_vae
+from eidophone.models.components import load_schedule, load_vae
+from eidophone.models.families import FAMILIES
+from eidophone.models.files import NOISING, DiffusionFiles
 from eidophone.models.fit import check_fit, same_network, same_text_encoder, same_weights
 from eidophone.models.identity import file_ids
 from eidophone.models.latent import LatentModel
 from eidophone.models.parts import PartKey, PartStore
-from eidophone.models.pixel import PixelModel, UpscalerModel
-from eidophone.models.source import NOISING, DiffusionFiles, find
+from eidophone.models.pixel import PixelModel
+from eidophone.models.predictor import check_condition
+from eidophone.models.source import find
 from eidophone.models.synonyms import read_synonyms
 from eidophone.models.tagger import FOLDER, Tagger, load_tagger
 from eidophone.models.text import TextEncoder
-from eidophone.models.unet import check_condition
 from eidophone.models.vocoders import griffin_lim_of, load_vocoder, mel_spec_of, uses_hifi_gan
 
 if TYPE_CHECKING:
@@ -81,11 +83,11 @@ class Loader:
         schedule = load_schedule(source)
         vae = self._part(source, ("vae",), lambda: load_vae(source, *where), same_network)
         text = self._text(source)
-        unet = self._part(source, ("unet",), lambda: load_unet(source, *where))
+        network = self._denoiser(source)
         read = replace(text, synonyms=book) if (book := read_synonyms(source.path)).near else text
-        model = LatentModel(source, unet, vae, read, schedule)
+        model = LatentModel(source, network, vae, read, schedule)
         check_condition(model, text.width)
-        self.parts.lend(model, unet, vae, text)
+        self.parts.lend(model, network, vae, text)
         return model
 
     def pair(self, image: str, audio: str) -> tuple[LatentModel, LatentModel]:
@@ -118,14 +120,14 @@ class Loader:
         source = self.source(name, "pixel")
         schedule = load_schedule(source)
         conditions = self._encoded(source, prompts, mask_padding)
-        unet = self._part(source, ("unet",), lambda: load_unet(source, self.dtype, self.device))
-        model = PixelModel(source, unet, schedule)
+        network = self._denoiser(source)
+        model = PixelModel(source, network, schedule)
         for condition in conditions.values():
             check_condition(model, condition.shape[-1])
-        self.parts.lend(model, unet)
+        self.parts.lend(model, network)
         return model, conditions
 
-    def upscaler(self, name: str) -> UpscalerModel:
+    def upscaler(self, name: str) -> PixelModel:
         """Stage II of a cascade over pixels; it takes the conditions of stage I.
 
         Raises:
@@ -134,9 +136,9 @@ class Loader:
         source = self.source(name, "upscaler")
         schedule = load_schedule(source)
         noising = load_schedule(source, NOISING) if source.part(NOISING).is_dir() else schedule
-        unet = self._part(source, ("unet",), lambda: load_unet(source, self.dtype, self.device))
-        model = UpscalerModel(source, unet, schedule, noising)
-        self.parts.lend(model, unet)
+        network = self._denoiser(source)
+        model = PixelModel(source, network, schedule, noising)
+        self.parts.lend(model, network)
         return model
 
     # --- sound and judges ----------------------------------------------------------------------------
@@ -187,12 +189,15 @@ class Loader:
         assert isinstance(found, NetworkFiles)
         return found
 
+    def _denoiser(self, source: DiffusionFiles) -> Any:
+        kind = FAMILIES[source.family]
+        return self._part(source, (kind.folder,), lambda: kind.load_network(source, self.dtype, self.device))
+
     def _text(self, source: DiffusionFiles, *, kept: bool = True) -> TextEncoder:
-        parts = ("text_encoder", "tokenizer")
-        where = (self.dtype, self.device)
-        return self._part(
-            source, parts, lambda: load_text_encoder(source, *where), same_text_encoder, kept=kept
-        )
+        def load() -> TextEncoder:
+            return FAMILIES[source.family].load_text(source, self.dtype, self.device)
+
+        return self._part(source, ("text_encoder", "tokenizer"), load, same_text_encoder, kept=kept)
 
     def _encoded(
         self, source: DiffusionFiles, prompts: Mapping[str, str], mask_padding: bool
@@ -220,7 +225,7 @@ class Loader:
             kept: Whether it stays in memory while this loader lives.
         """
         paths = [path for part in parts for path in source.files_of(part)]
-        key = self._key(parts[0], paths, source.role in ("pixel", "upscaler"))
+        key = self._key(parts[0], paths, source.family)
         name = f"{source.name}.{source.role}"
         return self.parts.get(key, name, file_ids(paths), load, [self] if kept else [], same)
 

@@ -5,20 +5,20 @@ U-Net is loaded (`Loader.pixel`), because T5 is larger than the U-Net.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from eidophone.core.errors import BadInput
-from eidophone.diffusion.guidance import Guided, Window
+from eidophone.diffusion.guidance import Guided
 from eidophone.diffusion.sampler import cumulative_alphas, noised
 from eidophone.models.cards import quoted
-from eidophone.models.source import DiffusionFiles
-from eidophone.models.unet import Asked, NoisePredictor, guided_by
+from eidophone.models.files import DiffusionFiles
+from eidophone.models.predictor import Asked, NoisePredictor, guided_by
 
 #: Side of the pictures that stage I of IF was trained on, in pixels.
 IF_SIDE = 64
@@ -59,24 +59,55 @@ class WithVariance:
         return torch.cat([without + self.guided.scale * (noise - without), wanted[:, channels:]], 1)
 
 
-class OverPixels(NoisePredictor):
-    """What both stages share; its subclasses are dataclasses.
+@dataclass(eq=False)
+class PixelModel:
+    """One stage of a cascade over pixels in [-1, 1]: a `DiffusionModel`.
 
-    Class attributes:
-        SEEN: Input channels of the network.
+    Attributes:
+        source: Its files and default settings.
+        network: A U-Net of diffusers.
+        schedule: Its `scheduler_config.json`.
+        noising: Of stage II: the noise schedule of the small picture that it enlarges. None: this is stage I.
+        predictor: The network as a predictor of noise.
     """
 
-    SEEN: ClassVar[int]
+    source: DiffusionFiles
+    network: Any
+    schedule: Mapping[str, Any]
+    noising: Mapping[str, Any] | None = None
+    predictor: NoisePredictor = field(init=False)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        config = self.unet.config
-        if config.in_channels != self.SEEN or config.out_channels not in (CHANNELS, 2 * CHANNELS):
+        self.predictor = NoisePredictor(self.source, self.network, self.schedule)
+        config, seen = self.network.config, CHANNELS if self.noising is None else 2 * CHANNELS
+        if config.in_channels != seen or config.out_channels not in (CHANNELS, 2 * CHANNELS):
             raise BadInput(
                 f"{quoted(self.source.name)}: its U-Net has {config.in_channels} input and "
-                f"{config.out_channels} output channels, but the {self.source.role} role needs {self.SEEN} "
+                f"{config.out_channels} output channels, but the {self.source.role} role needs {seen} "
                 f"input channels and 3 output channels (6 with a learned variance); choose another model."
             )
+
+    # --- facts ---------------------------------------------------------------------------------------
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations of the network so far, per sample (a batch of 4 counts 4)."""
+        return self.predictor.evaluations
+
+    @property
+    def alphas_cumprod(self) -> Tensor:
+        """Cumulative products of alphas of the noise schedule, (timesteps,)."""
+        return self.predictor.alphas_cumprod
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.predictor.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format of the network."""
+        return self.predictor.dtype
 
     @property
     def canvas(self) -> tuple[int, int]:
@@ -86,78 +117,24 @@ class OverPixels(NoisePredictor):
     @property
     def trained_size(self) -> tuple[int, int]:
         """(height, width) in pixels of the pictures that the U-Net was trained on, from its own settings."""
-        size = self.unet.config.sample_size or IF_SIDE
+        size = self.network.config.sample_size or IF_SIDE
         height, width = (size, size) if isinstance(size, int) else size
         return int(height), int(width)
 
     @property
     def learns_variance(self) -> bool:
         """Whether the network predicts a variance beside the noise."""
-        return bool(self.unet.config.out_channels == 2 * CHANNELS)
+        return bool(self.network.config.out_channels == 2 * CHANNELS)
 
     @property
     def block_size(self) -> int:
         """Height and width must be multiples of this number of pixels."""
-        return int(2 ** (len(self.unet.config.block_out_channels) - 1))
+        return int(2 ** (len(self.network.config.block_out_channels) - 1))
 
-
-@dataclass(eq=False)
-class PixelModel(OverPixels):
-    """Stage I: a diffusion model from text to small pictures in [-1, 1].
-
-    Attributes:
-        source: Its files and default settings.
-        unet: A network of diffusers.
-        schedule: Its `scheduler_config.json`.
-        evaluations: U-Net evaluations so far, per sample (a batch of 4 counts 4).
-    """
-
-    SEEN: ClassVar[int] = CHANNELS
-    source: DiffusionFiles
-    unet: Any
-    schedule: Mapping[str, Any]
-    evaluations: int = 0
-
-    def noise_of(
-        self, pixels: Tensor, timestep: Tensor, condition: Tensor, *, variance: bool = False
-    ) -> Tensor:
-        """The noise in the pixels, whatever the network predicts; dtype and device of `pixels`.
-
-        Args:
-            pixels: (batch, 3, height, width).
-            timestep: ().
-            condition: (1, tokens, width) for all of them, or (batch, tokens, width).
-            variance: Keep the learned variance, in further channels behind the noise.
-        """
-        return self.predicted(pixels, timestep, condition, variance=variance)
-
-    def guided(self, wanted: Tensor, unwanted: Tensor, scale: float, window: Window | None = None) -> Guided:
-        """A denoiser with its prompts bound; the conditions come from `Loader.pixel`."""
-        return guided_by(self.noise_of, wanted, unwanted, scale, window)
-
-    def guided_with_variance(self, wanted: Tensor, unwanted: Tensor, scale: float) -> WithVariance:
-        """The same with the learned variance behind the noise."""
-        return _with_variance(self.noise_of, wanted, unwanted, scale)
-
-
-@dataclass(eq=False)
-class UpscalerModel(OverPixels):
-    """Stage II: also sees a small picture, enlarged and with noise, beside the one that it denoises.
-
-    Attributes:
-        source, unet, schedule, evaluations: As in stage I.
-        noising: Noise schedule for the small picture.
-    """
-
-    SEEN: ClassVar[int] = 2 * CHANNELS
-    source: DiffusionFiles
-    unet: Any
-    schedule: Mapping[str, Any]
-    noising: Mapping[str, Any]
-    evaluations: int = 0
+    # --- denoising -----------------------------------------------------------------------------------
 
     def beside(self, small: Tensor, size: tuple[int, int], level: int, noise: Tensor) -> LowResCondition:
-        """The low-resolution condition that a small picture gives.
+        """The low-resolution condition of stage II that a small picture gives.
 
         Args:
             small: In [-1, 1], shape (batch, 3, rows, columns).
@@ -165,35 +142,48 @@ class UpscalerModel(OverPixels):
             level: Timestep of its noise in `noising`.
             noise: Unit normal, shape (batch, 3, *size).
         """
+        assert self.noising is not None, "stage I enlarges nothing"
         large = F.interpolate(small, size, mode="bilinear", align_corners=True)
-        signal = cumulative_alphas(self.noising)[level].to(large)
-        return LowResCondition(noised(large, noise.to(large), signal), level)
+        alpha = cumulative_alphas(self.noising)[level].to(large)
+        return LowResCondition(noised(large, noise.to(large), alpha), level)
 
     def noise_of(
         self,
         pixels: Tensor,
         timestep: Tensor,
         condition: Tensor,
-        beside: LowResCondition,
+        beside: LowResCondition | None = None,
         *,
         variance: bool = False,
     ) -> Tensor:
-        """As in stage I; repeated copies of a batch share the low-resolution condition."""
+        """The noise in the pixels, whatever the network predicts; dtype and device of `pixels`.
+
+        Args:
+            pixels: (batch, 3, height, width).
+            timestep: ().
+            condition: (1, tokens, width) for all of them, or (batch, tokens, width).
+            beside: Of stage II. Repeated copies of a batch share it.
+            variance: Keep the learned variance, in further channels behind the noise.
+        """
+        if beside is None:
+            return self.predictor(pixels, timestep, condition, variance=variance)
         picture = beside.picture.repeat(len(pixels) // len(beside.picture), 1, 1, 1)
         levels = torch.full((len(pixels),), beside.level, device=self.device)
-        return self.predicted(pixels, timestep, condition, picture, variance=variance, class_labels=levels)
+        return self.predictor(pixels, timestep, condition, picture, variance=variance, class_labels=levels)
 
-    def guided(self, wanted: Tensor, unwanted: Tensor, scale: float, beside: LowResCondition) -> Guided:
-        """A denoiser with its prompts and the small picture bound; conditions come from `Loader.pixel`."""
-        return guided_by(partial(self.noise_of, beside=beside), wanted, unwanted, scale)
+    def guided(
+        self, wanted: Tensor, unwanted: Tensor, scale: float, beside: LowResCondition | None = None
+    ) -> Guided:
+        """A denoiser with its prompts bound; the conditions come from `Loader.pixel`."""
+        return guided_by(self._with(beside), wanted, unwanted, scale)
 
     def guided_with_variance(
-        self, wanted: Tensor, unwanted: Tensor, scale: float, beside: LowResCondition
+        self, wanted: Tensor, unwanted: Tensor, scale: float, beside: LowResCondition | None = None
     ) -> WithVariance:
         """The same with the learned variance behind the noise."""
-        return _with_variance(partial(self.noise_of, beside=beside), wanted, unwanted, scale)
+        return WithVariance(guided_by(self._with(beside, variance=True), wanted, unwanted, scale))
 
-
-def _with_variance(noise_of: Any, wanted: Tensor, unwanted: Tensor, scale: float) -> WithVariance:
-    asked: Asked = partial(noise_of, variance=True)
-    return WithVariance(guided_by(asked, wanted, unwanted, scale))
+    def _with(self, beside: LowResCondition | None, **how: Any) -> Asked:
+        if beside is not None:
+            how["beside"] = beside
+        return partial(self.noise_of, **how) if how else self.noise_of

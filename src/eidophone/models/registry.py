@@ -6,9 +6,9 @@ from collections.abc import Hashable
 import torch
 
 from eidophone.models.checkpoint import NetworkFiles
+from eidophone.models.files import DiffusionFiles
 from eidophone.models.load import Loader
 from eidophone.models.parts import PartStore
-from eidophone.models.source import DiffusionFiles
 
 
 class Registry:

@@ -1,11 +1,9 @@
 """The files of a diffusion model: card, folder, single safetensors file, or hub id. Loads nothing."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from eidophone.core.errors import BadInput
-from eidophone.media.vocoder_files import read_json, vocoder_weights
+from eidophone.media.vocoder_files import read_json
 from eidophone.models.cards import (
     FACTS_FILE,
     PIXEL,
@@ -20,74 +18,13 @@ from eidophone.models.cards import (
     resolved,
     shipped,
 )
+from eidophone.models.families import FAMILIES
+from eidophone.models.files import NOISING, DiffusionFiles
 from eidophone.models.hub import fetched
-from eidophone.models.synonyms import WORDS_FILE
-from eidophone.models.weights import PARTS, PIPELINES, ModelFiles, wanted_files
+from eidophone.models.layout import family_name, refuse_foreign
+from eidophone.models.weights import INDEX_FILE, PIPELINES
 
-#: Of a second stage: the schedule by which the small picture is noised.
-NOISING = "image_noising_scheduler"
-_LENT = ("vae", "text_encoder", "tokenizer")
-_UNREAD: dict[Role, tuple[str, ...]] = {"pixel": ("vae",), "upscaler": _LENT}
-
-
-@dataclass(frozen=True)
-class DiffusionFiles(ModelFiles):
-    """The files of one diffusion model in one role.
-
-    Attributes:
-        path: A folder in diffusers' layout. For a single file: the folder with its settings and tokenizer.
-        single: The `.safetensors` file that holds the weights of all parts, if they lie in one.
-        lender: Folder that holds the VAE, text encoder and tokenizer, if not `path`.
-        defaults: From the card, then from the folder's `eidophone.json`.
-    """
-
-    name: str
-    role: Role
-    path: Path
-    single: Path | None
-    lender: Path | None
-    revision: str
-    licence: str
-    defaults: ModelDefaults
-
-    def part(self, name: str) -> Path:
-        """The folder of one of `PARTS`."""
-        return (self.lender or self.path if name in _LENT else self.path) / name
-
-    @property
-    def vocoder(self) -> Path | None:
-        """The folder of a trained vocoder, if the model brings one."""
-        folder = self.path / "vocoder"
-        return folder if vocoder_weights(folder) else None
-
-    @property
-    def plays(self) -> bool:
-        """Whether the files themselves say that this is an audio model."""
-        return self.vocoder is not None or self.defaults.mel_spec is not None
-
-    def files_of(self, part: str) -> list[Path]:
-        """The files that loading one part reads, in order of name; a single file comes last."""
-        folder = self.part(part)
-        with readable(self.name):
-            names = {f"{part}/{path.name}": path for path in folder.iterdir()} if folder.is_dir() else {}
-        found = [names[name] for name in wanted_files(names, (part,))]
-        return [*found, self.single] if self.single else found
-
-    def files(self) -> Iterator[tuple[str, Path]]:
-        """Weights and settings of all parts, borrowed ones too, and the table of synonyms."""
-        parts = (*PARTS, "vocoder", NOISING)
-        folders = {part: self.part(part) for part in parts if part not in _UNREAD.get(self.role, ())}
-        found = {
-            f"{part}/{path.name}": path
-            for part, folder in folders.items()
-            if folder.is_dir()
-            for path in folder.iterdir()
-        }
-        yield from ((name, found[name]) for name in wanted_files(found, parts))
-        if self.single:
-            yield self.single.name, self.single
-        if (self.path / WORDS_FILE).is_file():
-            yield WORDS_FILE, self.path / WORDS_FILE
+__all__ = ["NOISING", "DiffusionFiles", "drawing_role", "find"]
 
 
 def find(name: str, role: Role, *, offline: bool = False) -> DiffusionFiles:
@@ -127,28 +64,67 @@ def _from_package(given: Card, package: str) -> DiffusionFiles:
     lender = lender_of(given)
     advice = _advice_of(folder).over(given.defaults)
     borrowed = package_folder(lender) if lender else None
-    return DiffusionFiles(given.name, given.role, folder, None, borrowed, "package", given.licence, advice)
+    family = family_name(folder, given.name, given.role, given.family)
+    return DiffusionFiles(
+        given.name, given.role, folder, None, borrowed, "package", given.licence, advice, family
+    )
 
 
 def _from_path(name: str, role: Role, path: Path) -> DiffusionFiles:
     if path.is_file():
         if path.suffix != ".safetensors":
-            raise BadInput(
-                f"{quoted(name)}: a single-file model must be .safetensors (others can run code); convert it."
-            )
+            raise BadInput(_not_safe(name, path))
         return DiffusionFiles(name, role, _layout_of(path, role), path, None, "local", "", ModelDefaults())
-    if not (path / "unet").is_dir():
-        raise BadInput(f"{quoted(name)}: not a model folder in diffusers' layout, there is no unet/ in it.")
     advice = _advice_of(path)
+    family = family_name(path, name, role, advice.family or "")
+    check_network(path, name, family)
     needed = {"pixel": "text_encoder", "upscaler": "unet"}.get(role, "vae")
     lender = path.parent / "image" if not (path / needed).is_dir() else None
-    return DiffusionFiles(name, role, path, None, lender, "local", "", advice)
+    return DiffusionFiles(name, role, path, None, lender, "local", "", advice, family)
+
+
+def _not_safe(name: str, path: Path) -> str:
+    """Why a file of weights is not read, and the command that converts it."""
+    if path.suffix not in (".ckpt", ".pt", ".pth", ".bin"):
+        return f"{quoted(name)}: is neither a model folder nor a .safetensors file; give one of these."
+    target = path.with_suffix(".safetensors").name
+    program = (
+        "import torch, safetensors.torch as s; "
+        f"d = torch.load({path.name!r}, map_location='cpu', weights_only=True); d = d.get('state_dict', d); "
+        "s.save_file({k: v.contiguous() for k, v in d.items() if isinstance(v, torch.Tensor)}, "
+        f"{target!r})"
+    )
+    return (
+        f"{quoted(name)}: this kind of file can run code when it is opened, so only .safetensors is read; "
+        f'convert it in its folder with: python -c "{program}"'
+    )
 
 
 def _from_hub(given: Card, offline: bool) -> DiffusionFiles:
-    folder = fetched(given, PIPELINES[given.role], offline=offline)
+    def refuse(index: object) -> None:
+        said = index.get("_class_name") if isinstance(index, dict) else None
+        refuse_foreign(said if isinstance(said, str) else "", given.name)
+
+    folder = fetched(given, PIPELINES[given.role], offline=offline, index=INDEX_FILE, check=refuse)
     advice = given.defaults.over(_advice_of(folder))
-    return DiffusionFiles(given.name, given.role, folder, None, None, folder.name, given.licence, advice)
+    family = family_name(folder, given.name, given.role, given.family or advice.family or "")
+    check_network(folder, given.name, family)
+    return DiffusionFiles(
+        given.name, given.role, folder, None, None, folder.name, given.licence, advice, family
+    )
+
+
+def check_network(folder: Path, name: str, family: str) -> None:
+    """Refuses a denoising network by its settings, before its weights are read.
+
+    Raises:
+        BadInput: it needs something that cannot be given here.
+    """
+    file = folder / FAMILIES[family].folder / "config.json"
+    settings = read_json(file) if file.is_file() else {}
+    refuse = FAMILIES[family].check
+    if refuse is not None and isinstance(settings, dict):
+        refuse(settings, name)
 
 
 def _layout_of(single: Path, role: Role) -> Path:

@@ -1,4 +1,4 @@
-"""Text encoders: from a prompt to the condition of a U-Net."""
+"""Text encoders: from a prompt to the condition of a denoising network."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,17 +13,41 @@ _LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True)
-class TextEncoder:
-    """CLIP: the last hidden states of all tokens, padded to the encoder's length.
+class TextRules:
+    """How a model was trained to read its prompts; the defaults are those of CLIP.
 
     Attributes:
-        tokenizer, network: Objects of transformers.
+        tokens: The longest prompt, with its start and end tokens; None: as long as the encoder reads.
+        lower_case: Prompts are put into lower case, and stripped.
+        mask_padding: The encoder does not attend to the padding.
+        zero_padding: The condition of padding tokens is zero, which tells the denoising network to mask them.
+    """
+
+    tokens: int | None = None
+    lower_case: bool = False
+    mask_padding: bool = False
+    zero_padding: bool = False
+
+
+#: T5 as DeepFloyd IF was trained with it. Images that Sound masks the padding in colorization, but not in score
+#: distillation.
+IF_RULES = TextRules(tokens=77, lower_case=True, mask_padding=True)
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """The last hidden states of all tokens, padded to the encoder's length.
+
+    Attributes:
+        tokenizer, network: Objects of transformers, of CLIP or T5.
+        rules: How the model was trained to read its prompts.
         synonyms: Replacements for words that the model does not know.
     """
 
     tokenizer: Any
     network: Any
     synonyms: Synonyms = field(default_factory=Synonyms)
+    rules: TextRules = TextRules()
 
     def encode(self, prompt: str, what: str = "prompt") -> Tensor:
         """The condition of one prompt, shape (1, tokens, width).
@@ -37,8 +61,8 @@ class TextEncoder:
             return self._states(padded)
 
     def without_mask(self) -> "TextEncoder":
-        """The same encoder, with attention to the padding; CLIP never masks it."""
-        return self
+        """The same encoder, with attention to the padding."""
+        return replace(self, rules=replace(self.rules, mask_padding=False))
 
     def check_length(self, prompt: str, what: str = "prompt") -> None:
         """Checks that a prompt fits into the encoder's length.
@@ -64,7 +88,12 @@ class TextEncoder:
     @property
     def length(self) -> int:
         """The number of tokens, with the start and end tokens."""
-        return min(int(self.tokenizer.model_max_length), int(self.network.config.max_position_embeddings))
+        limits = [int(self.tokenizer.model_max_length)]
+        if (positions := getattr(self.network.config, "max_position_embeddings", None)) is not None:
+            limits.append(int(positions))
+        if self.rules.tokens is not None:  # T5 itself reads any length
+            limits.append(self.rules.tokens)
+        return min(limits)
 
     @property
     def width(self) -> int:
@@ -72,39 +101,13 @@ class TextEncoder:
         return int(self.network.config.hidden_size)
 
     def _ids(self, prompt: str, **how: Any) -> list[int]:
+        prompt = prompt.lower().strip() if self.rules.lower_case else prompt
         ids: list[int] = self.tokenizer(self.synonyms.understood(prompt), **how)["input_ids"]
         return ids
 
     def _states(self, padded: Tensor) -> Tensor:
-        states: Tensor = self.network(padded)[0]
-        return states
-
-
-@dataclass(frozen=True)
-class T5TextEncoder(TextEncoder):
-    """T5, as DeepFloyd IF was trained with it: lower case, padded to 77 tokens.
-
-    Attributes:
-        mask_padding: Padding is masked in the attention, as in IF's own pipelines. Images that Sound masks it
-            in colorization, but not in score distillation.
-    """
-
-    mask_padding: bool = True
-
-    @property
-    def length(self) -> int:
-        """77 tokens: T5 itself reads any length, but IF's U-Nets were trained with no more."""
-        return min(77, int(self.tokenizer.model_max_length))
-
-    def without_mask(self) -> "T5TextEncoder":
-        """The same encoder, with attention to the padding."""
-        return replace(self, mask_padding=False)
-
-    def _ids(self, prompt: str, **how: Any) -> list[int]:
-        return super()._ids(prompt.lower().strip(), **how)
-
-    def _states(self, padded: Tensor) -> Tensor:
         # as the tokenizer's own mask: the end token is kept, the padding behind it is not
-        mask = (padded != self.tokenizer.pad_token_id).long() if self.mask_padding else None
-        states: Tensor = self.network(padded, attention_mask=mask)[0]
-        return states
+        kept = padded != self.tokenizer.pad_token_id
+        how = {"attention_mask": kept.long()} if self.rules.mask_padding else {}
+        states: Tensor = self.network(padded, **how)[0]
+        return states * kept[..., None] if self.rules.zero_padding else states

@@ -5,7 +5,7 @@ import torch
 from eidophone.core.errors import BadInput
 from eidophone.media.mel import MelSpec
 from eidophone.media.vocoder import GriffinLim, Vocoder, load_hifi_gan, read_vocoder_config
-from eidophone.models.source import DiffusionFiles
+from eidophone.models.files import DiffusionFiles
 
 
 def mel_spec_of(source: DiffusionFiles) -> MelSpec:

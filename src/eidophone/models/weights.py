@@ -13,9 +13,13 @@ from typing import Any
 from eidophone.models.cards import FACTS_FILE, Role
 from eidophone.models.identity import FileId, file_id
 
+#: The file that says which pipeline a folder in diffusers' layout belongs to.
+INDEX_FILE = "model_index.json"
 #: Folders of a model over latents, and of stages I and II of a model over pixels: stage II hears the text
 #: encoder of stage I.
-PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+PARTS = ("unet", "transformer", "vae", "text_encoder", "tokenizer", "scheduler")
+#: Folders of the denoising network; a model has one of them.
+DENOISERS = ("unet", "transformer")
 _STAGE_1 = ("unet", "text_encoder", "tokenizer", "scheduler")
 _STAGE_2 = ("unet", "scheduler", "image_noising_scheduler")
 # As diffusers, transformers and Auffusion name them; shards and variants in either order.
@@ -87,7 +91,7 @@ def wanted_files(
     by_part: dict[str, list[str]] = {}
     for name in listed:
         part, _, rest = name.rpartition("/")
-        if name in ("model_index.json", FACTS_FILE):
+        if name in (INDEX_FILE, FACTS_FILE):
             kept.append(name)
         elif part in parts:
             by_part.setdefault(part, []).append(rest)
@@ -111,10 +115,13 @@ def _in_one_folder(names: list[str], half: bool = False) -> list[str]:
 
 def _whole_pipeline(folder: Path, parts: Sequence[str] = PARTS) -> bool:
     """Whether every part of a model is there; a vocoder too, once there are settings of one."""
-    weighty = [part for part in (*parts, "vocoder") if part in ("unet", "vae", "text_encoder", "vocoder")]
-    needed = [part for part in weighty if (folder / part).is_dir()]
-    return all((folder / part).is_dir() for part in parts) and all(
-        chosen_weights(p.name for p in (folder / part).iterdir()) for part in needed
+    heavy = (*DENOISERS, "vae", "text_encoder", "vocoder")
+    needed = [part for part in (*parts, "vocoder") if part in heavy and (folder / part).is_dir()]
+    here = any((folder / part).is_dir() for part in DENOISERS)
+    return (
+        here
+        and all((folder / part).is_dir() for part in parts if part not in DENOISERS)
+        and all(chosen_weights(p.name for p in (folder / part).iterdir()) for part in needed)
     )
 
 

@@ -21,8 +21,8 @@ from eidophone.media.color import with_gray
 from eidophone.media.mel import MelSpec
 from eidophone.models.device import use_threads, within_memory
 from eidophone.models.load import Loader
+from eidophone.models.predictor import check_condition
 from eidophone.models.source import DiffusionFiles, find
-from eidophone.models.unet import check_condition
 from eidophone.results.recipe import RECORD_FILE, recipe_in_png
 from eidophone.verbs.colorize.options import ColorizeOptions
 from eidophone.verbs.colorize.stages import BLOCK, ColorizeStages, Frame, Small

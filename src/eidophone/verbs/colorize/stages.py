@@ -13,7 +13,7 @@ from eidophone.diffusion.draws import Draws
 from eidophone.diffusion.factorized import Factorized, FixedGray
 from eidophone.diffusion.guidance import Denoiser
 from eidophone.diffusion.sampler import make_scheduler, sampling_steps
-from eidophone.models.pixel import OverPixels, PixelModel, UpscalerModel
+from eidophone.models.pixel import PixelModel
 from eidophone.verbs.colorize.options import ColorizeOptions
 from eidophone.verbs.shared.models import filled
 
@@ -103,7 +103,7 @@ class ColorizeStages:
         pixels = self._sample(model, denoiser, gray, Stage("stage 1", self.options.steps, learned), draws)
         return Small(pixels, draws)
 
-    def large(self, model: UpscalerModel, small: Small) -> Picture:
+    def large(self, model: PixelModel, small: Small) -> Picture:
         """Stage II of one sample, at the size of the grey picture.
 
         Raises:
@@ -137,11 +137,11 @@ class ColorizeStages:
         conditions = self.conditions
         return conditions["prompt"], conditions["negative prompt"], filled(self.options.image_guidance)
 
-    def _learned(self, model: OverPixels) -> bool:
+    def _learned(self, model: PixelModel) -> bool:
         return self.options.learned_variance and model.learns_variance and self.options.sampler == "ddpm"
 
     def _sample(
-        self, model: OverPixels, denoiser: Denoiser, gray: Tensor, stage: "Stage", draws: Draws
+        self, model: PixelModel, denoiser: Denoiser, gray: Tensor, stage: "Stage", draws: Draws
     ) -> Tensor:
         """A coloured picture whose grey part is fixed during sampling, on the device of `gray`."""
         options = self.options

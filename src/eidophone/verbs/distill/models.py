@@ -15,8 +15,8 @@ from eidophone.diffusion.representation import ImplicitPicture, LatentGrid, Pixe
 from eidophone.models.device import within_memory
 from eidophone.models.latent import LatentModel
 from eidophone.models.pixel import PixelModel
+from eidophone.models.predictor import DiffusionModel
 from eidophone.models.source import drawing_role
-from eidophone.models.unet import NoisePredictor
 from eidophone.options.kinds import Representation
 from eidophone.verbs.distill.options import DistillOptions, DistillSettings, Gray
 from eidophone.verbs.shared.canvas import CROP_PIXELS, check_canvas
@@ -48,7 +48,7 @@ class DistillModels:
 
     options: DistillSettings
     studio: LoadedModels
-    painter: NoisePredictor
+    painter: DiffusionModel
     size: tuple[int, int]
     terms: tuple[LossTerm, ...]
     config: DistillationConfig
@@ -104,7 +104,7 @@ def load_distill_models(given: DistillOptions, context: Context) -> DistillModel
     size = check_canvas(options, studio, cut=CROP_PIXELS if options.crop else 0)
     audio = filled(studio.audio)
     holder = audio if options.representation == "latent" else None
-    painter: NoisePredictor
+    painter: DiffusionModel
     if over_pixels:
         painter, draws = _pixel_painter(options, context)
         studio = replace(studio, sources={"pixel": painter.source, **studio.sources})
@@ -122,7 +122,7 @@ def load_distill_models(given: DistillOptions, context: Context) -> DistillModel
 
 
 def _term(
-    options: DistillOptions, side: str, denoiser: Guided, projection: Projection, model: NoisePredictor
+    options: DistillOptions, side: str, denoiser: Guided, projection: Projection, model: DiffusionModel
 ) -> LossTerm:
     settings = ("weight", "start_step", "lowest", "highest")
     weight, first, lowest, highest = (getattr(options, f"{side}_{name}") for name in settings)

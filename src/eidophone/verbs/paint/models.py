@@ -148,7 +148,7 @@ def _size_of(options: PaintOptions, model: LatentModel) -> tuple[int, int]:
     """
     factor = model.vae_scale_factor
     if options.size is None:
-        trained = model.unet.config.sample_size or 64
+        trained = model.network.config.sample_size or 64
         rows, columns = (trained, trained) if isinstance(trained, int) else trained
         return int(rows) * factor, int(columns) * factor
     width, height = map(int, options.size.split("x"))
