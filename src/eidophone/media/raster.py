@@ -33,7 +33,18 @@ _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _STDERR = 2
 _stderr_lock = threading.Lock()
 
-#: Formats that people may try, by the bytes at a place in the file.
+#: Where a file of a format that is read shows its kind; if Pillow refuses it, it is damaged.
+_OWN = (
+    (0, b"\x89PNG"),
+    (0, b"\xff\xd8\xff"),
+    (0, b"GIF8"),
+    (0, b"II*\0"),
+    (0, b"MM\0*"),
+    (8, b"WEBP"),
+    (4, b"ftypavi"),
+    (4, b"jP  "),
+)
+#: The same for formats that people may try, with what to call them.
 _OTHERS = (
     (0, b"%!PS", "a PostScript or EPS drawing"),
     (0, b"\xc5\xd0\xd3\xc6", "an EPS drawing"),
@@ -86,13 +97,13 @@ def opened(path: Path, use: Callable[[Image.Image], T]) -> T:
     except _BOMB as error:
         raise too_large(str(path)) from error
     except UnidentifiedImageError as error:
-        raise BadInput(_not_a_picture(path)) from error
+        raise _refused(path) from error
     except MemoryError as error:
         raise EidophoneError(f"Out of memory while reading {path}; make the picture smaller.") from error
     except PermissionError as error:
         raise cannot_read(path, error) from error
     except Exception as error:  # Pillow's readers raise a dozen kinds for a damaged file
-        raise BadInput(f"{path} is cut short or damaged; copy or download it again.") from error
+        raise _damaged(path) from error
 
 
 def check_size(height: int, width: int, name: str) -> None:
@@ -153,15 +164,22 @@ def on_ground(rgb: Floats, alpha: Floats, name: str, warn: Warn) -> Floats:
     return on_black + (1 - alpha)
 
 
-def _not_a_picture(path: Path) -> str:
+def _damaged(path: Path) -> BadInput:
+    return BadInput(f"{path} is cut short or damaged; copy or download it again.")
+
+
+def _refused(path: Path) -> BadInput:
+    """The message for a file that no reader takes."""
     with path.open("rb") as file:
         head = file.read(512)
+    if any(head[at:].startswith(mark) for at, mark in _OWN):
+        return _damaged(path)
     kind = next((kind for at, mark, kind in _OTHERS if head[at:].startswith(mark)), None)
     if kind is None and b"<svg" in head:
         kind = "an SVG drawing"
     if kind is None:
-        return f"{path} is not a picture that Eidophone can read; {USE_INSTEAD}."
-    return f"{path} is {kind}, which Eidophone does not read as a picture; {USE_INSTEAD}."
+        return BadInput(f"{path} is not a picture that Eidophone can read; {USE_INSTEAD}.")
+    return BadInput(f"{path} is {kind}, which Eidophone does not read as a picture; {USE_INSTEAD}.")
 
 
 @contextmanager
