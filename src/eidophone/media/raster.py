@@ -27,6 +27,7 @@ Warn = Callable[[str], None]
 #: Pillow's names of the formats that are read. None of these readers starts a process or opens another file.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "AVIF", "JPEG2000")
 MOST_PIXELS = 64_000_000  # 768 MB as float32 RGB; a larger picture is a mistake or an attack
+LONGEST_SIDE = 1_000_000  # a filter's table takes 48 bytes for each pixel of a side
 USE_INSTEAD = "save it as PNG, JPEG, WebP or TIFF"
 _DARK = 16 / 255  # a drawing darker than this is black ink
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
@@ -107,11 +108,13 @@ def opened(path: Path, use: Callable[[Image.Image], T]) -> T:
 
 
 def check_size(height: int, width: int, name: str) -> None:
-    """Refuses a picture of more pixels than fit in memory.
+    """Refuses a picture that is too large to be handled in memory.
 
     Raises:
-        BadInput: It has more than `MOST_PIXELS` pixels.
+        BadInput: It has more than `MOST_PIXELS` pixels, or more than `LONGEST_SIDE` on a side.
     """
+    if max(height, width) > LONGEST_SIDE:
+        raise BadInput(f"{name} is {width} x {height} pixels, more than a million on one side; cut it first.")
     if height * width > MOST_PIXELS:
         raise too_large(name)
 
@@ -133,8 +136,8 @@ def pixels_of(image: Image.Image, name: str, warn: Warn) -> Floats:
         float32 in [0, 1], shape (height, width, 3).
     """
     upright = ImageOps.exif_transpose(image)
-    if is_raw(upright):
-        gray, shown = gray_from_raw(upright, name, warn)
+    if is_raw(image):
+        gray, shown = gray_from_raw(image, upright, name, warn)
         rgb = np.repeat(gray[:, :, None], 3, axis=2)
         alpha = None if shown is None else shown.astype(np.float32)[:, :, None]
     elif upright.has_transparency_data:
