@@ -13,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eidophone.core.errors import BadInput, CannotWrite
-from eidophone.media.files import check_readable, sha256, slug, write_atomically, write_text
+from eidophone.media.files import (
+    check_readable,
+    is_plain_file,
+    read_limited,
+    sha256,
+    slug,
+    write_atomically,
+    write_text,
+)
 
 Limit = Callable[[int], AbstractContextManager[None]]
 
@@ -144,6 +152,95 @@ def test_what_no_decoder_needs_to_see(tmp_path: Path) -> None:
     ]:
         with pytest.raises(BadInput, match=words):
             check_readable(tmp_path / name, "a sound")
+
+
+def loop(path: Path) -> Path:
+    path.symlink_to(path)
+    return path
+
+
+def link_to(target: str) -> Callable[[Path], Path]:
+    def make(path: Path) -> Path:
+        path.symlink_to(target)
+        return path
+
+    return make
+
+
+ODD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "NUL": (lambda path: path.with_name("a\0b.wav"), "a character that no file name can hold"),
+    "surrogate": (lambda path: path.with_name("a\ud800.wav"), "a character that no file name can hold"),
+    "long name": (lambda path: path.with_name("x" * 5000), "its name is too long; use a shorter name"),
+    "file as folder": (lambda path: (path.write_bytes(b"x"), path / "y.wav")[1], "is a file, not a folder"),
+    "link to itself": (loop, "leads back to itself"),
+    "dangling link": (link_to("nowhere"), "a link to a file that does not exist"),
+    "link to a device": (link_to("/dev/zero"), "a device or a pipe"),
+    "link to a folder": (link_to("/"), "is a folder"),
+    "address": (lambda path: Path("https://example.org/a.wav"), "https://example.org/a.wav is a web address"),
+    "other address": (lambda path: Path("S3://bucket/a.wav"), "S3://bucket/a.wav is a web address; download"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_no_path_gets_another_answer_than_a_sentence(tmp_path: Path, case: str) -> None:
+    # R18, R44, R45, R74
+    make, words = ODD[case]
+    path = make(tmp_path / "a.wav")
+    for read in (lambda p: check_readable(p, "a sound"), sha256, lambda p: read_limited(p, "a sound", 10)):
+        with pytest.raises(BadInput, match=re.escape(words)) as caught:
+            read(path)
+        assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
+    assert not is_plain_file(path)
+
+
+@given(st.text(st.characters(codec=None, exclude_categories=()), min_size=1))
+def test_any_text_as_a_path_is_answered(name: str) -> None:
+    # R44, R45, R55
+    path = Path("/nowhere") / name
+    with pytest.raises(BadInput):
+        check_readable(path, "a sound")
+    assert not is_plain_file(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission_is_said_to_be(tmp_path: Path) -> None:
+    # R46
+    (tmp_path / "a.wav").write_bytes(b"x")
+    (tmp_path / "a.wav").chmod(0)
+    with pytest.raises(BadInput, match="no permission to read it"):
+        check_readable(tmp_path / "a.wav", "a sound")
+
+
+def test_a_refusal_while_reading_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # R46, R49: whatever the system says, also for numbers that are not in the table
+    (tmp_path / "a.wav").write_bytes(b"x")
+    for number, words in [
+        (errno.EACCES, "no permission"),
+        (errno.EIO, "disk reports"),
+        (errno.ENOSYS, "a.wav"),
+    ]:
+
+        def refuse(*_args: object, number: int = number, **_kwargs: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "open", refuse)
+            with pytest.raises(BadInput, match=words):
+                check_readable(tmp_path / "a.wav", "a sound")
+
+
+def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b"x" * 11)
+    assert read_limited(tmp_path / "a.json", "a JSON file", 11) == b"x" * 11
+    with pytest.raises(BadInput, match="larger than 10 bytes, too large for a JSON file"):
+        read_limited(tmp_path / "a.json", "a JSON file", 10)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800"])
+def test_a_name_that_no_file_can_have_cannot_be_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CannotWrite, match="a character that no file name can hold; choose another name"):
+        write_text(tmp_path / name, "x")
+    assert everything(tmp_path) == []
 
 
 def test_text_is_written_as_utf_8(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from eidophone.core.errors import CannotWrite
+from eidophone.core.errors import CannotWrite, EidophoneError
 from eidophone.core.values import Clip, Floats, Picture
 from eidophone.media.lettering import ground
 from eidophone.media.picture import from_bytes
@@ -225,3 +225,23 @@ def test_a_disk_that_fills_up_leaves_nothing(tmp_path: Path, no_file_beyond: Lim
     with no_file_beyond(size):
         write_video(tmp_path / "b.mp4", picture(), silence(1.0), captions=CAPTIONS)
     assert (tmp_path / "b.mp4").read_bytes() == (tmp_path / "a.mp4").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (MemoryError(), "Out of memory while encoding video"),
+        (av.ExternalError(1, "x"), "cannot encode video"),
+    ],
+)
+def test_an_encoder_that_fails_is_a_sentence(
+    tmp_path: Path, problem: Exception, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # R61
+    def fails(*_args: object) -> None:
+        raise problem
+
+    monkeypatch.setattr("eidophone.media.video._drawn", fails)
+    with pytest.raises(EidophoneError, match=words):
+        write_video(tmp_path / "a.mp4", picture(), silence(0.1))
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """Vocoders: what goes in as a tone comes out as one; published weights in all their spellings."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import torch
 from safetensors.torch import save_file
 
 from eidophone.core.errors import BadInput
+from eidophone.core.values import Clip
 from eidophone.media.mel import MelSpec
-from eidophone.media.spectrogram import log_mel
+from eidophone.media.spectrogram import check_spectrum_size, gray_from_clip, log_mel
 from eidophone.media.vocoder import (
     GriffinLim,
     HiFiGan,
@@ -212,3 +214,28 @@ def test_half_a_normalised_weight_is_named(lost: str, tmp_path: Path) -> None:
     save_file(normed, tmp_path / "vocoder.safetensors")
     with pytest.raises(BadInput, match=r"does not fit its config.json: .*conv_pre\.weight"):
         load_hifi_gan(tmp_path)
+
+
+def test_a_spectrogram_beyond_the_memory_is_refused_before_it_is_made() -> None:
+    # R15
+    greedy = MelSpec(rate_hz=16_000, n_fft=65_536, win_length=1024, hop_length=2, n_mels=8)
+    with pytest.raises(BadInput, match=r"60000 columns with n_fft 65536 does not fit in memory; use at"):
+        GriffinLim(greedy)(torch.zeros(1, 8, 60_000))
+    with pytest.raises(BadInput, match="does not fit in memory"):
+        gray_from_clip(Clip(np.zeros((1, 120_000), np.float32), 16_000), greedy)
+    check_spectrum_size(65_536, MelSpec())  # the widest picture that `hear` takes
+
+
+@pytest.mark.parametrize("name", ["vocoder.pt", "vocoder.safetensors", "config.json"])
+def test_only_plain_files_are_opened(name: str, tmp_path: Path) -> None:
+    # R18, kin: a pipe would wait for ever
+    _, normed = hifi_gan(tmp_path)
+    save_file(normed, tmp_path / "model.safetensors")
+    if name == "config.json":
+        (tmp_path / name).unlink()
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(BadInput, match=r"config\.json is a device or a pipe"):
+            read_vocoder_config(tmp_path)
+    else:
+        os.mkfifo(tmp_path / name)
+        load_hifi_gan(tmp_path)  # takes the next name in the list

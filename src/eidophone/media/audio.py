@@ -106,8 +106,9 @@ def clip_from(value: Any, rate_hz: int | None = None) -> Clip:
 
     Args:
         value: A `Clip`, the path of a file, a numpy array with `rate_hz`, or a tuple of array and rate in
-            either order, as soundfile, librosa and scipy return it. Arrays have one axis (samples) or two; the
-            shorter axis is the channels. Floats have full scale -1 to 1; int16, int32 and uint8 are scaled.
+            either order, as soundfile, librosa and scipy return it. Arrays have one axis (samples) or two, of
+            which the shorter is the channels. Floats have full scale -1 to 1; int16, int32 and uint8 are
+            scaled to that.
         rate_hz: Samples per second of a numpy array; nothing else needs it.
 
     Raises:

@@ -117,8 +117,8 @@ def _frames(packet: av.Packet, container: str) -> list[av.AudioFrame]:
     try:
         decoded: list[av.AudioFrame] = packet.decode()
     except av.InvalidDataError:
-        content = bytes(packet)
-        if container in _BARE and (content.startswith(_TAGS) or not any(content)):
+        content = bytes(packet).lstrip(b"\0")
+        if container in _BARE and (not content or content.startswith(_TAGS)):
             return []
         raise
     return decoded

@@ -69,6 +69,8 @@ def _measured(path: Path, part: _Part) -> tuple[int, int, int]:
         # libsndfile counts the frames of MP3 inside WAV wrongly.
         if file.frames >= _COUNT_UNKNOWN or file.subtype.startswith("MPEG"):
             raise NotForLibsndfile
+        if file.subtype.startswith("DWVW"):  # soundfile cannot read it, and FFmpeg does not know it
+            raise BadInput(f"{path} uses the codec {file.subtype}, which cannot be read; convert it to WAV.")
         return file.frames, file.samplerate, file.channels
 
 

@@ -20,7 +20,7 @@ def is_raw(image: Image.Image) -> bool:
 
 
 def gray_from_raw(
-    image: Image.Image, name: str, warn: Callable[[str], None]
+    image: Image.Image, upright: Image.Image, name: str, warn: Callable[[str], None]
 ) -> tuple[Floats, NDArray[np.bool_] | None]:
     """Grey values of a 16-bit, 32-bit or floating-point image.
 
@@ -30,7 +30,8 @@ def gray_from_raw(
     highest white.
 
     Args:
-        image: Of mode I, I;16 (any byte order) or F.
+        image: As it was opened, of mode I, I;16 (any byte order) or F.
+        upright: The same image the right way up; such a copy has lost its format and tags.
         name: What messages call it.
         warn: Called with a sentence if the values were stretched.
 
@@ -40,7 +41,7 @@ def gray_from_raw(
     Raises:
         BadInput: Values that are not finite, or all equal and outside 0 to 1.
     """
-    values = _values(image)
+    values = _values(image, upright)
     key = image.info.get("transparency")
     opaque = values != key if isinstance(key, int) else None
     if image.mode.startswith("I;16") or (image.format == "PPM" and image.mode == "I"):
@@ -51,11 +52,12 @@ def gray_from_raw(
     return _scaled(values.astype(np.float64), image.mode == "F", name, warn), opaque
 
 
-def _values(image: Image.Image) -> NDArray[Any]:
-    values: NDArray[Any] = np.asarray(image)
-    tags = getattr(image, "tag_v2", {})
-    if image.mode == "I" and tags.get(_SAMPLE_FORMAT, (None,)) in (_UNSIGNED, (_UNSIGNED,)):
-        return values.view(np.uint32)
+def _values(image: Image.Image, upright: Image.Image) -> NDArray[Any]:
+    values: NDArray[Any] = np.asarray(upright)
+    if image.format == "TIFF" and image.mode == "I" and values.dtype == np.int32:
+        formats = np.atleast_1d(getattr(image, "tag_v2", {}).get(_SAMPLE_FORMAT, _UNSIGNED))
+        if formats[0] == _UNSIGNED:  # also the default; Pillow keeps such values in signed integers
+            return values.view(np.uint32)
     return values
 
 

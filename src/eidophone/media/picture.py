@@ -18,8 +18,6 @@ from eidophone.core.values import Floats, Picture
 from eidophone.media.files import check_readable, write_atomically
 from eidophone.media.raster import MOST_PIXELS, Warn, check_size, on_ground, opened, pixels_of
 
-#: Shrinking by more than this is done in two steps: Lanczos' table grows with the factor.
-_STEEPEST = 64
 _WHITE = {"uint8": 255, "uint16": 65535, "bool": 1}
 
 
@@ -40,7 +38,7 @@ def read_picture(path: Path, *, warn: Warn = _ignore) -> Picture:
 
     Raises:
         BadInput: Missing, a folder, empty, not a picture, of a format that is not read, damaged or cut
-            short, or of more than 64 million pixels.
+            short, or of more than 64 million pixels or a million pixels on a side.
     """
     check_readable(path, "a picture")
     return Picture(opened(path, lambda image: pixels_of(image, str(path), warn)))
@@ -138,14 +136,8 @@ def resize(picture: Picture, height: int, width: int) -> Picture:
             f"A picture of {old_width} x {old_height} pixels (width x height) cannot be scaled to "
             f"{width} x {height}: more than {MOST_PIXELS // 1_000_000} million pixels; cut it first."
         )
-    # An extreme reduction first averages whole blocks, else its filter would need gigabytes.
-    steep = old_height > _STEEPEST * height or old_width > _STEEPEST * width
     channels = [
-        np.asarray(
-            Image.fromarray(np.ascontiguousarray(picture.pixels[:, :, i])).resize(
-                (width, height), Image.Resampling.LANCZOS, reducing_gap=_STEEPEST / 2 if steep else None
-            )
-        )
+        np.asarray(Image.fromarray(picture.pixels[:, :, i]).resize((width, height), Image.Resampling.LANCZOS))
         for i in range(3)
     ]
     return Picture(np.clip(np.stack(channels, axis=2), 0, 1))

@@ -27,13 +27,25 @@ Warn = Callable[[str], None]
 #: Pillow's names of the formats that are read. None of these readers starts a process or opens another file.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "AVIF", "JPEG2000")
 MOST_PIXELS = 64_000_000  # 768 MB as float32 RGB; a larger picture is a mistake or an attack
+LONGEST_SIDE = 1_000_000  # a filter's table takes 48 bytes for each pixel of a side
 USE_INSTEAD = "save it as PNG, JPEG, WebP or TIFF"
 _DARK = 16 / 255  # a drawing darker than this is black ink
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _STDERR = 2
 _stderr_lock = threading.Lock()
 
-#: Formats that people may try, by the bytes at a place in the file.
+#: Where a file of a format that is read shows its kind; if Pillow refuses it, it is damaged.
+_OWN = (
+    (0, b"\x89PNG"),
+    (0, b"\xff\xd8\xff"),
+    (0, b"GIF8"),
+    (0, b"II*\0"),
+    (0, b"MM\0*"),
+    (8, b"WEBP"),
+    (4, b"ftypavi"),
+    (4, b"jP  "),
+)
+#: The same for formats that people may try, with what to call them.
 _OTHERS = (
     (0, b"%!PS", "a PostScript or EPS drawing"),
     (0, b"\xc5\xd0\xd3\xc6", "an EPS drawing"),
@@ -86,21 +98,23 @@ def opened(path: Path, use: Callable[[Image.Image], T]) -> T:
     except _BOMB as error:
         raise too_large(str(path)) from error
     except UnidentifiedImageError as error:
-        raise BadInput(_not_a_picture(path)) from error
+        raise _refused(path) from error
     except MemoryError as error:
         raise EidophoneError(f"Out of memory while reading {path}; make the picture smaller.") from error
     except PermissionError as error:
         raise cannot_read(path, error) from error
     except Exception as error:  # Pillow's readers raise a dozen kinds for a damaged file
-        raise BadInput(f"{path} is cut short or damaged; copy or download it again.") from error
+        raise _damaged(path) from error
 
 
 def check_size(height: int, width: int, name: str) -> None:
-    """Refuses a picture of more pixels than fit in memory.
+    """Refuses a picture that is too large to be handled in memory.
 
     Raises:
-        BadInput: It has more than `MOST_PIXELS` pixels.
+        BadInput: It has more than `MOST_PIXELS` pixels, or more than `LONGEST_SIDE` on a side.
     """
+    if max(height, width) > LONGEST_SIDE:
+        raise BadInput(f"{name} is {width} x {height} pixels, more than a million on one side; cut it first.")
     if height * width > MOST_PIXELS:
         raise too_large(name)
 
@@ -122,8 +136,8 @@ def pixels_of(image: Image.Image, name: str, warn: Warn) -> Floats:
         float32 in [0, 1], shape (height, width, 3).
     """
     upright = ImageOps.exif_transpose(image)
-    if is_raw(upright):
-        gray, shown = gray_from_raw(upright, name, warn)
+    if is_raw(image):
+        gray, shown = gray_from_raw(image, upright, name, warn)
         rgb = np.repeat(gray[:, :, None], 3, axis=2)
         alpha = None if shown is None else shown.astype(np.float32)[:, :, None]
     elif upright.has_transparency_data:
@@ -153,15 +167,22 @@ def on_ground(rgb: Floats, alpha: Floats, name: str, warn: Warn) -> Floats:
     return on_black + (1 - alpha)
 
 
-def _not_a_picture(path: Path) -> str:
+def _damaged(path: Path) -> BadInput:
+    return BadInput(f"{path} is cut short or damaged; copy or download it again.")
+
+
+def _refused(path: Path) -> BadInput:
+    """The message for a file that no reader takes."""
     with path.open("rb") as file:
         head = file.read(512)
+    if any(head[at:].startswith(mark) for at, mark in _OWN):
+        return _damaged(path)
     kind = next((kind for at, mark, kind in _OTHERS if head[at:].startswith(mark)), None)
     if kind is None and b"<svg" in head:
         kind = "an SVG drawing"
     if kind is None:
-        return f"{path} is not a picture that Eidophone can read; {USE_INSTEAD}."
-    return f"{path} is {kind}, which Eidophone does not read as a picture; {USE_INSTEAD}."
+        return BadInput(f"{path} is not a picture that Eidophone can read; {USE_INSTEAD}.")
+    return BadInput(f"{path} is {kind}, which Eidophone does not read as a picture; {USE_INSTEAD}.")
 
 
 @contextmanager
