@@ -1,23 +1,30 @@
-# make demo   the main job on the embedded models, in its own .venv
-# make test   lint, types and all tests
-# make lint   ruff and mypy only
-# make bench  what is measured against what (minutes)
+# make demo         four pictures that play, from the embedded models, in a virtual environment of its own
+# make test         lint, types and all tests
+# make lint         ruff and mypy only
+# make test-wheel   builds the distributions and tries them with the newest and the oldest dependencies
+# make bench        times and ratios (minutes)
+# make constraints  looks up the newest and the oldest dependencies again
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests run in this many processes with one thread each; WORKERS=0 runs them in one.
+WORKERS ?= 2
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint test-wheel bench constraints clean
 
 demo: .venv/ready
 	$(BIN)/eidophone compose "a painting of a frog, grayscale, black background" "frog croaking"
 
 test: lint
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
 
 lint: .venv/ready-dev
-	$(BIN)/ruff check src tests training benchmarks
-	$(BIN)/ruff format --check src tests training benchmarks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+test-wheel: .venv/ready-dev
+	.ci/wheel
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks.compose
@@ -30,8 +37,11 @@ bench: .venv/ready
 	touch $@
 
 .venv/ready-dev: .venv/ready
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,training]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
+
+constraints: .venv/ready-dev
+	$(BIN)/python scripts/constraints.py
 
 clean:
 	rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
