@@ -1,24 +1,31 @@
-# make demo   the main job on the embedded models, in its own .venv
-# make test   lint, types and all tests
-# make lint   ruff and mypy only
-# make docs   the documentation site, in build/site
-# make bench  what is measured against what (minutes)
+# make demo         pictures that play, from the embedded models, in a virtual environment of its own
+# make test         lint, types and all tests
+# make lint         ruff and mypy only
+# make test-wheel   builds the distributions and tries them with the newest and the oldest dependencies
+# make docs         the documentation site, in build/site
+# make bench        times and ratios (minutes)
+# make constraints  looks up the newest and the oldest dependencies again
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests run in this many processes with one thread each; WORKERS=0 runs them in one.
+WORKERS ?= 2
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test lint test-wheel docs bench constraints clean
 
 demo: .venv/ready
 	$(BIN)/eidophone compose "a painting of a frog, grayscale, black background" "frog croaking"
 
 test: lint
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
 
 lint: .venv/ready-dev
-	$(BIN)/ruff check src tests training benchmarks docs examples
-	$(BIN)/ruff format --check src tests training benchmarks docs examples
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+test-wheel: .venv/ready-dev
+	.ci/wheel
 
 docs: .venv/ready-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -37,6 +44,9 @@ bench: .venv/ready
 .venv/ready-dev: .venv/ready
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,docs,training]'
 	touch $@
+
+constraints: .venv/ready-dev
+	$(BIN)/python scripts/constraints.py
 
 clean:
 	rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -239,3 +239,29 @@ def test_only_plain_files_are_opened(name: str, tmp_path: Path) -> None:
     else:
         os.mkfifo(tmp_path / name)
         load_hifi_gan(tmp_path)  # takes the next name in the list
+
+
+@pytest.mark.parametrize("kernels", [[8, 5], [4, 3], [16, 7]])
+def test_the_generator_equals_transformers(kernels: list[int]) -> None:
+    """An independent implementation, which covers even differences of kernel and rate only."""
+    from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
+
+    given = {**CONFIG, "upsample_kernel_sizes": kernels}
+    torch.manual_seed(0)
+    ours = HiFiGan(VocoderConfig(**given)).eval()
+    names = ("upsample_rates", "upsample_kernel_sizes", "upsample_initial_channel", "sampling_rate",
+             "resblock_kernel_sizes", "resblock_dilation_sizes")  # fmt: skip
+    theirs = SpeechT5HifiGan(
+        SpeechT5HifiGanConfig(
+            model_in_dim=given["num_mels"], normalize_before=False, **{name: given[name] for name in names}
+        )
+    ).eval()
+    state = {key.replace("ups.", "upsampler."): value for key, value in ours.state_dict().items()}
+    missing, unexpected = theirs.load_state_dict(state, strict=False)
+    assert set(missing) == {"mean", "scale"}
+    assert not unexpected
+    log_mel = torch.randn(2, given["num_mels"], 11, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        expected = theirs(log_mel.transpose(1, 2))
+        assert torch.allclose(ours(log_mel), expected, atol=1e-6)
+    assert expected.abs().max() > 1e-3

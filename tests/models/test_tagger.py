@@ -3,6 +3,7 @@
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -60,3 +61,18 @@ def test_it_knows_silence_from_a_tone(ear: Tagger) -> None:
 def test_absent_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(WeightsAbsent, match=str(tmp_path)):
         load_tagger(tmp_path)
+
+
+def test_the_mel_bank_equals_transformers() -> None:
+    from transformers.audio_utils import mel_filter_bank
+
+    expected = mel_filter_bank(
+        num_frequency_bins=tagger.FFT // 2 + 1,
+        num_mel_filters=tagger.BANDS,
+        min_frequency=tagger.LOW_HZ,
+        max_frequency=tagger.HIGH_HZ,
+        sampling_rate=tagger.RATE_HZ,
+        mel_scale="kaldi",
+        triangularize_in_mel_space=True,
+    )
+    assert np.abs(tagger.mel_bank().numpy() - expected).max() < 1e-4
