@@ -79,7 +79,7 @@ def rank() -> int:
 
 
 def made_once(file: Path, make: Callable[[], object]) -> None:
-    """Calls `make`, which writes a file, if there is no such file; only in process 0, while the others wait."""
+    """Calls `make` to write a file that does not exist yet; in process 0 only, while the others wait."""
     if not rank() and not file.exists():
         make()
     if distributed.is_initialized():
