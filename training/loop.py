@@ -78,6 +78,14 @@ def rank() -> int:
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
+def made_once(file: Path, make: Callable[[], object]) -> None:
+    """Calls `make` to write a file that does not exist yet; in process 0 only, while the others wait."""
+    if not rank() and not file.exists():
+        make()
+    if distributed.is_initialized():
+        distributed.barrier()
+
+
 @dataclass
 class Trainer:
     """A module with what training it needs.

@@ -33,8 +33,8 @@ def check(run: Run) -> None:
         )
     if missing := missing_recordings(run):
         raise TrainingError(
-            f"{len(missing)} recordings are missing from {run.recordings}, such as {missing[0]}. Give the folder "
-            "that holds esc10/ and ambient/ with --recordings; docs/training.md says where they are."
+            f"{len(missing)} recordings are missing from {run.recordings}, such as {missing[0]}. Name "
+            "the folder with esc10/ and ambient/ by --recordings; docs/training.md says where to get them."
         )
 
 

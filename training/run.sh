@@ -3,7 +3,7 @@
 #
 #   laptop   from nothing, on two cores, in about a day
 #   gpu      from nothing, on one CUDA card
-#   further  goes on from the weights that ship: the honest way to improve them
+#   further  goes on from the weights that ship (or from --init-from FOLDER): the honest way to improve them
 #   smoke    every step with tiny numbers on generated material, in about a minute; nothing is installed
 #
 # Options go to every step: --work FOLDER (default training/work/VARIANT), --recordings FOLDER, --device cpu|cuda.
@@ -19,14 +19,15 @@ case $variant in
     *) sed -n '2,/^set/{s/^# \{0,1\}//;/^set/d;p}' "$0" >&2; exit 2 ;;
 esac
 python=${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)}
-options=(--preset "$variant" "$@")
-# The allocator gives memory back to the system and asks again at every step otherwise: a quarter of the time.
+options=(--preset "$variant")
+if [ "$variant" = further ]; then options+=(--init-from src/eidophone/models/tiny); fi
+options+=("$@")
+# Without these, malloc returns memory to the system at every step, which takes a quarter of the time.
 export MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=4000000000
 
 train() { "$python" -m training.train "$@" "${options[@]}"; }
 
 if [ "$variant" = further ]; then
-    options+=(--init-from src/eidophone/models/tiny)
     train requirements pictures tagger sounds   # what the networks learn from
     train import-weights self-training canvases # the earlier family's text encoder and codec, its best sounds
     train image audio export                    # both U-Nets go on; all other parts stay as they are

@@ -13,8 +13,8 @@ from eidophone.core.errors import EidophoneError
 from training.config import TrainingError, claim, command_line, opened
 from training.stages import STAGES, perform
 
-#: Stages that torchrun may run: their loss only calls the network itself.
-DISTRIBUTED = ("text", "image", "audio", "pixel", "upscaler")
+#: Stages that torchrun may run: their loss only calls the network itself, and they make their files once.
+DISTRIBUTED = ("image", "audio", "pixel", "upscaler")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -21,7 +21,7 @@ from training.data.colour_canvas import SCENES, ColourPack, colour_canvas
 from training.data.examples import FAVOURED, sound_pictures
 from training.data.pictures import coloured_concepts
 from training.data.textures import HEIGHT, WIDTH
-from training.loop import Loss, Plan, fit
+from training.loop import Loss, Plan, fit, made_once
 from training.networks import colour_words, text
 from training.networks.velocity import Task, levels
 
@@ -129,8 +129,7 @@ def draw(run: Run) -> Drawn:
 def drawn(run: Run) -> Drawn:
     """The coloured canvases of the run, cached in training-set-colours.pt."""
     file = run.work / "training-set-colours.pt"
-    if not file.exists():
-        save_whole(vars(draw(run)), file)
+    made_once(file, lambda: save_whole(vars(draw(run)), file))
     return Drawn(**torch.load(file, weights_only=True, mmap=True))
 
 

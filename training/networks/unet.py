@@ -17,7 +17,7 @@ from training.config import Run
 from training.data.examples import canvases, sound_phrases, sound_pictures
 from training.data.sounds import concepts, heard_again
 from training.data.textures import HEIGHT, WIDTH
-from training.loop import Loss, Plan, fit
+from training.loop import Loss, Plan, fit, made_once
 from training.networks import codec, tagger, text
 from training.networks.translate import translated
 from training.networks.velocity import Task, levels
@@ -161,8 +161,7 @@ def heard(run: Run) -> tuple[np.ndarray, list[str]]:
 def training_set(run: Run, which: str) -> TrainingSet:
     """The training set of the U-Net `image` or `audio`, cached in training-set-*.pt."""
     file = run.work / f"training-set-{which}.pt"
-    if not file.exists():
-        save_whole(vars(make_training_set(run, which)), file)
+    made_once(file, lambda: save_whole(vars(make_training_set(run, which)), file))
     return TrainingSet(**torch.load(file, weights_only=True))
 
 
