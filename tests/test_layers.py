@@ -66,7 +66,7 @@ WITHIN = [  # inside a layer, too
     (
         "evaluation",
         ["journal", "statistics", "protocol"],
-        ["samples", "summary", "tables"],
+        ["samples", "summary", "tables", "selection"],
         ["report"],
         ["evaluate"],
     ),
