@@ -36,7 +36,7 @@ WITHIN = [  # inside a layer, too
     ("diffusion", ["canvas"], ["guidance", "representation"], ["sampler"], ["distillation", "factorized"]),
     (
         "models",
-        ["synonyms", "patches", "device"],
+        ["synonyms", "patches", "device", "kinds"],
         ["cards"],
         ["weights"],
         ["hub"],

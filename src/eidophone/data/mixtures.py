@@ -128,8 +128,11 @@ def write_mixtures(mixtures: Sequence[Mixture], folder: Path) -> Iterator[Path]:
             yield from (folder / name for name in _write(mixtures, part))
             _check_free(folder)
             _finish(part, folder)
-        except (EidophoneError, OSError) as error:
+        except (EidophoneError, OSError, UnicodeEncodeError) as error:
             shutil.rmtree(part, ignore_errors=True)
+            if isinstance(error, UnicodeEncodeError):
+                name = error.object
+                raise BadInput(f"{name}: the name is not valid UTF-8; rename the file or folder.") from error
             if isinstance(error, OSError):
                 failure: CannotWrite = cannot_write(folder, error)
                 raise failure from error
