@@ -38,7 +38,7 @@ WITHIN = [  # inside a layer, too
     ("diffusion", ["canvas"], ["guidance", "representation"], ["sampler"], ["distillation", "factorized"]),
     (
         "models",
-        ["synonyms", "patches", "device", "identity"],
+        ["synonyms", "patches", "device", "identity", "kinds"],
         ["cards", "parts", "predictions"],
         ["weights", "text"],
         ["hub", "files", "tagger"],
@@ -72,7 +72,7 @@ WITHIN = [  # inside a layer, too
     (
         "evaluation",
         ["journal", "statistics", "protocol"],
-        ["samples", "summary", "tables"],
+        ["samples", "summary", "tables", "selection"],
         ["report"],
         ["evaluate"],
     ),

@@ -205,9 +205,11 @@ def test_unknown_words_are_reported_once(capsys) -> None:
 
 
 def test_the_typed_arguments_are_those_of_the_options() -> None:
-    from scripts.arguments import TARGET, text
-    from ruff import find_ruff_bin  # type: ignore[attr-defined]
     import subprocess
+
+    from ruff import find_ruff_bin  # type: ignore[attr-defined]
+
+    from scripts.arguments import TARGET, text
 
     formatted = subprocess.run(
         [find_ruff_bin(), "format", "--stdin-filename", str(TARGET), "-"],

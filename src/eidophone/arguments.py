@@ -264,6 +264,7 @@ class EvaluateArguments(TypedDict, total=False):
     looks_weight: float
     looks_bar: float | None
     sounds_bar: float | None
+    select: float | None
     shown: int
     protocol: str
     methods: str

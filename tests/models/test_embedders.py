@@ -155,7 +155,7 @@ def test_another_network_is_refused_and_check_says_what_it_compares(
     other = tmp_path / "other"
     other.mkdir()
     (other / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    with pytest.raises(BadInput, match=r"holds 'bert', which is no embedder.*clip-b16"):
+    with pytest.raises(BadInput, match=r"holds 'bert', which is not a known kind of embedder.*clip-b16"):
         load_embedder(str(other), CPU)
     damaged = shutil.copytree(clip_folder, tmp_path / "damaged")
     (damaged / "model.safetensors").write_bytes(b"not weights")

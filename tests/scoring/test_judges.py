@@ -275,7 +275,7 @@ def test_a_registered_judge_is_found_by_its_name(make_result) -> None:
 
     register_scorer("loud", Loud, "how loud a sound is", Loud.measures)
     opened = open_judges("signal,loud", HERE, offline=True)
-    assert judged(subject_of(make_result()), opened).numbers["loud.peak"] > 0.5
+    assert judged(subject_of(make_result()), opened).numbers["loud.peak"] > 0.2
     assert measure_of("loud.peak").unit == "of full scale"
 
 

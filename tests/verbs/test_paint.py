@@ -18,7 +18,7 @@ from eidophone.core.errors import BadInput
 from eidophone.core.values import Caption, Clip
 from eidophone.diffusion.draws import Draws
 from eidophone.media.audio import write_wav
-from eidophone.models.embedders import load as embedders
+from eidophone.models.kinds import EMBEDDERS, NetworkKind
 from eidophone.models.load import Loader
 from eidophone.verbs.paint.optimise import (
     Aim,
@@ -64,7 +64,7 @@ def projection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "projection"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"model_type": "projection"}))
-    monkeypatch.setitem(embedders.KINDS, "projection", lambda *_: Projection())
+    EMBEDDERS.register("projection", NetworkKind(lambda *_: Projection()))
     return folder
 
 

@@ -1,24 +1,25 @@
 """`eidophone evaluate`: many results, judged and compared."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eidophone.cli.flags import add_flags, given_settings
-from eidophone.cli.show import progress_bar
+from eidophone.cli.show import complain, progress_bar, table
 from eidophone.core.errors import BadInput
+from eidophone.core.text import printable
 from eidophone.options.commands import EvaluateOptions
 
 if TYPE_CHECKING:  # torch is slow to import
     from eidophone.evaluation.summary import Summary
 
 DEFAULT_OUT = Path("eidophone-out/evaluation")
+MOST_BROKEN = 20
 
 
 def add_command(commands: Any) -> None:
     """Adds `evaluate`."""
-    about = "judge many results and compare how they were made: tables, intervals, a report"
+    about = "judge many results and compare methods: tables with intervals, a report"
     parser = commands.add_parser("evaluate", help=about, description=about.capitalize() + ".")
     parser.add_argument("folders", nargs="*", metavar="FOLDER", help="folders of results or of runs")
     add_flags(parser, EvaluateOptions)
@@ -27,7 +28,7 @@ def add_command(commands: Any) -> None:
         type=Path,
         metavar="DIR",
         default=DEFAULT_OUT,
-        help=f"folder for tables and report; an interrupted evaluation goes on (default: {DEFAULT_OUT})",
+        help=f"folder for tables and report; an interrupted evaluation continues (default: {DEFAULT_OUT})",
     )
     parser.set_defaults(command=evaluate)
 
@@ -42,23 +43,32 @@ def evaluate(arguments: argparse.Namespace) -> int:
     with progress_bar() as progress:
         summary = run(options, [Path(folder) for folder in arguments.folders], arguments.out, progress)
     print(_table(summary))
-    print(f"\n{arguments.out}\n  report.html, summary.json, samples.csv and samples.jsonl are in it")
-    for reason in summary.broken.values():
-        print(f"eidophone: {reason}", file=sys.stderr)
+    print(f"\n{printable(str(arguments.out))}\n  report.html, summary.json, samples.csv, samples.jsonl")
+    if options.select is not None:
+        print(
+            f"  selected/ has the samples in the top {options.select:.0%} by looks and by sound, if there are any"
+        )
+    for reason in list(summary.broken.values())[:MOST_BROKEN]:
+        complain(printable(reason))
     if summary.broken:
-        print(f"eidophone: {len(summary.broken)} samples could not be read.", file=sys.stderr)
+        complain(f"{len(summary.broken)} samples could not be read.")
     return int(bool(summary.broken))
 
 
 def _table(summary: "Summary") -> str:
-    from eidophone.evaluation.report import said
+    """Means by method; an arrow says which direction is better."""
+    from eidophone.evaluation.report import formatted
     from eidophone.evaluation.summary import measures
+    from eidophone.scoring.judges import measure_of
 
-    wide = max([18, *(len(method) + 2 for method in summary.methods)])
-    lines = [f"{summary.judged} samples; mean ± 1.96 s/√n"]
-    lines.append(f"{'':<28}" + "".join(f"{method:>{wide}}" for method in summary.methods))
+    arrows = {"higher": " ↑", "lower": " ↓"}
+    rows = []
     for name in measures(summary):
-        cells = "".join(f"{said(means.get(name)):>{wide}}" for means in summary.methods.values())
-        lines.append(f"{name:<28}{cells}")
-    lines += [f"{count} times, {reason}" for reason, count in summary.failed.items()]
+        measure = measure_of(name)
+        label = name + (arrows.get(measure.better, "") if measure else "")
+        rows.append([label, *(formatted(means.get(name)) for means in summary.methods.values())])
+    right = [False, *[True] * len(summary.methods)]
+    lines = [f"{summary.judged} samples; mean ± 1.96 s/√n; ↑ higher is better, ↓ lower is better"]
+    lines.append(table(["", *summary.methods], rows, right))
+    lines += [f"{count} times, {printable(reason)}" for reason, count in summary.failed.items()]
     return "\n".join(lines)

@@ -1,20 +1,23 @@
 """Mixtures of two recordings of different classes, with both labels: Multi-ESC50 (Lee et al. 2023, 2.5).
 
-Mixture i of seed s is drawn from s + i and depends on nothing else than the list of recordings.
+Mixture i of seed s is drawn from s + i, and depends on nothing else but the list of recordings.
 """
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from eidophone.core.errors import BadInput
+from eidophone.core.errors import BadInput, CannotWrite, EidophoneError
 from eidophone.core.values import Clip, Floats
 from eidophone.data.recordings import Recording
 from eidophone.media.audio import peak_normalize, read_sound, resample, write_wav
-from eidophone.media.files import write_text
+from eidophone.media.files import cannot_write, write_text
+from eidophone.media.lock import LOCK_FILE, folder_lock
 
 RATE_HZ = 44_100
 MANIFEST = "manifest.json"
@@ -23,11 +26,11 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Mixture:
-    """Two recordings that sound at once.
+    """Two recordings played at once.
 
     Attributes:
-        first, second: What is mixed; their labels differ.
-        level_db: How much louder the first one is, by the loudest second of each.
+        first, second: The two recordings; their labels differ.
+        level_db: Level of the first over the second, measured in the loudest second of each.
         seed: What it was drawn from.
     """
 
@@ -38,7 +41,7 @@ class Mixture:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What can be heard."""
+        """The classes of both recordings."""
         return (*self.first.labels, *self.second.labels)
 
 
@@ -48,17 +51,17 @@ def draw(
     """Draws pairs: two different classes, then a recording of each, all equally likely.
 
     Args:
-        recordings: What to draw from, each with one label.
-        count: How many mixtures.
+        recordings: To draw from, each with one label.
+        count: Number of mixtures.
         seed: Mixture i is drawn from seed + i.
-        level_db: Lowest and highest level of the first over the second, drawn evenly between them.
+        level_db: Lowest and highest level of the first over the second; the level is uniform between them.
 
     Raises:
         BadInput: fewer than two classes.
     """
     classes = sorted({r.labels[0] for r in recordings if len(r.labels) == 1})
     if len(classes) < 2:
-        raise BadInput("Mixtures need recordings of at least two classes; name a folder that holds more.")
+        raise BadInput("Mixtures need recordings of at least two classes; name a folder with more classes.")
     members = {name: [r for r in recordings if r.labels == (name,)] for name in classes}
     return [_drawn(members, classes, seed + i, level_db) for i in range(count)]
 
@@ -87,7 +90,7 @@ def mix(mixture: Mixture, rate_hz: int = RATE_HZ) -> Clip:
 
 
 def loudness(samples: Floats, rate_hz: int) -> float:
-    """Root mean square of the loudest second, so that a pause behind a short sound does not count.
+    """Root mean square of the loudest second, so that silence after a short sound does not count.
 
     >>> sound = np.concatenate([np.full(8000, 0.5), np.zeros(80_000)]).astype(np.float32)
     >>> loudness(sound, 8000)
@@ -102,30 +105,93 @@ def _sound(recording: Recording, rate_hz: int) -> Floats:
     clip = read_sound(recording.path, start_s=recording.start_s, duration_s=recording.duration_s)
     mono = resample(clip, rate_hz).mono()
     if not mono.any():
-        raise BadInput(f"{recording.path} is silent, so it cannot be mixed at a level; leave it out.")
+        raise BadInput(f"{recording.path} is silent and has no level to mix at; remove it from the folder.")
     return mono
 
 
 def write_mixtures(mixtures: Sequence[Mixture], folder: Path) -> Iterator[Path]:
-    """Writes `NNNN.wav` for each mixture, then `manifest.json`; yields each file when it is written.
+    """Writes `NNNN.wav` for each mixture and `manifest.json` into a new folder.
+
+    Yields the path that each file has at the end, when the file is written.
+
+    The files are written beside the folder, into `.part-NAME`, which is renamed at the end: the folder is complete
+    or not there. If the process is killed, the next call with the same mixtures continues.
 
     Raises:
-        EidophoneError: a recording cannot be read, or the folder cannot be written.
+        EidophoneError: a recording cannot be read, the folder cannot be written or is not empty, or another
+            process is writing it.
     """
-    rows = []
-    for i, mixture in enumerate(mixtures):
-        path = folder / f"{i:04d}.wav"
-        write_wav(path, mix(mixture))
-        rows.append({"file": path.name, **_row(mixture)})
-        yield path
-    text = json.dumps({"format": FORMAT, "rate_hz": RATE_HZ, "mixtures": rows}, indent=1)
-    write_text(folder / MANIFEST, text + "\n")
+    _check_free(folder)
+    part = folder.absolute().parent / f".part-{folder.name}"
+    with folder_lock(part, f"writing mixtures into {folder}"):
+        try:
+            yield from (folder / name for name in _write(mixtures, part))
+            _check_free(folder)
+            _finish(part, folder)
+        except (EidophoneError, OSError, UnicodeEncodeError) as error:
+            shutil.rmtree(part, ignore_errors=True)
+            if isinstance(error, UnicodeEncodeError):
+                name = error.object
+                raise BadInput(f"{name}: the name is not valid UTF-8; rename the file or folder.") from error
+            if isinstance(error, OSError):
+                failure: CannotWrite = cannot_write(folder, error)
+                raise failure from error
+            raise
+
+
+def _write(mixtures: Sequence[Mixture], part: Path) -> Iterator[str]:
+    rows = [{"file": f"{i:04d}.wav", **_row(mixture)} for i, mixture in enumerate(mixtures)]
+    text = json.dumps({"format": FORMAT, "rate_hz": RATE_HZ, "mixtures": rows}, indent=1) + "\n"
+    manifest = part / MANIFEST
+    if not (manifest.is_file() and manifest.read_text(encoding="utf-8") == text):  # of another run, or none
+        for old in part.iterdir():
+            if old.name != LOCK_FILE:
+                old.unlink()
+        write_text(manifest, text)
+    for row, mixture in zip(rows, mixtures, strict=True):
+        path = part / str(row["file"])
+        if not path.is_file():
+            write_wav(path, mix(mixture))
+        yield path.name
+
+
+def _check_free(folder: Path) -> None:
+    try:
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise CannotWrite(f"Cannot write {folder}: {why}; choose another --out.") from error
+    if taken:
+        what = "already holds mixtures" if (folder / MANIFEST).exists() else "is not an empty folder"
+        raise CannotWrite(f"{folder} {what}; choose another --out.")
+
+
+def _finish(part: Path, folder: Path) -> None:
+    for leftover in part.glob(".part-*"):
+        leftover.unlink()
+    if folder.is_dir():
+        folder.rmdir()
+    part.rename(folder)
+    (folder / LOCK_FILE).unlink(missing_ok=True)
 
 
 def _row(mixture: Mixture) -> dict[str, object]:
     sources = [r.path.name for r in (mixture.first, mixture.second)]
     level = round(mixture.level_db, 3)
     return {"labels": list(mixture.labels), "sources": sources, "level_db": level, "seed": mixture.seed}
+
+
+class _ManifestRow(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    file: str = Field(pattern=r"^[^/\\\x00]{1,200}$")
+    labels: list[str] = Field(min_length=1)
+
+
+class _Manifest(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    mixtures: list[_ManifestRow]
 
 
 def read_mixtures(folder: Path) -> list[Recording]:
@@ -136,7 +202,8 @@ def read_mixtures(folder: Path) -> list[Recording]:
     """
     path = folder / MANIFEST
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["mixtures"]
-        return [Recording(folder / row["file"], tuple(row["labels"])) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{path}: no manifest of mixtures ({error}); make them again.") from error
+        rows = _Manifest.model_validate_json(path.read_bytes()).mixtures
+    except (OSError, ValueError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise BadInput(f"{path}: is not a manifest of mixtures ({reason}); make them again.") from error
+    return [Recording(folder / row.file, tuple(row.labels)) for row in rows]

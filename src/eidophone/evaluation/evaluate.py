@@ -1,7 +1,9 @@
-"""`eidophone evaluate`: judges all samples below folders, a line each, then says what that comes to."""
+"""`eidophone evaluate`: judges all samples below folders, one line each, then writes tables and a report."""
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +13,17 @@ from eidophone.core.values import Floats, Score
 from eidophone.evaluation.journal import JOURNAL_FILE, Journal, Row
 from eidophone.evaluation.protocol import make_samples
 from eidophone.evaluation.report import write_report
-from eidophone.evaluation.samples import found_below, row_of
+from eidophone.evaluation.samples import Found, found_below, row_of
+from eidophone.evaluation.selection import Selected, select
 from eidophone.evaluation.summary import Bars, Prompts, Summary, plain, summarise
 from eidophone.evaluation.tables import names_of, write_csv, write_parquet
 from eidophone.media.files import write_atomically
+from eidophone.media.lock import folder_lock
 from eidophone.models.device import choose_device, use_threads
 from eidophone.options.commands import EvaluateOptions
 from eidophone.scoring.contract import Scorer
-from eidophone.scoring.judges import open_judges
-from eidophone.scoring.ranking import Candidate, ranked
+from eidophone.scoring.judges import judge_names, open_judges, shareable_names
+from eidophone.scoring.ranking import rank
 from eidophone.scoring.similarity import Similarity
 from eidophone.version import VERSION
 
@@ -33,17 +37,18 @@ def evaluate(
 ) -> Summary:
     """Judges every finished sample in and below folders, and writes tables and a report into `out`.
 
-    An evaluation that was interrupted goes on where it stopped; samples that have changed are judged again. A
-    broken sample is named and counted. Memory holds a few numbers of each sample, never the samples.
+    An interrupted evaluation continues where it stopped; samples that have changed are judged again. A broken
+    sample is named and counted. Memory holds a few numbers for each sample, never the samples.
 
     Args:
         folders: Of results or of runs; may be empty if `protocol` makes the samples.
-        out: Where to write; what an evaluation by the same judges left there is used.
-        progress: Called as (what, steps done, steps in all).
+        out: The evaluation's folder. One process at a time writes into it.
+        progress: Called as (stage, steps done, steps in all).
         settings: Fields of `eidophone.options.EvaluateOptions`.
 
     Raises:
-        EidophoneError: no such folder, no finished sample, no such judge, or a place that cannot be written.
+        EidophoneError: no such folder, no finished sample, no such judge, a place that cannot be written, or
+            another process is evaluating into it.
     """
     return run(EvaluateOptions.make(**settings), [Path(folder) for folder in folders], Path(out), progress)
 
@@ -51,71 +56,102 @@ def evaluate(
 def run(options: EvaluateOptions, folders: Sequence[Path], out: Path, progress: Progress = silent) -> Summary:
     """See `evaluate`."""
     use_threads(options.threads)
-    device = choose_device(options.device)
-    judges = open_judges(options.judges, device, offline=options.offline)
     places = list(folders)
-    if options.protocol:
-        places.append(out / SAMPLES_FOLDER)
-        make_samples(options, places[-1], progress)
-    current = found_below(places)
-    if not current:
+    if not options.protocol and not found_below(places, out):
         raise BadInput("There is no finished sample in these folders; name folders of results or of runs.")
-    journal = Journal(out / JOURNAL_FILE, options.judges)
-    done = journal.open(current)
-    for number, (folder, checksum) in enumerate(current.items()):
+    judges = open_judges(options.judges, choose_device(options.device), offline=options.offline)
+    with folder_lock(out, f"evaluating into {out}"):
+        if options.protocol:
+            places.append(out / SAMPLES_FOLDER)
+            make_samples(options, places[-1], progress)
+        current = found_below(places, out)
+        journal = _judged(options.judges, judges, current, out, progress)
+        return _Conclusion(journal, options, judges, current, out).write()
+
+
+def _judged(
+    names: str, judges: Sequence[Scorer], current: dict[str, Found], out: Path, progress: Progress
+) -> Journal:
+    wanted = judge_names(names)
+    labels = shareable_names(wanted)
+    digest = "" if labels == wanted else hashlib.sha256("\n".join(wanted).encode()).hexdigest()
+    journal = Journal(out / JOURNAL_FILE, ",".join(labels), digest)
+    done = journal.open({name: found.checksum for name, found in current.items()})
+    for number, (name, found) in enumerate(current.items()):
         progress("judging", number, len(current))
-        if folder not in done:
-            journal.append(row_of(folder, checksum, judges))
-    return _concluded(journal, options, judges, out)
+        if name not in done:
+            journal.append(row_of(name, found, judges))
+    return journal
 
 
-def _concluded(journal: Journal, options: EvaluateOptions, judges: Sequence[Scorer], out: Path) -> Summary:
-    embedders = {judge.name: judge for judge in judges if isinstance(judge, Similarity)}
+@dataclass(frozen=True)
+class _Conclusion:
+    """What an evaluation writes once every sample has its row."""
 
-    def _embed(name: str, prompt: str) -> Floats | None:
-        judge = embedders.get(name)
-        return judge.text(prompt) if judge and "text" in judge.embedder.senses else None
+    journal: Journal
+    options: EvaluateOptions
+    judges: Sequence[Scorer]
+    current: dict[str, Found]
+    out: Path
 
-    bars = Bars(options.looks_bar, options.sounds_bar)
-    summary = summarise(journal.rows(), Prompts.of(journal.rows()), bars, _embed)
-    names = names_of(journal.rows())
-    write_csv(out / CSV_FILE, journal.rows(), names)
-    parquet = write_parquet(out / PARQUET_FILE, journal.rows(), names)
-    facts = {
-        "judges": options.judges,
-        "success": _rule(bars),
-        "version": VERSION,
-        "tables": CSV_FILE + (f", {PARQUET_FILE}" if parquet else " (Parquet needs pyarrow)"),
-    }
-    write_atomically(out / SUMMARY_FILE, lambda draft: _write_json(draft, summary, facts))
-    write_report(out / REPORT_FILE, summary, _to_show(journal, options), facts)
-    return summary
+    def write(self) -> Summary:
+        bars = Bars(self.options.looks_bar, self.options.sounds_bar)
+        summary = summarise(self._rows(), Prompts.of(self._rows()), bars, self._embedding)
+        names = names_of(self._rows())
+        write_csv(self.out / CSV_FILE, self._rows(), names)
+        parquet = write_parquet(self.out / PARQUET_FILE, self._rows(), names)
+        facts = {
+            "judges": self.journal.judges,
+            "success": _rule(bars),
+            "version": VERSION,
+            "tables": CSV_FILE + (f", {PARQUET_FILE}" if parquet else " (Parquet needs pyarrow)"),
+        }
+        chosen = self._selected()
+        write_atomically(self.out / SUMMARY_FILE, lambda draft: _write_json(draft, summary, facts, chosen))
+        shown = [(row, self.current[row.folder].path) for row in self._shown()]
+        write_report(self.out / REPORT_FILE, summary, shown, facts)
+        return summary
+
+    def _rows(self) -> Iterable[Row]:
+        return (row for row in self.journal.rows() if row.folder in self.current)
+
+    def _embedding(self, name: str, prompt: str) -> Floats | None:
+        for judge in self.judges:
+            if isinstance(judge, Similarity) and judge.name == name and "text" in judge.embedder.senses:
+                return judge.text(prompt)
+        return None
+
+    def _selected(self) -> list[Selected] | None:
+        share = self.options.select
+        if share is None:
+            return None
+        paths = {name: found.path for name, found in self.current.items()}
+        return select(self._rows(), share, paths, self.out)
+
+    def _shown(self) -> list[Row]:
+        """One half is the best of all samples; the other half is spread evenly over the rest."""
+        scores = {row.folder: Score(row.numbers) for row in self._rows() if not row.broken}
+        order = rank(scores, scores.__getitem__, self.options.rank_by, self.options.looks_weight)
+        best = order[: self.options.shown // 2]
+        rest = [name for name in scores if name not in set(best)]
+        room = self.options.shown - len(best)
+        step = max(1, len(rest) // max(1, room))
+        wanted = [*best, *rest[::step][:room]]
+        rows = {row.folder: row for row in self._rows() if row.folder in set(wanted)}
+        return [rows[name] for name in wanted]
 
 
 def _rule(bars: Bars) -> str:
-    told = [
+    rules = [
         f"{side} {'nearest to its own prompt' if bar is None else f'at least {bar:g}'}"
         for side, bar in vars(bars).items()
     ]
-    return " and ".join(told)
+    return " and ".join(rules)
 
 
-def _to_show(journal: Journal, options: EvaluateOptions) -> list[Row]:
-    """Half of what is shown is the best of all, the other half lies evenly among them."""
-    light = [
-        Candidate(row.folder, number, *map(Score(row.numbers).side, ("looks", "sounds")))
-        for number, row in enumerate(journal.rows())
-        if not row.broken
-    ]
-    best = [c.item for c in ranked(light, options.rank_by, options.looks_weight)][: options.shown // 2]
-    rest = [c.item for c in light if c.item not in best]
-    step = max(1, len(rest) // max(1, options.shown - len(best)))
-    wanted = [*best, *rest[::step][: options.shown - len(best)]]
-    rows = {row.folder: row for row in journal.rows() if row.folder in wanted}
-    return [rows[folder] for folder in wanted]
-
-
-def _write_json(draft: Path, summary: Summary, facts: dict[str, str]) -> None:
+def _write_json(
+    draft: Path, summary: Summary, facts: dict[str, str], selected: list[Selected] | None
+) -> None:
     means = {name: {m: plain(x) for m, x in found.items()} for name, found in summary.methods.items()}
     pairs = [
         {"method": method, "image_prompt": image, "audio_prompt": audio}
@@ -126,6 +162,10 @@ def _write_json(draft: Path, summary: Summary, facts: dict[str, str]) -> None:
         {"method": method, "features": name, "distance": d, "samples": mine, "reference_samples": theirs}
         for (method, name), (d, mine, theirs) in summary.distances.items()
     ]
-    told = {"judged": summary.judged, "broken": summary.broken, "failed": summary.failed}
-    whole = facts | told | {"methods": means, "frechet_distances": distances, "pairs": pairs}
-    draft.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    counts = {"judged": summary.judged, "broken": summary.broken, "failed": summary.failed}
+    whole = facts | counts | {"methods": means, "frechet_distances": distances, "pairs": pairs}
+    if selected is not None:
+        whole |= {"selected": [vars(one) for one in selected]}
+    text = json.dumps(whole, indent=2, ensure_ascii=False)
+    # a lone surrogate, which UTF-8 lacks, becomes the escape that JSON has for it
+    draft.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Makes the samples of a published evaluation, as far as they are not there yet."""
+"""Makes the missing samples of a published evaluation."""
 
 import tomllib
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from eidophone.verbs.compose.options import ComposeOptions
 from eidophone.verbs.distill.options import DistillOptions
 from eidophone.verbs.imprint.options import ImprintOptions
 
-#: Which options make a method, and which of its settings are its own.
+#: The options of each method, and the settings that define it.
 METHODS: dict[str, tuple[type[SampleOptions], dict[str, Any]]] = {
     "compose": (ComposeOptions, {}),
     "imprint": (ImprintOptions, {}),
@@ -28,13 +28,13 @@ METHODS: dict[str, tuple[type[SampleOptions], dict[str, Any]]] = {
     "picture-alone": (ComposeOptions, {"audio_weight": 0.0}),
     "sound-alone": (ComposeOptions, {"audio_weight": 1.0}),
 }
-#: These depend on one prompt of a pair only: pairs of equal places are enough.
+#: These depend on one prompt of a pair only, so they pair prompts by their place in the lists.
 ALONE = ("picture-alone", "sound-alone")
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """Prompts, and how many samples of each pair."""
+    """Prompts, and the number of samples of each pair."""
 
     samples: int
     seed: int
@@ -42,7 +42,7 @@ class Protocol:
     audio_prompts: tuple[str, ...]
 
     def pairs(self, method: str, most: int | None) -> list[tuple[str, str]]:
-        """The pairs that a method makes; the first prompts of both lists only, if `most` says how many."""
+        """The pairs that a method makes, from the first `most` prompts of both lists (None: all)."""
         image, audio = self.image_prompts[:most], self.audio_prompts[:most]
         if method in ALONE:
             return list(zip(image, audio, strict=False))
@@ -53,21 +53,21 @@ def protocol(name: str) -> Protocol:
     """A protocol by its name.
 
     Raises:
-        BadInput: there is none; the message lists them.
+        BadInput: there is none; the message lists the known ones.
     """
     text = (resources.files("eidophone.evaluation") / "protocols.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text)
     if name not in table:
-        raise BadInput(f"--protocol {name!r}: there is no such protocol; there are {', '.join(table)}.")
+        raise BadInput(f"--protocol {name!r}: there is no such protocol; known are {', '.join(table)}.")
     row = table[name]
     return Protocol(row["samples"], row["seed"], tuple(row["image_prompts"]), tuple(row["audio_prompts"]))
 
 
 def make_samples(options: EvaluateOptions, root: Path, progress: Progress) -> None:
-    """Makes what is missing of a protocol's samples, in ROOT/METHOD/PAIR/INDEX.
+    """Makes the missing samples of a protocol, in ROOT/METHOD/PAIR/INDEX.
 
     Raises:
-        EidophoneError: see `Session.run`; also a method that is not known.
+        EidophoneError: see `Session.run`; also an unknown method.
     """
     jobs = list(_missing(options, root))
     session = default_session()
@@ -86,7 +86,7 @@ def _missing(options: EvaluateOptions, root: Path) -> Iterator[tuple[SampleOptio
             folder = root / method / f"{slug(looks)}--{slug(sounds)}"
             here = [i for i in range(samples) if (folder / sample_name(i) / RECORD_FILE).is_file()]
             first = next((i for i in range(samples) if i not in here), samples)
-            if first < samples:  # samples are made in order, so what follows is missing too
+            if first < samples:  # samples are made in order, so all later ones are missing too
                 given = options.model_dump(
                     include={"preset", "image_model", "audio_model", "device", "threads"}
                 )
@@ -103,7 +103,5 @@ def _methods(names: str) -> list[str]:
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in METHODS]
     if unknown or not wanted:
-        raise BadInput(
-            f"--methods {names!r}: there are {', '.join(METHODS)}; name some, with commas between."
-        )
+        raise BadInput(f"--methods {names!r}: name some of {', '.join(METHODS)}, separated by commas.")
     return wanted

@@ -1,4 +1,4 @@
-"""One HTML file that needs nothing else: tables, plots, pictures and players."""
+"""The report: one self-contained HTML file with tables, plots, pictures and players."""
 
 import base64
 import io
@@ -9,22 +9,26 @@ from typing import Any
 
 from PIL import Image
 
-from eidophone.core.values import Score
+from eidophone.core.errors import EidophoneError
+from eidophone.core.text import printable
+from eidophone.core.values import Picture, Score
 from eidophone.evaluation.journal import Row
 from eidophone.evaluation.statistics import Mean
 from eidophone.evaluation.summary import Summary, measures
 from eidophone.media.files import write_atomically
 from eidophone.media.lossy import encoded
-from eidophone.media.picture import fit_height, to_bytes
+from eidophone.media.picture import fit_height, resize, to_bytes
 from eidophone.results.store import load
 from eidophone.scoring.contract import subject_of
+from eidophone.scoring.judges import measure_of
+from eidophone.scoring.ranking import SIDES, sides_of
 
-#: Of the pictures in the report, in pixels; wider than high, as canvases are.
-THUMB_HEIGHT = 128
+#: Of the pictures in the report, in pixels.
+THUMB_HEIGHT, WIDEST_THUMB = 128, 4096
 BIT_RATE = 96_000
-#: Of a plot, in SVG units.
+#: Size of a plot, in SVG units.
 PLOT_WIDTH, LINE_HEIGHT, LABEL_WIDTH = 640, 26, 150
-#: Measures that are plotted, by their ending.
+#: Numbers that are plotted, by the last part of their name.
 PLOTTED = ("looks", "looks_gray", "sounds", "agrees", "ssim", "ssim_mp3", "ssim_aac", "both", "top5")
 DIGITS = 3
 
@@ -35,7 +39,7 @@ class Shown:
 
     Attributes:
         title: Its method, prompts and seed.
-        numbers: What is said of it.
+        numbers: Its two ranking numbers.
         picture, sound: As data URIs.
     """
 
@@ -45,14 +49,16 @@ class Shown:
     sound: str
 
 
-def write_report(path: Path, summary: Summary, samples: Sequence[Row], facts: dict[str, str]) -> None:
+def write_report(
+    path: Path, summary: Summary, samples: Sequence[tuple[Row, Path]], facts: dict[str, str]
+) -> None:
     """Writes the report.
 
     Args:
-        path: Where to.
+        path: Of the HTML file.
         summary: The numbers.
-        samples: Those that are shown and played, in this order.
-        facts: What else is told at the top, by name.
+        samples: Rows and folders of the samples to show and play, in this order.
+        facts: Further facts for the top of the page, by name.
 
     Raises:
         CannotWrite: it may not be written.
@@ -69,16 +75,17 @@ def write_report(path: Path, summary: Summary, samples: Sequence[Row], facts: di
         facts=facts,
         names=names,
         plots=[plot(name, summary) for name in names if name.rpartition(".")[2] in PLOTTED],
-        samples=[_shown(row) for row in samples],
-        said=said,
+        samples=[shown for row, folder in samples if (shown := _shown(row, folder)) is not None],
+        formatted=formatted,
+        measures={name: measure for name in names if (measure := measure_of(name)) is not None},
     )
     write_atomically(path, lambda draft: _write(draft, html))
 
 
-def said(mean: Mean | None) -> str:
+def formatted(mean: Mean | None) -> str:
     """A mean and half its interval, for people.
 
-    >>> said(Mean(0.5, 100, 0.4, 0.6)), said(Mean(0.5, 1)), said(None)
+    >>> formatted(Mean(0.5, 100, 0.4, 0.6)), formatted(Mean(0.5, 1)), formatted(None)
     ('0.500 ± 0.100', '0.500', '-')
     """
     if mean is None:
@@ -88,7 +95,7 @@ def said(mean: Mean | None) -> str:
 
 
 def plot(name: str, summary: Summary) -> dict[str, Any]:
-    """A measure's means and bootstrap intervals by method, as places in an SVG."""
+    """The means and bootstrap intervals of a number by method, as positions in an SVG."""
     means = {method: found[name] for method, found in summary.methods.items() if name in found}
     edges = [e for m in means.values() for e in (m.mean, m.bootstrap_low, m.bootstrap_high) if e is not None]
     low, high = min(edges), max(edges)
@@ -105,7 +112,7 @@ def plot(name: str, summary: Summary) -> dict[str, Any]:
             "x": _x(mean.mean),
             "low": _x(mean.mean if mean.bootstrap_low is None else mean.bootstrap_low),
             "high": _x(mean.mean if mean.bootstrap_high is None else mean.bootstrap_high),
-            "says": said(mean),
+            "says": formatted(mean),
         }
         for row, (method, mean) in enumerate(means.items())
     ]
@@ -114,20 +121,31 @@ def plot(name: str, summary: Summary) -> dict[str, Any]:
     return {"name": name, "lines": lines, "ends": ends, "width": PLOT_WIDTH, "height": height}
 
 
-def _shown(row: Row) -> Shown:
-    result = load(row.folder)
-    picture = fit_height(subject_of(result).picture, THUMB_HEIGHT)
+def _shown(row: Row, folder: Path) -> Shown | None:
+    """A sample for the page; None if it has changed or disappeared since it was judged."""
+    try:
+        result = load(folder)
+    except EidophoneError:
+        return None
     png = io.BytesIO()
-    Image.fromarray(to_bytes(picture), "RGB").save(png, "PNG")
+    Image.fromarray(to_bytes(_thumb(subject_of(result).picture)), "RGB").save(png, "PNG")
     prompts = " + ".join(f"“{prompt}”" for prompt in (row.image_prompt, row.audio_prompt) if prompt)
-    score = Score(row.numbers)
-    sides = {side: number for side in ("looks", "sounds") if (number := score.side(side)) is not None}
+    seed = "" if row.seed is None else f", seed {row.seed}"
+    sides = zip(SIDES, sides_of(Score(row.numbers)), strict=True)
     return Shown(
-        title=f"{row.method}: {prompts}, seed {row.seed}",
-        numbers=", ".join(f"{side} {number:.3f}" for side, number in sides.items()),
+        title=printable(f"{row.method}: {prompts}{seed}"),
+        numbers=", ".join(f"{side} {number:.3f}" for side, number in sides if number is not None),
         picture=_data("image/png", png.getvalue()),
         sound=_data("audio/mpeg", encoded(result.clip, "mp3", BIT_RATE)),
     )
+
+
+def _thumb(picture: Picture) -> Picture:
+    """At most 128 pixels high and 4096 wide; the shape of very wide pictures is not kept."""
+    height, width = picture.pixels.shape[:2]
+    if round(width * THUMB_HEIGHT / height) <= WIDEST_THUMB:
+        return fit_height(picture, THUMB_HEIGHT)
+    return resize(picture, min(height, THUMB_HEIGHT), WIDEST_THUMB)
 
 
 def _data(kind: str, content: bytes) -> str:
@@ -135,4 +153,4 @@ def _data(kind: str, content: bytes) -> str:
 
 
 def _write(draft: Path, html: str) -> None:
-    draft.write_text(html, encoding="utf-8")
+    draft.write_text(html, encoding="utf-8", errors="backslashreplace")

@@ -1,10 +1,14 @@
-"""From a result's folder to a row of numbers."""
+"""From the folder of a result to a row of numbers."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eidophone.core.errors import EidophoneError
+from PIL import Image
+
+from eidophone.core.errors import BadInput, EidophoneError
+from eidophone.core.text import printable
 from eidophone.core.values import Floats, Result
 from eidophone.evaluation.journal import Row
 from eidophone.media.files import sha256
@@ -14,32 +18,103 @@ from eidophone.scoring.contract import Scorer, Subject, judged, subject_of
 from eidophone.scoring.similarity import Similarity
 
 COSTS = ("seconds", "unet_evaluations", "unet_evaluations_of_all")
+PICTURES = ("picture.png", "spectrogram.png")
+#: Sizes that this program can make.
+SMALLEST_SIDE, LARGEST_SIDE = 8, 65_536
 
 
-def found_below(folders: Iterable[Path]) -> dict[str, str]:
-    """The samples in and below folders: checksums of their records, by folder, each once.
+@dataclass(frozen=True)
+class Found:
+    """A sample on disk.
+
+    Attributes:
+        path: Its folder.
+        checksum: Of its record; empty if that cannot be read.
+    """
+
+    path: Path
+    checksum: str
+
+
+def found_below(folders: Sequence[Path], out: Path) -> dict[str, Found]:
+    """The samples in and below folders, each once, by a name that may be shared.
+
+    A name is the path from `out`, if that shows nothing outside the folders' common place; otherwise it starts
+    with the last part of the folder that was named.
 
     Raises:
-        BadInput: there is no such folder.
+        BadInput: there is no such folder, or it cannot be read.
     """
-    places = dict.fromkeys(place for folder in folders for place in samples_below(folder))
-    return {str(place): _checksum(place / RECORD_FILE) for place in places}
+    found: dict[str, Found] = {}
+    seen: set[Path] = set()
+    for folder in folders:
+        for place in _samples(folder):
+            whole = place.absolute()
+            if whole not in seen:
+                seen.add(whole)
+                name = _unused(shareable_name(whole, folder.absolute(), out.absolute()), found)
+                found[name] = Found(place, _checksum(place / RECORD_FILE))
+    return found
+
+
+def shareable_name(place: Path, folder: Path, out: Path) -> str:
+    """A sample's name without the path to the user's files.
+
+    Args:
+        place: The sample; absolute.
+        folder: The folder that the user named, which holds it; absolute.
+        out: The evaluation's folder; absolute.
+
+    >>> shareable_name(Path("/home/al/art/frog/0001"), Path("/home/al/art/frog"), Path("/home/al/art/eval"))
+    '../frog/0001'
+    >>> shareable_name(Path("/home/al/frog/0001"), Path("/home/al/frog"), Path("/tmp/eval"))
+    'frog/0001'
+    """
+    place, folder, out = (Path(os.path.normpath(path)) for path in (place, folder, out))
+    try:
+        common = Path(os.path.commonpath([place, out]))
+        name = os.path.relpath(place, out)
+    except ValueError:  # on two drives
+        common, name = Path(place.anchor), ""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111
+    hidden = place.is_relative_to(home) and not common.is_relative_to(home)
+    if hidden or len(common.parts) < 3:
+        name = str(Path(folder.name) / place.relative_to(folder))
+    return printable(Path(name).as_posix())
+
+
+def _unused(name: str, found: dict[str, Found]) -> str:
+    number, free = 1, name
+    while free in found:
+        number += 1
+        first, slash, rest = name.partition("/")
+        free = f"{first}-{number}{slash}{rest}"
+    return free
+
+
+def _samples(folder: Path) -> Iterable[Path]:
+    try:
+        yield from samples_below(folder)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise BadInput(f"{folder}: cannot be read ({why}); check the path and its permissions.") from error
 
 
 def _checksum(record: Path) -> str:
     try:
         return sha256(record)
-    except EidophoneError:  # it is told when the sample is read
+    except EidophoneError:  # the reason shows when the sample is read
         return ""
 
 
-def row_of(folder: str, checksum: str, judges: Iterable[Scorer]) -> Row:
-    """Judges one sample; one that cannot be read becomes a row that says why."""
+def row_of(name: str, found: Found, judges: Iterable[Scorer]) -> Row:
+    """Judges one sample. One that cannot be read becomes a row with the reason."""
     try:
-        result = load(folder)
+        _check_sizes(found.path)
+        result = load(found.path)
         subject = subject_of(result)
-    except EidophoneError as error:
-        return Row(folder, checksum, broken=" ".join(str(error).split()))
+    except (EidophoneError, OSError, ValueError) as error:  # a name that a library cannot open, for one
+        return Row(name, found.checksum, broken=_without_path(error, found.path, name))
     asked = [_Remembering(judge) if isinstance(judge, Similarity) else judge for judge in judges]
     score = judged(subject, asked)
     features = {
@@ -48,19 +123,43 @@ def row_of(folder: str, checksum: str, judges: Iterable[Scorer]) -> Row:
         if isinstance(judge, _Remembering)
         for sense, feature in judge.features.items()
     }
-    costs = {name: float(result.facts[name]) for name in COSTS if name in result.facts}
+    costs = {what: float(cost) for what in COSTS if (cost := result.facts.get(what)) is not None}
     return Row(
-        folder=folder,
-        checksum=checksum,
+        folder=name,
+        checksum=found.checksum,
         method=method_of(result),
         image_prompt=subject.image_prompt,
         audio_prompt=subject.audio_prompt,
         index=result.index,
         seed=result.recipe.seed,
         numbers=score.numbers | costs,
-        failed=score.failed,
+        failed={judge: _without_path(reason, found.path, name) for judge, reason in score.failed.items()},
         features=features,
     )
+
+
+def _without_path(reason: object, path: Path, name: str) -> str:
+    """A reason on one line, with the sample's name in place of its path."""
+    text = str(reason)
+    for full in sorted({str(path), str(path.absolute())}, key=len, reverse=True):
+        text = text.replace(full, name)
+    return printable(" ".join(text.split()))
+
+
+def _check_sizes(folder: Path) -> None:
+    """Refuses pictures that no result has, before they fill the memory."""
+    for name in PICTURES:
+        path = folder / name
+        try:
+            with Image.open(path, formats=("PNG",)) as picture:
+                width, height = picture.size
+        except (OSError, ValueError, Image.DecompressionBombError):
+            continue  # missing or damaged: reading it says so
+        if min(width, height) < SMALLEST_SIDE or max(width, height) > LARGEST_SIDE:
+            raise BadInput(
+                f"{path}: has {width} x {height} pixels; pictures of results have {SMALLEST_SIDE} to "
+                f"{LARGEST_SIDE} pixels a side. Make the result again."
+            )
 
 
 @dataclass
@@ -72,21 +171,20 @@ class _Remembering:
 
     @property
     def name(self) -> str:
-        """The judge's."""
+        """The judge's name."""
         return self.judge.name
 
     def __call__(self, subject: Subject) -> dict[str, float]:
         """See `Scorer`."""
+        self.features = {}
         self.features = self.judge.features(subject)
         return self.judge.numbers(subject, self.features)
 
 
-def _weight(result: Result) -> float:
-    weight = result.recipe.options.audio_weight
-    return 0.5 if weight is None else weight
-
-
 def method_of(result: Result) -> str:
-    """How a result was made, by its recipe: with one model's share at 0, the other made it alone."""
+    """How a result was made; a compose run with all weight on one model is "picture alone" or "sound alone"."""
+    if result.verb != "compose":
+        return result.verb
     alone = {0.0: "picture alone", 1.0: "sound alone"}
-    return alone.get(_weight(result), result.verb) if result.verb == "compose" else result.verb
+    weight = result.recipe.options.audio_weight
+    return alone.get(0.5 if weight is None else weight, result.verb)

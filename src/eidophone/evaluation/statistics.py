@@ -10,22 +10,22 @@ from eidophone.core.values import Floats
 
 _Doubles = NDArray[np.float64]
 
-#: Of a normal variable within 95 %.
+#: A normal variable is within this many standard deviations of its mean with 95 % probability.
 Z95 = 1.96
 RESAMPLES = 1000
-#: Numbers that are drawn at once, so that memory does not grow with the samples.
+#: Numbers drawn in a batch, so that memory does not grow with the samples.
 _DRAWN_AT_ONCE = 1 << 13
 
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over samples and where the true one lies, with 95 % confidence.
+    """A mean over samples with 95 % confidence intervals.
 
     Attributes:
         mean: Of all samples.
-        count: How many there are.
+        count: Number of samples.
         low, high: mean -+ 1.96 s / sqrt(n); None for a single sample.
-        bootstrap_low, bootstrap_high: Quantiles of the means of resamples; None for a single sample.
+        bootstrap_low, bootstrap_high: 2.5 % and 97.5 % quantiles of the means of resamples; None for one sample.
     """
 
     mean: float
@@ -63,10 +63,10 @@ def _resampled_means(x: _Doubles, resamples: int, rng: np.random.Generator) -> _
 
 @dataclass
 class Moments:
-    """Mean and covariance of features that come one by one.
+    """Mean and covariance of features that arrive one by one.
 
     Attributes:
-        count: How many came.
+        count: Number of features so far.
     """
 
     count: int = 0
@@ -74,8 +74,14 @@ class Moments:
     _products: _Doubles = field(default_factory=lambda: np.zeros((0, 0)))
 
     def add(self, feature: Floats) -> None:
-        """One more, of shape (dimensions,)."""
+        """Adds one, of shape (dimensions,); one of another size than the first is refused.
+
+        Raises:
+            ValueError: another size.
+        """
         x = feature.astype(np.float64)
+        if self.count and x.shape != self._sum.shape:
+            raise ValueError(f"a feature of shape {x.shape} among features of shape {self._sum.shape}")
         if self.count == 0:
             self._sum, self._products = np.zeros(len(x)), np.zeros((len(x), len(x)))
         self.count += 1
@@ -97,7 +103,7 @@ class Moments:
 def frechet_distance(a: Moments, b: Moments) -> float:
     """|mean - mean|^2 + trace of A + B - 2 sqrt(A B) (Heusel et al., 2017); 0 for equal moments.
 
-    With few samples for the dimensions it is too large; compare distances of equal counts only.
+    With few samples per dimension it is too large; compare distances of equal counts only.
     """
     first, second = a.covariance, b.covariance
     root = _root(first)

@@ -1,4 +1,4 @@
-"""Rows to means: by method, by method and pair of prompts, and distances between methods."""
+"""From rows to means: by method, by method and pair of prompts; and distances between methods."""
 
 from array import array
 from collections import defaultdict
@@ -12,18 +12,18 @@ from eidophone.evaluation.journal import Row
 from eidophone.evaluation.statistics import Mean, Moments, frechet_distance, mean_of
 
 SUCCESS = "success"
-#: What a method's features are compared with, by sense.
+#: The method that others are compared with, by sense of the features.
 REFERENCES = {"gray": "picture alone", "sound": "sound alone"}
 
-#: The embedding of a prompt by a judge's name, or None if that judge reads no text.
+#: (judge's name, prompt) -> embedding, or None if that judge does not embed text.
 Embed = Callable[[str, str], Floats | None]
 
 
 @dataclass(frozen=True)
 class Bars:
-    """What a sample must reach to count as a success; None: its own prompts must be recognised.
+    """What a sample must reach to count as a success; None: its own prompt must be recognised.
 
-    A prompt is recognised if, of all prompts in the evaluation, none lies closer to what is seen or heard.
+    A prompt is recognised if no other prompt of the evaluation is closer to the picture or the sound.
     """
 
     looks: float | None = None
@@ -35,7 +35,7 @@ class Group:
     """The samples of one method, or of one method and pair.
 
     Attributes:
-        columns: Values by measure.
+        columns: Values by number.
     """
 
     columns: dict[str, "array[float]"] = field(default_factory=lambda: defaultdict(lambda: array("d")))
@@ -46,21 +46,21 @@ class Group:
             self.columns[name].append(number)
 
     def means(self) -> dict[str, Mean]:
-        """Of each measure, in the order in which they came."""
+        """The mean of each number, in order of appearance."""
         return {name: mean_of(values) for name, values in self.columns.items()}
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What an evaluation found.
+    """The findings of an evaluation.
 
     Attributes:
         methods: Means by method.
         pairs: Means by (method, image prompt, audio prompt).
-        distances: Frechet distances by (method, "judge.sense"), from the model of that sense alone, with the
+        distances: Fréchet distances by (method, "judge.sense") from the samples of one model alone, with the
             number of samples of both.
-        judged: Samples that were read.
-        broken: Folders that could not be read, and why.
+        judged: Number of samples that were judged.
+        broken: Samples that could not be read, and why.
         failed: How often a judge failed, by "judge: reason".
     """
 
@@ -73,7 +73,7 @@ class Summary:
 
 
 def summarise(rows: Iterable[Row], prompts: "Prompts", bars: Bars, embed: Embed) -> Summary:
-    """Reads rows once; keeps a few numbers of each and the moments of their features."""
+    """Reads the rows once; keeps a few numbers of each, and the moments of their features."""
     methods: dict[str, Group] = defaultdict(Group)
     pairs: dict[tuple[str, str, str], Group] = defaultdict(Group)
     moments: dict[tuple[str, str], Moments] = defaultdict(Moments)
@@ -89,7 +89,10 @@ def summarise(rows: Iterable[Row], prompts: "Prompts", bars: Bars, embed: Embed)
         methods[row.method].add(numbers)
         pairs[row.method, row.image_prompt, row.audio_prompt].add(numbers)
         for name, feature in row.features.items():
-            moments[row.method, name].add(feature)
+            try:
+                moments[row.method, name].add(feature)
+            except ValueError as error:
+                failed[f"{name}: {error}; delete samples.jsonl to judge again"] += 1
         for judge, reason in row.failed.items():
             failed[f"{judge}: {reason}"] += 1
     return Summary(
@@ -104,14 +107,14 @@ def summarise(rows: Iterable[Row], prompts: "Prompts", bars: Bars, embed: Embed)
 
 @dataclass(frozen=True)
 class Prompts:
-    """All prompts of an evaluation, each once."""
+    """All prompts of an evaluation, without repetitions."""
 
     image: tuple[str, ...]
     audio: tuple[str, ...]
 
     @classmethod
     def of(cls, rows: Iterable[Row]) -> "Prompts":
-        """Those that samples were made with."""
+        """The prompts of these rows."""
         image: dict[str, None] = {}
         audio: dict[str, None] = {}
         for row in rows:
@@ -121,20 +124,20 @@ class Prompts:
 
 
 def success(row: Row, prompts: Prompts, bars: Bars, embed: Embed) -> dict[str, float]:
-    """Whether each side succeeds, and whether both do; what cannot be told is left out."""
+    """Whether each side succeeds, and whether both do; left out where it cannot be decided."""
     sides = (
         ("looks", row.image_prompt, prompts.image, "gray", bars.looks),
         ("sounds", row.audio_prompt, prompts.audio, "sound", bars.sounds),
     )
     found: dict[str, float] = {}
     for what, prompt, among, sense, bar in sides:
-        told = (
+        reached = (
             _recognised(row, prompt, among, sense, embed)
             if bar is None
             else _over(Score(row.numbers).side(what), bar)
         )
-        if told is not None:
-            found[f"{SUCCESS}.{what}"] = told
+        if reached is not None:
+            found[f"{SUCCESS}.{what}"] = reached
     if len(found) == len(sides):
         found[f"{SUCCESS}.both"] = min(found.values())
     return found
@@ -150,6 +153,8 @@ def _recognised(row: Row, prompt: str, among: tuple[str, ...], sense: str, embed
     for name, feature in row.features.items():
         judge, _, kind = name.rpartition(".")
         if kind == sense and (own := embed(judge, prompt)) is not None:
+            if own.shape != feature.shape:
+                continue
             others = [float(feature @ x) for p in among if p != prompt and (x := embed(judge, p)) is not None]
             return float(float(feature @ own) > max(others))
     return None
@@ -168,7 +173,7 @@ def _distances(
 
 
 def measures(summary: Summary) -> list[str]:
-    """All measures in the order in which they came."""
+    """All numbers in order of appearance."""
     return list(dict.fromkeys(name for means in summary.methods.values() for name in means))
 
 

@@ -1,27 +1,33 @@
-"""Every sample as CSV and Parquet, written row by row."""
+"""All samples as CSV and Parquet, written row by row."""
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from eidophone.core.text import printable
 from eidophone.evaluation.journal import Row
 from eidophone.media.files import write_atomically
 
 FACTS = ("folder", "method", "image_prompt", "audio_prompt", "index", "seed")
 PROBLEMS = ("failed", "broken")
-#: Rows that are turned into columns at once.
+#: Rows in a batch.
 AT_ONCE = 1000
+#: What spreadsheets take for a formula, also behind blanks.
+_FORMULA = re.compile(r"\s*[=+\-@\t\r]")
 
 
 def names_of(rows: Iterable[Row]) -> list[str]:
-    """All measures, in the order in which they come first."""
+    """All numbers, in order of appearance."""
     return list(dict.fromkeys(name for row in rows for name in row.numbers))
 
 
 def write_csv(path: Path, rows: Iterable[Row], names: list[str]) -> None:
-    """One line a sample; what could not be said is empty.
+    """One line for each sample; missing numbers are empty cells.
+
+    Text that a spreadsheet would run as a formula gets a quote mark in front.
 
     Raises:
         CannotWrite: it may not be written.
@@ -31,13 +37,13 @@ def write_csv(path: Path, rows: Iterable[Row], names: list[str]) -> None:
         with draft.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, [*FACTS, *names, *PROBLEMS])
             writer.writeheader()
-            writer.writerows(_flat(row, names) for row in rows)
+            writer.writerows(_safe(_flat(row, names)) for row in rows)
 
     write_atomically(path, _write)
 
 
 def write_parquet(path: Path, rows: Iterable[Row], names: list[str]) -> bool:
-    """The same as Parquet, if pyarrow is installed; returns whether it is.
+    """The same as Parquet, if pyarrow is installed; returns whether it is installed.
 
     Raises:
         CannotWrite: it may not be written.
@@ -61,10 +67,25 @@ def write_parquet(path: Path, rows: Iterable[Row], names: list[str]) -> bool:
 
 
 def _flat(row: Row, names: list[str]) -> dict[str, Any]:
-    facts = {name: getattr(row, name) for name in FACTS}
+    facts = {name: _text(getattr(row, name)) for name in FACTS}
     numbers = {name: row.numbers.get(name) for name in names}
-    failed = json.dumps(row.failed, ensure_ascii=False) if row.failed else None
-    return facts | numbers | {"failed": failed, "broken": row.broken or None}
+    failed = _text(json.dumps(row.failed, ensure_ascii=False)) if row.failed else None
+    return facts | numbers | {"failed": failed, "broken": _text(row.broken) or None}
+
+
+def _text(value: Any) -> Any:
+    return printable(value) if isinstance(value, str) else value
+
+
+def _safe(cells: dict[str, Any]) -> dict[str, Any]:
+    """
+    >>> _safe({"image_prompt": "=1+1", "seed": -3, "method": "compose"})
+    {'image_prompt': "'=1+1", 'seed': -3, 'method': 'compose'}
+    """
+    return {
+        name: f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+        for name, value in cells.items()
+    }
 
 
 def _parts(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

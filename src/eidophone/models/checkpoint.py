@@ -1,18 +1,16 @@
 """The files of a single network that listens or compares: embedder, captioner, tagger. Loads nothing."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from eidophone.core.errors import BadInput, WeightsAbsent
 from eidophone.media.vocoder_files import read_json
 from eidophone.models.cards import Card, Role, known, package_folder, quoted, readable, resolved, shipped
 from eidophone.models.hub import fetched
+from eidophone.models.kinds import registered_code
 from eidophone.models.weights import NETWORK, ModelFiles, wanted_beside
-
-Reader = TypeVar("Reader")
 
 #: The kind that a bare file of weights has in a role: no other kind is published as one.
 _KIND_OF_FILE: dict[Role, str] = {"embedder": "audioclip", "captioner": "act"}
@@ -51,6 +49,9 @@ def find_network(name: str, role: Role, *, offline: bool = False) -> NetworkFile
         WeightsAbsent: known, but not here and not to be had now; the message says where it is published.
         BadInput: a folder or file of another layout, or one that cannot be read.
     """
+    code = registered_code(name, role)
+    if code is not None:
+        return NetworkFiles(name, role, name, code, "registered", "")
     found = resolved(name, role)
     if isinstance(found, Path):
         with readable(name):
@@ -66,18 +67,18 @@ def find_network(name: str, role: Role, *, offline: bool = False) -> NetworkFile
     return NetworkFiles(name, role, found.kind or _kind_of(path, role), path, revision, found.licence)
 
 
-def reader_of(found: NetworkFiles, readers: Mapping[str, Reader]) -> Reader:
-    """Of the code that reads a role's checkpoints, that for this kind.
+def reader_of(found: NetworkFiles, kinds: Container[str]) -> str:
+    """The kind of these files, if it is one of those that are known.
 
     Raises:
-        BadInput: none reads it.
+        BadInput: it is not.
     """
-    if found.kind not in readers:
+    if found.kind not in kinds:
         raise BadInput(
-            f"{quoted(found.name)}: holds {found.kind!r}, which is no {found.role} known here; "
-            f"there are {', '.join(known(found.role))}."
+            f"{quoted(found.name)}: holds {found.kind!r}, which is not a known kind of {found.role}; "
+            f"known models are {', '.join(known(found.role))}."
         )
-    return readers[found.kind]
+    return found.kind
 
 
 def file_places(name: str) -> list[Path]:

@@ -1,9 +1,11 @@
 """Judges measure results; the ranking puts results in order.
 
 Add a judge with `register_scorer`, as a module in `eidophone.scoring.scorers`, or from another package by an
-entry point in the group "eidophone.scorers".
+entry point in the group "eidophone.scorers". Captioners and embedders are added in the same way, see
+`eidophone.models.kinds`.
 """
 
+from eidophone.models.kinds import register_captioner, register_embedder
 from eidophone.scoring.scorers import Measure, ScorerSpec, register_scorer
 
-__all__ = ["Measure", "ScorerSpec", "register_scorer"]
+__all__ = ["Measure", "ScorerSpec", "register_captioner", "register_embedder", "register_scorer"]

@@ -131,8 +131,8 @@ def in_top_share(candidates: Sequence[Candidate[T]], share: float) -> list[Candi
         return []
     sides = [np.array([getattr(c, name) for c in whole], np.float64) for name in SIDES]
     keep = int(np.ceil(round(share * len(whole), 9)))
-    inside = np.stack([_places(side) < keep for side in sides]).all(0)
-    chosen = {id(c) for c, kept in zip(whole, np.atleast_1d(inside), strict=True) if kept}
+    worst = np.maximum(*(_places(side) for side in sides)).tolist()
+    chosen = {id(c) for c, place in zip(whole, worst, strict=True) if place < keep}
     return [c for c in ranked(whole, "both") if id(c) in chosen]
 
 

@@ -47,6 +47,15 @@ class Nouns(Protocol):
         ...
 
 
+def is_function_word(word: str) -> bool:
+    """Whether a word only joins others: articles, pronouns, prepositions, conjunctions.
+
+    >>> is_function_word("and"), is_function_word("The"), is_function_word("rain,")
+    (True, True, False)
+    """
+    return word.strip(".,;!?").lower() in _FUNCTION
+
+
 def by_suffix(word: str) -> float:
     """The probability of an unknown word.
 

@@ -31,14 +31,14 @@ class Measure:
     range: str = ""
 
     @property
-    def hint(self) -> str:
-        """Unit, range and direction as one phrase.
+    def bounds(self) -> str:
+        """Range and direction as one phrase.
 
-        >>> Measure("similarity", range="-1 to 1").hint, Measure("error", "lower", "dB").hint
-        ('-1 to 1, higher is better', 'dB, lower is better')
+        >>> Measure("similarity", range="-1 to 1").bounds, Measure("error", "lower", "dB").bounds
+        ('-1 to 1, higher is better', 'lower is better')
         """
         direction = f"{self.better} is better" if self.better else ""
-        return ", ".join(part for part in (self.unit, self.range, direction) if part)
+        return ", ".join(part for part in (self.range, direction) if part)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,83 @@
+"""The published selection: samples in the top share by looks and in the top share by sound."""
+
+import secrets
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from eidophone.core.values import Score
+from eidophone.evaluation.journal import Row
+from eidophone.media.files import cannot_write, slug
+from eidophone.scoring.ranking import Candidate, in_top_share, sides_of
+
+SELECTED_FOLDER = "selected"
+
+
+@dataclass(frozen=True)
+class Selected:
+    """One selected sample.
+
+    Attributes:
+        folder: The sample's name in this evaluation.
+        copy: Its copy, from the evaluation's folder.
+        method: How it was made.
+        looks, sounds: Its two ranking numbers.
+    """
+
+    folder: str
+    copy: str
+    method: str
+    looks: float
+    sounds: float
+
+
+def select(rows: Iterable[Row], share: float, paths: Mapping[str, Path], out: Path) -> list[Selected]:
+    """Selects samples of each method, and copies their folders to `out/selected`, which is replaced.
+
+    The code of Images that Sound keeps the samples that are in the top share by CLIP and in the top share by
+    CLAP. With a small share there may be none.
+
+    Args:
+        rows: All samples.
+        share: Of the samples of a method, in (0, 1].
+        paths: Folders of the samples, by name.
+        out: The evaluation's folder.
+
+    Raises:
+        CannotWrite: the copies cannot be written.
+    """
+    methods: dict[str, list[Candidate[tuple[str, str]]]] = defaultdict(list)
+    for number, row in enumerate(rows):
+        if not row.broken:
+            words = slug(f"{row.image_prompt} {row.audio_prompt}")
+            candidate = Candidate((row.folder, words), number, *sides_of(Score(row.numbers)))
+            methods[row.method].append(candidate)
+    found = []
+    for method, candidates in sorted(methods.items()):
+        for place, chosen in enumerate(in_top_share(candidates, share), 1):
+            folder, words = chosen.item
+            copy = f"{SELECTED_FOLDER}/{slug(method)}/{place:03d}-{words}"
+            assert chosen.looks is not None and chosen.sounds is not None
+            found.append(Selected(folder, copy, method, chosen.looks, chosen.sounds))
+    _copy(found, paths, out)
+    return found
+
+
+def _copy(selected: list[Selected], paths: Mapping[str, Path], out: Path) -> None:
+    """Copies aside, then replaces the folder of an earlier selection."""
+    final, draft = out / SELECTED_FOLDER, out / f".part-{secrets.token_hex(6)}"
+    try:
+        draft.mkdir()
+        for one in selected:
+            place = draft / Path(one.copy).relative_to(SELECTED_FOLDER)
+            shutil.copytree(paths[one.folder], place, ignore=shutil.ignore_patterns(".*"))
+        if final.exists():
+            shutil.rmtree(final)
+        draft.rename(final)
+    except (OSError, shutil.Error) as error:
+        reason = error if error.errno is not None else OSError(None, "a file could not be copied")
+        raise cannot_write(final, reason) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

@@ -1,0 +1,21 @@
+"""What several kinds of embedders load."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from eidophone.models.components import checked, settled
+
+
+def clip_words(folder: Path) -> Any:
+    """CLIP's tokenizer from a folder."""
+    from transformers import CLIPTokenizer
+
+    return checked(folder, lambda: CLIPTokenizer.from_pretrained(folder, local_files_only=True))
+
+
+def network_of(kind: Any, folder: Path, device: torch.device) -> Any:
+    """A network of transformers in float32, ready to use."""
+    how = {"dtype": torch.float32, "local_files_only": True}
+    return settled(checked(folder, lambda: kind.from_pretrained(folder, **how)), device)
