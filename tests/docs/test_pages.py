@@ -72,7 +72,7 @@ def test_the_reference_has_every_command_and_every_option() -> None:
     page = commands.page()
     for path, _ in commands.commands():
         assert f"\n## {' '.join(path)}\n" in page
-    for verb in VERBS:
+    for verb in VERBS.names():
         options = commands.options_of(verb)
         section = page.split(f"\n## {verb}\n")[1].split("\n## ")[0]
         for name in options.model_fields:
