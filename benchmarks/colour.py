@@ -24,8 +24,8 @@ from eidophone.media.picture import write_png
 from eidophone.media.sheets import contact_sheet
 from eidophone.models.load import Loader
 from eidophone.verbs.shared.run import DEFAULT_GUIDANCE
-from training.captions import ADVISED
-from training.colours import mean_hue, palette
+from training.data.captions import ADVISED
+from training.data.colours import mean_hue, palette
 
 MODEL = "tiny-pixel"
 STEPS, SEED = 20, 1234

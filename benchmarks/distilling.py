@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--image-model", default="tiny")
     parser.add_argument("--audio-model", default="tiny")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--work", type=Path, default=Path("training/work"), help="where judge.pt is")
+    parser.add_argument("--work", type=Path, default=Path("training/work/laptop"), help="where judge.pt is")
     given = parser.parse_args()
     ledger = Ledger(given.out / "distilling.jsonl")
     collect(ledger, given)

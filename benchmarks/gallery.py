@@ -20,7 +20,7 @@ from eidophone.media.files import slug
 from eidophone.media.picture import to_bytes, write_png
 from eidophone.media.sheets import contact_sheet
 from eidophone.models.tagger import load_tagger
-from training.captions import ADVISED
+from training.data.captions import ADVISED
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAIRS = (

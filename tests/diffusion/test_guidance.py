@@ -74,7 +74,7 @@ def test_blend_refuses_an_empty_step_and_negative_shares() -> None:
         Blend((Part(Constant(1.0), -0.1),))
 
 
-@pytest.mark.parametrize("view", [VIEWS[n] for n in VIEWS.names()], ids=VIEWS.keys())
+@pytest.mark.parametrize("view", [VIEWS[n] for n in VIEWS.names()], ids=VIEWS.names())
 def test_a_view_inverts_exactly(view) -> None:
     assert torch.equal(view.undo(view.apply(X)), X)
     assert view.apply(X).shape[-2] * view.rows == X.shape[-2]

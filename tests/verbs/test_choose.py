@@ -14,7 +14,7 @@ from eidophone.diffusion.canvas import start_noise
 from eidophone.diffusion.sampler import cumulative_alphas, make_scheduler, sampling_steps
 from eidophone.verbs.compose.options import ComposeOptions
 from eidophone.verbs.shared.best_of_n import rejection_plan
-from tests.verbs.test_samples import FILES, PROMPTS, off
+from tests.verbs.test_samples import FILES, PROMPTS, models, off
 
 
 def by_light(result: Result) -> Score:
@@ -58,7 +58,7 @@ def test_a_survivor_is_remade_byte_for_byte(judged, settings, tmp_path: Path) ->
     chosen = eidophone.compose(*PROMPTS, count=2, from_=9, index=5, out=tmp_path / "a", **given)
     assert [r.recipe.options.plain()["samples"] for r in chosen] == [sorted(r.index for r in chosen)] * 2
     for result, name in zip(chosen, ("picture.png", "sound.wav"), strict=True):
-        again = eidophone.remake(result.folder / name, out=tmp_path / "b")
+        again = eidophone.remake(result.folder / name, out=tmp_path / "b", **models(settings))
         for file in FILES - {"record.json"}:
             assert (again.folder / file).read_bytes() == (result.folder / file).read_bytes(), file
 
@@ -123,7 +123,7 @@ def test_candidates_take_audio_weights_in_turn(judged, settings, tmp_path: Path)
             *PROMPTS, **{**given, "index": result.index}, count=1, audio_weight=weight
         )
         assert off(alone.arrays["latents"], result.arrays["latents"]) < 1e-4
-        again = eidophone.remake(result.folder, out=tmp_path / "b")
+        again = eidophone.remake(result.folder, out=tmp_path / "b", **models(settings))
         assert (again.folder / "picture.png").read_bytes() == (result.folder / "picture.png").read_bytes()
 
 

@@ -123,7 +123,7 @@ def drawing_role(name: str) -> Role:
 
 def _from_package(given: Card, package: str) -> DiffusionFiles:
     what = f"The {given.role} model {given.name!r}"
-    folder = shipped(what, package_folder(package), "unet/config.json", "training.train all")
+    folder = shipped(what, package_folder(package), "unet/config.json", "training.train export")
     lender = lender_of(given)
     advice = _advice_of(folder).over(given.defaults)
     borrowed = package_folder(lender) if lender else None
