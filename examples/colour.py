@@ -10,7 +10,7 @@ import eidophone
 out = Path(sys.argv[1])
 (gray,) = eidophone.compose(
     "a painting of sailing ships, grayscale, black background", "waves",
-    blend="average", count=1, preset="draft", out=out / "gray",
+    count=1, preset="draft", out=out / "gray",
 )  # fmt: skip
 (coloured,) = eidophone.colorize(
     gray.folder, "a colorful photo of blue sailing ships", preset="draft", out=out / "coloured"

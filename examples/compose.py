@@ -10,7 +10,6 @@ results = eidophone.compose(
     count=2,  # keep two ...
     from_=6,  # ... of six
     seed=7,  # sample i starts from seed 7 + i, so every run makes the same pictures
-    blend="average",  # one canvas, denoised by both models
     preset="draft",
     out=sys.argv[1],
 )

@@ -11,7 +11,7 @@ rows = []
 for weight in (0.3, 0.5, 0.7):
     for result in eidophone.compose(
         "a painting of violins, grayscale, black background", "violin playing",
-        audio_weight=weight, blend="average", count=2, preset="draft", out=out / f"weight-{weight}",
+        audio_weight=weight, count=2, preset="draft", out=out / f"weight-{weight}",
     ):  # fmt: skip
         numbers = eidophone.score(result.folder, judges="tiny,tagger").numbers
         rows.append({"folder": str(result.folder), "audio_weight": weight, **numbers})

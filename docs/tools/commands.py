@@ -38,8 +38,7 @@ def commands(
 
 def options_of(verb: str) -> Any:
     """The option model of a verb; None for a command that is not a verb."""
-    row = VERBS.get(verb)
-    return row if row is None or isinstance(row, type) else row.options
+    return VERBS[verb].options if verb in VERBS else None
 
 
 def _section(path: tuple[str, ...], parser: argparse.ArgumentParser) -> str:

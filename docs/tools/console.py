@@ -88,12 +88,13 @@ def _run(command: str) -> str:
 
 
 def _eidophone(words: list[str]) -> tuple[int, str]:
-    from eidophone.cli import main
+    """The exit code and what a reader sees: standard output, without the lines of progress; errors if it failed."""
+    from eidophone.cli.main import main
 
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+    printed, messages = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(messages):
         code = main(words)
-    return code, printed.getvalue()
+    return code, printed.getvalue() + (messages.getvalue() if code else "")
 
 
 def _python(source: str, names: dict[str, Any]) -> str:

@@ -36,7 +36,7 @@ def one_canvas() -> Image.Image:
     tiles = []
     for thing, sound in PAIRS:
         prompt = f"a painting of {thing}, grayscale, black background"
-        (made,) = eidophone.compose(prompt, sound, blend="average", width=WIDTH, count=1, from_=8, seed=1)
+        (made,) = eidophone.compose(prompt, sound, count=1, from_=8, seed=1)
         tiles.append((image_of(made), f"{thing} + {sound}"))
     return sheet(tiles, columns=2)
 
@@ -45,9 +45,7 @@ def weights() -> Image.Image:
     """One pair and one seed under five shares of the audio model, from drawing alone to sound alone."""
     tiles = []
     for share in (0.0, 0.3, 0.5, 0.7, 1.0):
-        (made,) = eidophone.compose(
-            *CASTLE, blend="average", width=WIDTH, count=1, seed=4, audio_weight=share
-        )
+        (made,) = eidophone.compose(*CASTLE, count=1, seed=4, audio_weight=share)
         tiles.append((image_of(made), f"audio weight {share:g}"))
     return sheet(tiles, columns=1)
 
@@ -56,7 +54,7 @@ def steps() -> Image.Image:
     """The same noise, denoised in 2, 4, 8 and 25 steps."""
     tiles = []
     for number in (2, 4, 8, 25):
-        (made,) = eidophone.compose(*FROGS, blend="average", width=WIDTH, count=1, seed=2, steps=number)
+        (made,) = eidophone.compose(*FROGS, count=1, seed=2, steps=number)
         tiles.append((image_of(made), f"{number} steps"))
     return sheet(tiles, columns=2)
 
@@ -64,17 +62,17 @@ def steps() -> Image.Image:
 def methods() -> Image.Image:
     """One pair by the methods that the program has, same seed."""
     made = {
-        "compose": eidophone.compose(*CASTLE, blend="average", width=WIDTH, count=1, seed=4),
+        "compose": eidophone.compose(*CASTLE, count=1, seed=4),
         "imprint": eidophone.imprint(*CASTLE, width=WIDTH, count=1, seed=4),
-        "compose --blend lighten": eidophone.compose(*CASTLE, blend="lighten", width=WIDTH, count=1, seed=4),
+        "compose --blend lighten": eidophone.compose(*CASTLE, blend="lighten", count=1, seed=4),
     }
     return sheet([(gray_image(results[0].spectrogram), name) for name, results in made.items()], columns=1)
 
 
 def axes() -> Image.Image:
     """A picture that plays, with its axes: time to the right, frequency in mel steps upwards."""
-    (made,) = eidophone.compose(*CASTLE, blend="average", width=WIDTH, count=1, seed=4)
-    spec = eidophone.MelSpec.from_dict(made.recipe["mel_spec"])
+    (made,) = eidophone.compose(*CASTLE, count=1, seed=4)
+    spec = eidophone.MelSpec.from_dict(made.recipe.mel_spec)
     tall = gray_image(made.spectrogram).resize((WIDTH * 2, 256), Image.Resampling.BICUBIC)
     canvas = Image.new("RGB", (tall.width + 90, tall.height + 50), BLACK)
     canvas.paste(tall, (70, 10))
@@ -94,7 +92,7 @@ def axes() -> Image.Image:
 def green_frogs() -> Image.Image:
     """A result of `compose`, coloured."""
     with tempfile.TemporaryDirectory() as out:
-        eidophone.compose(*FROGS, blend="average", width=WIDTH, count=1, seed=1235, preset="draft", out=out)
+        eidophone.compose(*FROGS, count=1, seed=1235, preset="draft", out=out)
         (green,) = eidophone.colorize(Path(out, "0000"), "a colorful photo of green frogs", preset="draft")
     return image_of(green)
 

@@ -104,8 +104,8 @@ def test_the_notebook_runs_and_every_player_plays(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_pending_examples_run_once_their_names_exist(tmp_path: Path) -> None:
-    if "Session" not in eidophone.__all__:
-        pytest.skip("eidophone.Session cannot be imported yet")
-    printed = run(EXAMPLES / "pending" / "session.py", tmp_path)
+def test_a_session_makes_two_pairs_and_paints_one_from_memory(tmp_path: Path) -> None:
+    printed = run(EXAMPLES / "session.py", tmp_path)
     assert "4 pictures that play" in printed
+    assert len(pictures(tmp_path)) == 5
+    assert printed.count("finished") == 5

@@ -72,7 +72,7 @@ def test_the_reference_has_every_command_and_every_option() -> None:
     page = commands.page()
     for path, _ in commands.commands():
         assert f"\n## {' '.join(path)}\n" in page
-    for verb in VERBS:
+    for verb in VERBS.names():
         options = commands.options_of(verb)
         section = page.split(f"\n## {verb}\n")[1].split("\n## ")[0]
         for name in options.model_fields:
@@ -113,3 +113,20 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     api = (tmp_path / "reference" / "api" / "index.html").read_text()
     assert 'id="eidophone.compose"' in api or 'id="eidophone.api.compose"' in api
     assert "--audio-weight" in (tmp_path / "reference" / "commands" / "index.html").read_text()
+
+
+@pytest.mark.slow
+def test_the_code_of_the_extending_page_runs(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "extending.md").read_text()
+    source = "\n".join(block.content for block in console.blocks(page) if block.kind == "python")
+    script = tmp_path / "extending.py"
+    script.write_text(source)
+    search = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": search}
+    )
+    assert done.returncode == 0, done.stderr
+    sampler, shape, numbers = done.stdout.splitlines()
+    assert sampler == "deis"
+    assert shape.startswith("(128, 448, 3)")
+    assert numbers == "['coverage.columns']"
