@@ -135,7 +135,7 @@ def test_resuming_gives_the_bytes_of_an_uninterrupted_run(verb: str, session, tm
         for name in FILES - {"record.json"}:
             ours, theirs = (tmp_path / run / result.folder.name / name for run in ("whole", "part"))
             assert ours.read_bytes() == theirs.read_bytes(), name
-    with pytest.raises(BadInput, match="--resume: .* was made with seed"):
+    with pytest.raises(BadInput, match=r"--resume: .* was made with seed"):
         list(make(*PROMPTS, count=4, seed=5, out=tmp_path / "part", resume=True, **more))
 
 
