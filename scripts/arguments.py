@@ -18,6 +18,18 @@ HEAD = '''"""The options of every call as typed keyword arguments. Written by sc
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from eidophone.core.events import CancelToken, Listener, Progress
+
+
+class RunArguments(TypedDict, total=False):
+    """Keyword arguments of every verb: where results go, and who listens."""
+
+    out: str | Path | None
+    keep_arrays: bool
+    events: Listener | None
+    cancel: CancelToken | None
+    progress: Progress | None
+
 '''
 
 
@@ -28,18 +40,19 @@ def main() -> None:
 
 def text() -> str:
     """What the file must hold."""
-    kinds = [VERBS[name].options for name in VERBS.names()]
-    return HEAD + "\n".join(_class(kind) for kind in [*kinds, CaptionOptions, ScoreOptions, EvaluateOptions])
+    verbs = [_class(VERBS[name].options, "RunArguments") for name in VERBS.names()]
+    commands = [_class(kind, "TypedDict") for kind in (CaptionOptions, ScoreOptions, EvaluateOptions)]
+    return HEAD + "\n".join([*verbs, *commands])
 
 
-def _class(kind: type[Options]) -> str:
+def _class(kind: type[Options], base: str) -> str:
     name = kind.__name__.replace("Options", "Arguments")
     positional = set()
     for verb in VERBS.names():
         if VERBS[verb].options is kind:
             positional = {a.field for a in VERBS[verb].arguments}
     lines = [
-        f"class {name}(TypedDict, total=False):", f'    """Keyword arguments of `{kind.__name__}`."""', ""
+        f"class {name}({base}, total=False):", f'    """Keyword arguments of `{kind.__name__}`."""', ""
     ]  # fmt: skip
     for field, info in kind.model_fields.items():
         if field not in positional:

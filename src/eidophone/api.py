@@ -23,10 +23,10 @@ from eidophone.arguments import (
     ScoreArguments,
     SeeArguments,
 )
-from eidophone.core.events import CancelToken, Listener, Progress
 from eidophone.core.values import Caption, Result, Score
 from eidophone.results.store import load
-from eidophone.session import Pair, Session
+from eidophone.running import Pair
+from eidophone.session import Session
 
 __all__ = [
     "caption", "colorize", "compose", "default_session", "distill", "hear", "imprint", "load", "paint", "remake",
@@ -48,155 +48,72 @@ def compose(
     audio_prompt: str | None = None,
     *,
     prompts: Sequence[Pair] | None = None,
-    out: str | Path | None = None,
-    keep_arrays: bool = False,
-    events: Listener | None = None,
-    cancel: CancelToken | None = None,
-    progress: Progress | None = None,
     **options: Unpack[ComposeArguments],
 ) -> list[Result]:
     """Pictures that play: one latent, denoised by an image and an audio model.
 
     See `Session.compose`; this returns all results at once.
     """
-    return list(
-        default_session().compose(
-            image_prompt, audio_prompt, prompts=prompts, out=out, keep_arrays=keep_arrays, events=events,
-            cancel=cancel, progress=progress, **options,
-        )
-    )  # fmt: skip
+    return list(default_session().compose(image_prompt, audio_prompt, prompts=prompts, **options))
 
 
 def imprint(
     image_prompt: str = "",
     audio_prompt: str = "",
-    *,
-    out: str | Path | None = None,
-    keep_arrays: bool = False,
-    events: Listener | None = None,
-    cancel: CancelToken | None = None,
-    progress: Progress | None = None,
     **options: Unpack[ImprintArguments],
 ) -> list[Result]:
     """Pictures pressed into spectrograms; see `Session.imprint`."""
-    return list(
-        default_session().imprint(
-            image_prompt, audio_prompt, out=out, keep_arrays=keep_arrays, events=events, cancel=cancel,
-            progress=progress, **options,
-        )
-    )  # fmt: skip
+    return list(default_session().imprint(image_prompt, audio_prompt, **options))
 
 
 def colorize(
     picture: Any,
     image_prompt: str,
-    *,
-    out: str | Path | None = None,
-    keep_arrays: bool = False,
-    events: Listener | None = None,
-    cancel: CancelToken | None = None,
-    progress: Progress | None = None,
     **options: Unpack[ColorizeArguments],
 ) -> list[Result]:
     """Colours for a picture that plays; see `Session.colorize`."""
-    return list(
-        default_session().colorize(
-            picture, image_prompt, out=out, keep_arrays=keep_arrays, events=events, cancel=cancel,
-            progress=progress, **options,
-        )
-    )  # fmt: skip
+    return list(default_session().colorize(picture, image_prompt, **options))
 
 
 def distill(
     image_prompt: str,
     audio_prompt: str,
-    *,
-    out: str | Path | None = None,
-    keep_arrays: bool = False,
-    events: Listener | None = None,
-    cancel: CancelToken | None = None,
-    progress: Progress | None = None,
     **options: Unpack[DistillArguments],
 ) -> list[Result]:
     """Pictures optimised until both models like them; see `Session.distill`."""
-    return list(
-        default_session().distill(
-            image_prompt, audio_prompt, out=out, keep_arrays=keep_arrays, events=events, cancel=cancel,
-            progress=progress, **options,
-        )
-    )  # fmt: skip
+    return list(default_session().distill(image_prompt, audio_prompt, **options))
 
 
 def paint(
     sound: Any,
-    *,
-    out: str | Path | None = None,
-    keep_arrays: bool = False,
-    events: Listener | None = None,
-    cancel: CancelToken | None = None,
-    progress: Progress | None = None,
     **options: Unpack[PaintArguments],
 ) -> list[Result]:
     """Pictures of a recorded sound; see `Session.paint`."""
-    return list(
-        default_session().paint(
-            sound,
-            out=out,
-            keep_arrays=keep_arrays,
-            events=events,
-            cancel=cancel,
-            progress=progress,
-            **options,
-        )
-    )
+    return list(default_session().paint(sound, **options))
 
 
 def hear(
     picture: Any,
-    *,
-    out: str | Path | None = None,
-    keep_arrays: bool = False,
-    events: Listener | None = None,
-    cancel: CancelToken | None = None,
-    progress: Progress | None = None,
     **options: Unpack[HearArguments],
 ) -> Result:
     """Plays a picture; see `Session.hear`."""
-    return default_session().hear(
-        picture, out=out, keep_arrays=keep_arrays, events=events, cancel=cancel, progress=progress, **options
-    )
+    return default_session().hear(picture, **options)
 
 
 def see(
     sound: Any,
-    *,
-    out: str | Path | None = None,
-    keep_arrays: bool = False,
-    events: Listener | None = None,
-    cancel: CancelToken | None = None,
-    progress: Progress | None = None,
     **options: Unpack[SeeArguments],
 ) -> Result:
     """Draws a sound as a mel picture; see `Session.see`."""
-    return default_session().see(
-        sound, out=out, keep_arrays=keep_arrays, events=events, cancel=cancel, progress=progress, **options
-    )
+    return default_session().see(sound, **options)
 
 
 def remake(
     path: str | Path,
-    *,
-    out: str | Path | None = None,
-    keep_arrays: bool = False,
-    events: Listener | None = None,
-    cancel: CancelToken | None = None,
-    progress: Progress | None = None,
     **changes: Any,
 ) -> Result:
     """Makes a result again from its PNG, WAV or folder; see `Session.remake`."""
-    return default_session().remake(
-        path, out=out, keep_arrays=keep_arrays, events=events, cancel=cancel, progress=progress, **changes
-    )
+    return default_session().remake(path, **changes)
 
 
 def score(path: str | Path, sound: str | Path | None = None, **options: Unpack[ScoreArguments]) -> Score:

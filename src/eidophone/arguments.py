@@ -3,8 +3,20 @@
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from eidophone.core.events import CancelToken, Listener, Progress
 
-class ComposeArguments(TypedDict, total=False):
+
+class RunArguments(TypedDict, total=False):
+    """Keyword arguments of every verb: where results go, and who listens."""
+
+    out: str | Path | None
+    keep_arrays: bool
+    events: Listener | None
+    cancel: CancelToken | None
+    progress: Progress | None
+
+
+class ComposeArguments(RunArguments, total=False):
     """Keyword arguments of `ComposeOptions`."""
 
     judges: str
@@ -47,7 +59,7 @@ class ComposeArguments(TypedDict, total=False):
     view: str
 
 
-class ImprintArguments(TypedDict, total=False):
+class ImprintArguments(RunArguments, total=False):
     """Keyword arguments of `ImprintOptions`."""
 
     judges: str
@@ -85,7 +97,7 @@ class ImprintArguments(TypedDict, total=False):
     invert: bool
 
 
-class ColorizeArguments(TypedDict, total=False):
+class ColorizeArguments(RunArguments, total=False):
     """Keyword arguments of `ColorizeOptions`."""
 
     device: str
@@ -118,7 +130,7 @@ class ColorizeArguments(TypedDict, total=False):
     antialias: bool
 
 
-class DistillArguments(TypedDict, total=False):
+class DistillArguments(RunArguments, total=False):
     """Keyword arguments of `DistillOptions`."""
 
     device: str
@@ -171,7 +183,7 @@ class DistillArguments(TypedDict, total=False):
     checkpoint_every: int
 
 
-class PaintArguments(TypedDict, total=False):
+class PaintArguments(RunArguments, total=False):
     """Keyword arguments of `PaintOptions`."""
 
     device: str
@@ -211,7 +223,7 @@ class PaintArguments(TypedDict, total=False):
     duration_s: float | None
 
 
-class HearArguments(TypedDict, total=False):
+class HearArguments(RunArguments, total=False):
     """Keyword arguments of `HearOptions`."""
 
     audio_model: str | Path
@@ -221,7 +233,7 @@ class HearArguments(TypedDict, total=False):
     offline: bool
 
 
-class SeeArguments(TypedDict, total=False):
+class SeeArguments(RunArguments, total=False):
     """Keyword arguments of `SeeOptions`."""
 
     audio_model: str | Path

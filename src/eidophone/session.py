@@ -10,7 +10,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Unpack
@@ -28,22 +28,17 @@ from eidophone.arguments import (
 )
 from eidophone.core.errors import BadInput
 from eidophone.core.events import (
-    CancelToken,
-    Event,
     Finished,
-    Listener,
-    Progress,
     Reporter,
     SampleFinished,
     Started,
-    Step,
 )
-from eidophone.core.values import Caption, Clip, Picture, Result, Score
-from eidophone.media.files import slug
+from eidophone.core.values import Caption, Result, Score
 from eidophone.models.registry import Registry
 from eidophone.options.kinds import Options
 from eidophone.results.recipe import read_recipe
 from eidophone.results.store import Store, finished_samples, load
+from eidophone.running import Output, Pair, check_same_run, pair_folders, prompts_of, report_events
 from eidophone.verbs import Verb, verb_for, verb_of
 from eidophone.verbs.remake import remake as remake_from
 from eidophone.verbs.shared.context import Context
@@ -51,39 +46,6 @@ from eidophone.verbs.shared.memory_inputs import as_files
 
 if TYPE_CHECKING:
     from eidophone.options.commands import CaptionOptions, ScoreOptions
-
-Pair = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Output:
-    """What every verb takes besides its options.
-
-    Attributes:
-        out: Folder to store the samples in; None stores nothing.
-        keep_arrays: Also store the numbers before 8-bit rounding.
-        events: Called with every event of the run.
-        cancel: Stops the run within one step.
-        progress: Called with every step, as (stage, done, total).
-    """
-
-    out: str | Path | None = None
-    keep_arrays: bool = False
-    events: Listener | None = None
-    cancel: CancelToken | None = None
-    progress: Progress | None = None
-
-    def reporter(self) -> Reporter:
-        """Reports to all that listen."""
-        if self.events is None and self.progress is None:
-            return Reporter(None, self.cancel)
-        return Reporter(self._listen, self.cancel, previews=self.events is not None)
-
-    def _listen(self, event: Event) -> None:
-        if self.events is not None:
-            self.events(event)
-        if self.progress is not None and isinstance(event, Step):
-            self.progress(event.stage, event.done, event.total)
 
 
 class Session:
@@ -141,11 +103,6 @@ class Session:
         audio_prompt: str | None = None,
         *,
         prompts: Sequence[Pair] | None = None,
-        out: str | Path | None = None,
-        keep_arrays: bool = False,
-        events: Listener | None = None,
-        cancel: CancelToken | None = None,
-        progress: Progress | None = None,
         **options: Unpack[ComposeArguments],
     ) -> Iterator[Result]:
         """Pictures that play: one latent, denoised by an image and an audio model.
@@ -155,20 +112,19 @@ class Session:
             audio_prompt: What it sounds like.
             prompts: Several pairs instead, with `count` samples each. They share batches on a GPU. With `out`,
                 each pair has a folder of its own in it.
-            out, keep_arrays, events, cancel, progress: See `Output`.
-            options: See `eidophone compose --help-all`.
+            options: See `eidophone compose --help-all`, and `Output` for out, keep_arrays, events, cancel, progress.
 
         Raises:
             EidophoneError: something that the caller can put right; the message says how.
         """
-        output = Output(out, keep_arrays, events, cancel, progress)
+        output, given = Output.split(options)
         if prompts is None:
             pair = {"image_prompt": image_prompt or "", "audio_prompt": audio_prompt or ""}
-            return self.run(self._options("compose", {**pair, **options}), output)
+            return self.run(self._options("compose", {**pair, **given}), output)
         if image_prompt is not None or audio_prompt is not None:
             raise BadInput("compose: give one pair of prompts or `prompts`, not both.")
         pairs = [
-            self._options("compose", {"image_prompt": looks, "audio_prompt": sounds, **options})
+            self._options("compose", {"image_prompt": looks, "audio_prompt": sounds, **given})
             for looks, sounds in prompts
         ]
         return self._run_pairs(pairs, output)
@@ -177,120 +133,67 @@ class Session:
         self,
         image_prompt: str = "",
         audio_prompt: str = "",
-        *,
-        out: str | Path | None = None,
-        keep_arrays: bool = False,
-        events: Listener | None = None,
-        cancel: CancelToken | None = None,
-        progress: Progress | None = None,
         **options: Unpack[ImprintArguments],
     ) -> Iterator[Result]:
         """Pictures pressed into spectrograms; `picture` and `sound` replace the prompts by your own material."""
-        given = {"image_prompt": image_prompt, "audio_prompt": audio_prompt, **options}
-        return self._with_files("imprint", given, Output(out, keep_arrays, events, cancel, progress))
+        return self._with_files("imprint", image_prompt=image_prompt, audio_prompt=audio_prompt, **options)
 
     def colorize(
         self,
         picture: Any,
         image_prompt: str,
-        *,
-        out: str | Path | None = None,
-        keep_arrays: bool = False,
-        events: Listener | None = None,
-        cancel: CancelToken | None = None,
-        progress: Progress | None = None,
         **options: Unpack[ColorizeArguments],
     ) -> Iterator[Result]:
         """Colours for a picture that plays, whose sound stays; `picture` may also be the folder of a result."""
-        given = {"picture": picture, "image_prompt": image_prompt, **options}
-        return self._with_files("colorize", given, Output(out, keep_arrays, events, cancel, progress))
+        return self._with_files("colorize", picture=picture, image_prompt=image_prompt, **options)
 
     def distill(
         self,
         image_prompt: str,
         audio_prompt: str,
-        *,
-        out: str | Path | None = None,
-        keep_arrays: bool = False,
-        events: Listener | None = None,
-        cancel: CancelToken | None = None,
-        progress: Progress | None = None,
         **options: Unpack[DistillArguments],
     ) -> Iterator[Result]:
         """Pictures optimised until both models like them; with `out`, `resume=True` continues a stopped run."""
-        given = {"image_prompt": image_prompt, "audio_prompt": audio_prompt, **options}
-        output = Output(out, keep_arrays, events, cancel, progress)
-        return self.run(self._options("distill", given), output)
+        return self._with_files("distill", image_prompt=image_prompt, audio_prompt=audio_prompt, **options)
 
     def paint(
         self,
         sound: Any,
-        *,
-        out: str | Path | None = None,
-        keep_arrays: bool = False,
-        events: Listener | None = None,
-        cancel: CancelToken | None = None,
-        progress: Progress | None = None,
         **options: Unpack[PaintArguments],
     ) -> Iterator[Result]:
         """Pictures of a recorded sound."""
-        output = Output(out, keep_arrays, events, cancel, progress)
-        return self._with_files("paint", {"sound": sound, **options}, output)
+        return self._with_files("paint", sound=sound, **options)
 
     def hear(
         self,
         picture: Any,
-        *,
-        out: str | Path | None = None,
-        keep_arrays: bool = False,
-        events: Listener | None = None,
-        cancel: CancelToken | None = None,
-        progress: Progress | None = None,
         **options: Unpack[HearArguments],
     ) -> Result:
         """Plays a picture."""
-        output = Output(out, keep_arrays, events, cancel, progress)
-        (result,) = self._with_files("hear", {"picture": picture, **options}, output)
+        (result,) = self._with_files("hear", picture=picture, **options)
         return result
 
     def see(
         self,
         sound: Any,
-        *,
-        out: str | Path | None = None,
-        keep_arrays: bool = False,
-        events: Listener | None = None,
-        cancel: CancelToken | None = None,
-        progress: Progress | None = None,
         **options: Unpack[SeeArguments],
     ) -> Result:
         """Draws a sound as a mel picture."""
-        output = Output(out, keep_arrays, events, cancel, progress)
-        (result,) = self._with_files("see", {"sound": sound, **options}, output)
+        (result,) = self._with_files("see", sound=sound, **options)
         return result
 
-    def remake(
-        self,
-        path: str | Path,
-        *,
-        out: str | Path | None = None,
-        keep_arrays: bool = False,
-        events: Listener | None = None,
-        cancel: CancelToken | None = None,
-        progress: Progress | None = None,
-        **changes: Any,
-    ) -> Result:
+    def remake(self, path: str | Path, **changes: Any) -> Result:
         """Makes a result again from its PNG, WAV or folder: the same bytes on the same machine.
 
         Args:
             path: What carries the recipe.
-            out, keep_arrays, events, cancel, progress: See `Output`.
-            changes: Options to change, such as `device="cpu"`, or where an input file or a model is now.
+            changes: Options to change, such as `device="cpu"`, or where an input file or a model is now; see
+                `Output` for out, keep_arrays, events, cancel, progress.
         """
+        output, changes = Output.split(changes)
         path = Path(path)
         recipe = read_recipe(path)
         folder = path if path.is_dir() else path.parent
-        output = Output(out, keep_arrays, events, cancel, progress)
         report = output.reporter()
         context = Context(self.registry, report)
         made = remake_from(recipe, changes, (folder, folder.parent), context)
@@ -370,7 +273,7 @@ class Session:
         }
         for folder in here.values():
             result = load(folder)
-            _check_same_run(options, result, folder)
+            check_same_run(options, result, folder)
             yield result
         missing = [index for index in numbers if index not in here]
         if not missing:
@@ -387,13 +290,13 @@ class Session:
         if output.out is None:
             yield from self._finished("compose", made, [0] * len(pairs), output, report)
             return
-        folders = _pair_folders(Path(output.out), pairs)
+        folders = pair_folders(Path(output.out), pairs)
         with ExitStack() as stack:
             stores = {}
             for options, folder in zip(pairs, folders, strict=True):
                 store = stack.enter_context(Store(folder, output.keep_arrays))
                 store.reserve(getattr(options, "numbers", ()))
-                stores[_prompts(options)] = store
+                stores[prompts_of(options)] = store
             report_events(report, Started("compose", sum(options.count for options in pairs)))  # type: ignore[attr-defined]
             began, count = time.monotonic(), 0
             for result in made:
@@ -435,58 +338,10 @@ class Session:
     def _known(self, kind: type[Options]) -> dict[str, Any]:
         return {name: value for name, value in self._defaults.items() if name in kind.model_fields}
 
-    def _with_files(self, verb: str, given: dict[str, Any], output: Output) -> Iterator[Result]:
+    def _with_files(self, verb: str, **options: Any) -> Iterator[Result]:
         """Runs a verb whose inputs may be in memory: those are written to a temporary folder first."""
+        output, given = Output.split(options)
         with TemporaryDirectory(prefix="eidophone-") as folder:
             files = as_files(given, Path(folder))
             for result in self.run(self._options(verb, files), output):
                 yield replace(result)
-
-
-def report_events(report: Reporter, event: Event) -> None:
-    """Sends an event to whoever listens."""
-    if report.listener is not None:
-        report.listener(event)
-
-
-def _prompts(options: Options) -> Pair:
-    return getattr(options, "image_prompt", ""), getattr(options, "audio_prompt", "")
-
-
-def _pair_folders(root: Path, pairs: Sequence[Options]) -> list[Path]:
-    """A folder for each pair, by its prompts; numbered where two would have the same."""
-    folders: list[Path] = []
-    for options in pairs:
-        stem = "--".join(slug(prompt) for prompt in _prompts(options))
-        folder, number = root / stem, 1
-        while folder in folders:
-            number += 1
-            folder = root / f"{stem}-{number}"
-        folders.append(folder)
-    return folders
-
-
-#: Options that may differ between a run and the run that resumes it.
-_FREE = {"index", "count", "samples", "batch_size", "device", "dtype", "threads"}
-
-
-def _check_same_run(options: Options, result: Result, folder: Path) -> None:
-    """Refuses to resume into a folder whose samples were made with other settings.
-
-    Raises:
-        BadInput: the first setting that differs.
-    """
-    then = result.recipe.options.plain()
-    for name, value in options.plain().items():
-        if name in _FREE or name in options.NOT_IN_RECIPE or value in (None, ""):
-            continue
-        before = then.get(name)
-        same = Path(str(value)).name == Path(str(before)).name if isinstance(value, str) else value == before
-        if not same:
-            raise BadInput(
-                f"--resume: {folder} was made with {name} {before!r}, not {value!r}; use the same settings, or "
-                "choose another --out."
-            )
-
-
-__all__ = ["CancelToken", "Clip", "Output", "Picture", "Session"]

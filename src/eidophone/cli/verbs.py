@@ -120,7 +120,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise BadInput("--resume: name the folder of the stopped run with --out.")
 
     def _make(watch: Monitor, out: Path) -> Iterator["Result"]:
-        from eidophone.session import Output, Session
+        from eidophone.running import Output
+        from eidophone.session import Session
 
         with Session() as session:
             yield from session.run(options, Output(out, arguments.keep_arrays, watch))
@@ -141,7 +142,8 @@ def _run_each(verb: Verb, several: Argument, settings: dict[str, Any], arguments
     failed: list[str] = []
 
     def _make(watch: Monitor, folders: list[Path]) -> Iterator["Result"]:
-        from eidophone.session import Output, Session
+        from eidophone.running import Output
+        from eidophone.session import Session
 
         with Session() as session:
             for one, folder in zip(options, folders, strict=True):

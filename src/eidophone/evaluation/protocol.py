@@ -15,7 +15,7 @@ from eidophone.options.commands import EvaluateOptions
 from eidophone.options.groups import SampleOptions
 from eidophone.results.recipe import RECORD_FILE
 from eidophone.results.store import sample_name
-from eidophone.session import Output
+from eidophone.running import Output
 from eidophone.verbs.compose.options import ComposeOptions
 from eidophone.verbs.distill.options import DistillOptions
 from eidophone.verbs.imprint.options import ImprintOptions

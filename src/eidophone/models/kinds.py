@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import torch
 
     from eidophone.models.captioners.contract import Captioner
-    from eidophone.models.checkpoint import NetworkFiles
     from eidophone.models.embedders.contract import Embedder
 
 T = TypeVar("T")
@@ -35,7 +34,7 @@ class NetworkKind(Generic[T]):
             checkpoints.
     """
 
-    read: "Callable[[NetworkFiles, torch.device], T]"
+    read: "Callable[[Any, torch.device], T]"
     help: str = ""
     code: Path | None = None
 

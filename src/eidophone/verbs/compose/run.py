@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -12,11 +12,9 @@ from eidophone.diffusion.guidance import Denoiser, Seen, Window
 from eidophone.diffusion.sampler import make_scheduler, window_from_steps
 from eidophone.diffusion.views import VIEWS, View
 from eidophone.models.latent import LatentModel
+from eidophone.verbs.compose.blends import BLENDS
 from eidophone.verbs.compose.options import ComposeSettings
 from eidophone.verbs.shared.models import LoadedModels
-
-if TYPE_CHECKING:
-    from eidophone.verbs.compose.blends import Blend
 
 CUTOFF_COLUMNS = 4
 
@@ -84,9 +82,7 @@ class ComposeRun:
     @property
     def blend(self) -> "Blend":
         """How the models share the canvas."""
-        from eidophone.verbs.compose.blends import blend_of
-
-        found: Blend = blend_of(self.settings.blend)
+        found: Blend = BLENDS[self.settings.blend]
         return found
 
     @property
@@ -140,3 +136,16 @@ class ComposeRun:
         if len(set(pairs)) == 1:
             return self.conditions[pairs[0]][name]
         return torch.cat([self.conditions[pair][name] for pair in pairs])
+
+
+class Blend(Protocol):
+    """One way to share the canvas; see `verbs.compose.blends`."""
+
+    def shapes(self, run: ComposeRun) -> tuple[tuple[int, ...], ...]:
+        """Of one sample's latents: a shape (channels, rows, columns) for each canvas, from left to right."""
+
+    def denoiser(self, run: ComposeRun, guides: Guides) -> Denoiser:
+        """The denoiser of the canvases, side by side."""
+
+    def read(self, run: ComposeRun, latents: Sequence[Tensor]) -> Finished:
+        """Finished latents, one (batch, *) tensor for each canvas, as pictures and as what is played."""

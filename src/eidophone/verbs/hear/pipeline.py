@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -15,8 +16,8 @@ from eidophone.media.vocoder import GriffinLim, Vocoder
 from eidophone.models.device import use_threads
 from eidophone.models.load import load_vocoder, mel_spec_of
 from eidophone.models.source import DiffusionFiles, find
+from eidophone.options.kinds import VocoderChoice
 from eidophone.results.recipe import recipe_in_png
-from eidophone.verbs.colorize.options import ColorizeOptions
 from eidophone.verbs.hear.options import HearOptions
 from eidophone.verbs.shared.canvas import clip_of, play
 from eidophone.verbs.shared.context import Context
@@ -71,9 +72,27 @@ def mel_picture(
     return picture if height == spec.n_mels else fit_height(picture, spec.n_mels)
 
 
-def player(
-    options: HearOptions | ColorizeOptions, recipe: Recipe | None
-) -> tuple[DiffusionFiles, MelSpec, Vocoder]:
+class PlayerOptions(Protocol):
+    """The options that decide who plays a picture."""
+
+    @property
+    def picture(self) -> Path:
+        """The picture that is played."""
+
+    @property
+    def audio_model(self) -> str:
+        """The model that the user names; empty: as the picture's recipe says."""
+
+    @property
+    def vocoder(self) -> VocoderChoice:
+        """Which vocoder."""
+
+    @property
+    def offline(self) -> bool:
+        """Whether to download nothing."""
+
+
+def player(options: PlayerOptions, recipe: Recipe | None) -> tuple[DiffusionFiles, MelSpec, Vocoder]:
     """The model, its mel settings and its vocoder: as the recipe says, unless the user names a model.
 
     A recipe may come from anywhere, so a model that only a recipe names is never downloaded.

@@ -1,0 +1,99 @@
+"""Running and storing: where results go, who listens, and how a stopped run goes on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from eidophone.core.errors import BadInput
+from eidophone.core.events import CancelToken, Event, Listener, Progress, Reporter, Step
+from eidophone.core.values import Result
+from eidophone.media.files import slug
+from eidophone.options.kinds import Options
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What every verb takes besides its options.
+
+    Attributes:
+        out: Folder to store the samples in; None stores nothing.
+        keep_arrays: Also store the numbers before 8-bit rounding.
+        events: Called with every event of the run.
+        cancel: Stops the run within one step.
+        progress: Called with every step, as (stage, done, total).
+    """
+
+    out: str | Path | None = None
+    keep_arrays: bool = False
+    events: Listener | None = None
+    cancel: CancelToken | None = None
+    progress: Progress | None = None
+
+    @classmethod
+    def split(cls, given: Mapping[str, Any]) -> "tuple[Output, dict[str, Any]]":
+        """The output that keyword arguments ask for, and the other arguments."""
+        names = {field.name for field in fields(cls)}
+        mine = {name: value for name, value in given.items() if name in names}
+        return cls(**mine), {name: value for name, value in given.items() if name not in names}
+
+    def reporter(self) -> Reporter:
+        """Reports to all that listen."""
+        if self.events is None and self.progress is None:
+            return Reporter(None, self.cancel)
+        return Reporter(self._listen, self.cancel, previews=self.events is not None)
+
+    def _listen(self, event: Event) -> None:
+        if self.events is not None:
+            self.events(event)
+        if self.progress is not None and isinstance(event, Step):
+            self.progress(event.stage, event.done, event.total)
+
+
+def report_events(report: Reporter, event: Event) -> None:
+    """Sends an event to whoever listens."""
+    if report.listener is not None:
+        report.listener(event)
+
+
+def prompts_of(options: Options) -> Pair:
+    """The two prompts of options; empty where the verb has none."""
+    return getattr(options, "image_prompt", ""), getattr(options, "audio_prompt", "")
+
+
+def pair_folders(root: Path, pairs: Sequence[Options]) -> list[Path]:
+    """A folder for each pair, by its prompts; numbered where two would have the same."""
+    folders: list[Path] = []
+    for options in pairs:
+        stem = "--".join(slug(prompt) for prompt in prompts_of(options))
+        folder, number = root / stem, 1
+        while folder in folders:
+            number += 1
+            folder = root / f"{stem}-{number}"
+        folders.append(folder)
+    return folders
+
+
+#: Options that may differ between a run and the run that resumes it.
+_FREE = {"index", "count", "samples", "batch_size", "device", "dtype", "threads"}
+
+
+def check_same_run(options: Options, result: Result, folder: Path) -> None:
+    """Refuses to resume into a folder whose samples were made with other settings.
+
+    Raises:
+        BadInput: the first setting that differs.
+    """
+    then = result.recipe.options.plain()
+    for name, value in options.plain().items():
+        if name in _FREE or name in options.NOT_IN_RECIPE or value in (None, ""):
+            continue
+        before = then.get(name)
+        same = Path(str(value)).name == Path(str(before)).name if isinstance(value, str) else value == before
+        if not same:
+            raise BadInput(
+                f"--resume: {folder} was made with {name} {before!r}, not {value!r}; use the same settings, or "
+                "choose another --out."
+            )
