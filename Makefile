@@ -1,22 +1,22 @@
 # make demo         four pictures that play, from the embedded models, in a virtual environment of its own
-# make test         lint, types and all tests
+# make test         lint, types and all tests; WORKERS=2 shares them between two processes
 # make lint         ruff and mypy only
 # make test-wheel   builds the distributions and tries them with the newest and the oldest dependencies
+# make docs         the documentation site, in build/site
 # make bench        times and ratios (minutes)
 # make constraints  looks up the newest and the oldest dependencies again
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Tests run in this many processes with one thread each; WORKERS=0 runs them in one.
-WORKERS ?= 2
+WORKERS ?= 0
 
-.PHONY: demo test lint test-wheel bench constraints clean
+.PHONY: demo test lint test-wheel docs bench constraints clean
 
 demo: .venv/ready
 	$(BIN)/eidophone compose "a painting of a frog, grayscale, black background" "frog croaking"
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
+	$(BIN)/python -m pytest -q -n $(WORKERS)
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .
@@ -25,6 +25,10 @@ lint: .venv/ready-dev
 
 test-wheel: .venv/ready-dev
 	.ci/wheel
+
+docs: .venv/ready-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo build/site/index.html
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks.compose
@@ -37,7 +41,7 @@ bench: .venv/ready
 	touch $@
 
 .venv/ready-dev: .venv/ready
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	touch $@
 
 constraints: .venv/ready-dev

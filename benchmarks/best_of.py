@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--weights", type=float, nargs="+", default=[0.5], help="audio weights")
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--judge", default="tiny", help="the embedder that chooses")
-    parser.add_argument("--work", type=Path, default=Path("training/work"), help="where judge.pt is")
+    parser.add_argument("--work", type=Path, default=Path("training/work/laptop"), help="where judge.pt is")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument(

@@ -20,11 +20,12 @@ import eidophone
 from eidophone.core.values import Picture
 from eidophone.diffusion.canvas import batch_noise
 from eidophone.diffusion.sampler import make_scheduler, sampling_steps
-from eidophone.media.picture import contact_sheet, write_png
+from eidophone.media.picture import write_png
+from eidophone.media.sheets import contact_sheet
 from eidophone.models.load import Loader
 from eidophone.verbs.shared.run import DEFAULT_GUIDANCE
-from training.captions import ADVISED
-from training.colours import mean_hue, palette
+from training.data.captions import ADVISED
+from training.data.colours import mean_hue, palette
 
 MODEL = "tiny-pixel"
 STEPS, SEED = 20, 1234

@@ -18,8 +18,9 @@ from benchmarks.pairs import PAIRS, picture_prompt, sound_prompt
 from eidophone import api
 from eidophone.core.events import silent
 from eidophone.core.values import Result
-from eidophone.media.picture import contact_sheet, read_picture, write_png
-from eidophone.results.store import Store, load, name_of
+from eidophone.media.picture import read_picture, write_png
+from eidophone.media.sheets import contact_sheet
+from eidophone.results.store import Store, load, sample_name
 from eidophone.scoring.contract import judged, subject_of
 from eidophone.scoring.judges import open_judges
 from eidophone.verbs.compose.options import ComposeOptions
@@ -37,8 +38,8 @@ NUMBERS = ("looks", "sounds", "seen", "heard", "unet_evaluations", "seconds")
 def made(method: str, pair: tuple[str, str], given: argparse.Namespace) -> Result:
     """The sample of a method, made if it is not there yet."""
     folder = given.out / method / "-".join(pair)
-    if (folder / name_of(0) / "record.json").is_file():
-        return load(folder / name_of(0))
+    if (folder / sample_name(0) / "record.json").is_file():
+        return load(folder / sample_name(0))
     told = {
         "image_prompt": picture_prompt(pair[0]), "audio_prompt": sound_prompt(pair[1]), "count": 1,
         "image_model": given.image_model, "audio_model": given.audio_model, "preset": given.preset,
@@ -99,7 +100,7 @@ def overview(given: argparse.Namespace) -> None:
     """A sheet of what plays: a row a pair, a column a method."""
     pairs = ["-".join(pair) for pair in PAIRS[: given.pairs]]
     names = [(method, pair) for pair in pairs for method in METHODS]
-    files = [given.out / method / pair / name_of(0) / "spectrogram.png" for method, pair in names]
+    files = [given.out / method / pair / sample_name(0) / "spectrogram.png" for method, pair in names]
     labels = [f"{method}: {pair}" for method, pair in names]
     sheet = contact_sheet([read_picture(file) for file in files], labels, len(METHODS))
     write_png(given.out / "sheet.png", sheet)
@@ -116,7 +117,7 @@ def main() -> None:
     parser.add_argument("--image-model", default="tiny")
     parser.add_argument("--audio-model", default="tiny")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--work", type=Path, default=Path("training/work"), help="where judge.pt is")
+    parser.add_argument("--work", type=Path, default=Path("training/work/laptop"), help="where judge.pt is")
     given = parser.parse_args()
     ledger = Ledger(given.out / "distilling.jsonl")
     collect(ledger, given)

@@ -4,9 +4,9 @@
     python -m benchmarks.embedded --part sound picture --seeds 2
     python -m benchmarks.embedded --table             what is known so far, without making anything
 
-Independent judges: YAMNet (right class in the top five of 521) and training/judge.py (right of forty), which
-must have been trained before. Results are kept by the weights' digest in --out, so a run goes on where it was
-stopped. The ceilings need the packs of training/sounds.py and training/pictures.py.
+Independent judges: YAMNet (right class in the top five of 521) and training/networks/judge.py (right of
+forty), which must have been trained before. Results are kept by the weights' digest in --out, so a run goes
+on where it was stopped. The ceilings need the packs of the stages sounds and pictures.
 """
 
 import argparse
@@ -36,8 +36,8 @@ from eidophone.verbs.imprint.options import ImprintOptions
 from eidophone.verbs.imprint.pipeline import imprint
 from eidophone.verbs.shared.run import load_models, play
 from training.config import HERE
-from training.own import DRAWN_ALONE, PLAYED_ALONE
-from training.repainted import STEPS
+from training.data.repainted import STEPS
+from training.self_training import DRAWN_ALONE, PLAYED_ALONE
 
 SEEDS, CANDIDATES = 8, 16
 FIRST_SEED = 1234
@@ -214,7 +214,9 @@ def main() -> None:
     )
     parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS, help="only these")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="samples of a prompt (compose: twice that)")
-    parser.add_argument("--work", type=Path, default=HERE / "work", help="where judge and sound pack lie")
+    parser.add_argument(
+        "--work", type=Path, default=HERE / "work" / "laptop", help="where judge and sound pack lie"
+    )
     parser.add_argument("--out", type=Path, help="folder of the kept results (default: in --work)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="only print what is known")

@@ -17,9 +17,10 @@ import eidophone
 from benchmarks.judging import guesses
 from eidophone.core.values import Picture
 from eidophone.media.files import slug
-from eidophone.media.picture import contact_sheet, to_bytes, write_png
+from eidophone.media.picture import to_bytes, write_png
+from eidophone.media.sheets import contact_sheet
 from eidophone.models.tagger import load_tagger
-from training.captions import ADVISED
+from training.data.captions import ADVISED
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAIRS = (
@@ -74,7 +75,7 @@ def main() -> None:
         pictures.append(best.picture)
         titles.append(f"{looks} + {sounds}")
         heard = guesses(ear, torch.from_numpy(best.clip.mono()), best.clip.rate_hz, 3)
-        print(f"{titles[-1]}: seed {best.recipe['seed']}, the tagger hears {', '.join(heard)}")
+        print(f"{titles[-1]}: seed {best.recipe.seed}, the tagger hears {', '.join(heard)}")
     write_png(given.docs / "images" / "tiny.png", contact_sheet(pictures, titles, 3))
     Image.fromarray(to_bytes(coloured())).save(given.docs / "images" / "colours.jpg", quality=85)
 

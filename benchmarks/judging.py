@@ -1,4 +1,4 @@
-"""Judges of `benchmarks.embedded` that took no part in training: YAMNet hears, training/judge.py sees.
+"""Judges of `benchmarks.embedded`: YAMNet hears, training/networks/judge.py sees.
 
 Results are kept a line each, so that a run goes on where it was stopped.
 """
@@ -15,10 +15,10 @@ from torch import Tensor
 
 from eidophone.core.values import Floats, Result
 from eidophone.models.tagger import RATE_HZ, Tagger, load_tagger
-from training.judge import Judge
-from training.judge import load as load_judge
-from training.sounds import TOP
-from training.sounds import concepts as sound_concepts
+from training.data.sounds import TOP
+from training.data.sounds import concepts as sound_concepts
+from training.networks.judge import Judge
+from training.networks.judge import load as load_judge
 
 
 def pixels_of(gray: Floats) -> Tensor:
@@ -51,7 +51,7 @@ class Judges:
 
     @classmethod
     def load(cls, work: Path) -> "Judges":
-        """The tagger of the package and the judge in the recipes' work folder."""
+        """The tagger of the package and the judge in training's work folder."""
         return cls(load_tagger(), load_judge(work))
 
     def heard(self, samples: Tensor, rate_hz: int, concept: str) -> bool:

@@ -10,15 +10,15 @@ from torch import Tensor
 from benchmarks.pairs import picture_side, sound_side
 from eidophone.verbs.compose.options import ComposeOptions
 from eidophone.verbs.shared.run import load_models
-from training import data
-from training.canvas import canvas
 from training.config import Run
-from training.embedder import windows
+from training.data import examples
+from training.data.canvas import canvas
+from training.networks.embedder import windows
 
 
 def real(work: Path, clips: int) -> tuple[Tensor, list[str]]:
     """Development windows of the thirty sounds, (N, bands, columns) in [0, 1], and their concepts."""
-    pictures, names = windows(Run.open("cpu", work, "cpu"), development=True)
+    pictures, names = windows(Run.open("laptop", work, "cpu"), development=True)
     rows = [i for name in sound_side() for i in [n for n, other in enumerate(names) if other == name][:clips]]
     return torch.from_numpy(pictures[rows]).float() / 255, [names[i] for i in rows]
 
@@ -35,8 +35,8 @@ def coded(gray: Tensor) -> Tensor:
 
 
 def drawn(work: Path, each: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Concepts and calm canvases, (height, width) in [0, 1], as the image model learned from."""
-    pack = data.pack(Run.open("further", work, "cpu"))
+    """Concepts and simple canvases, (height, width) in [0, 1], as the image model learned from."""
+    pack = examples.pack(Run.open("further", work, "cpu"))
     for number, concept in enumerate(picture_side()):
         for more in range(each):
-            yield concept, canvas(pack, (9, each * number + more), concept, None, calm=True).picture
+            yield concept, canvas(pack, (9, each * number + more), concept, None, simple=True).picture

@@ -1,9 +1,9 @@
 """What `benchmarks.embedded` asks for: words, pairs, and words that stood in no caption."""
 
-from training.captions import ADVISED, article
-from training.judge import JUDGED
-from training.pictures import concepts as picture_concepts
-from training.sounds import concepts as sound_concepts
+from training.data.captions import ADVISED, article
+from training.data.pictures import concepts as picture_concepts
+from training.data.sounds import concepts as sound_concepts
+from training.networks.judge import JUDGED
 
 #: Concepts of sounds.toml that the sound pack does not hold (docs/embedded-family.md).
 ABSENT = ("horse", "sheep")

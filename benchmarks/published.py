@@ -1,8 +1,8 @@
 """The published protocol's table with judges that took no part: `python -m benchmarks.published OUT`.
 
 OUT is the folder of `eidophone evaluate --protocol published --out OUT`. YAMNet says whether the sound's
-concept is among its five likeliest classes, training/judge.py whether the picture's likeliest name of forty
-is its concept; prompts whose concept a judge does not know are left out of its column.
+concept is among its five likeliest classes, training/networks/judge.py whether the picture's likeliest name
+of forty is its concept; prompts whose concept a judge does not know are left out of its column.
 """
 
 import argparse
@@ -15,8 +15,8 @@ from eidophone.evaluation.journal import JOURNAL_FILE, Row
 from eidophone.evaluation.report import said
 from eidophone.evaluation.summary import Group
 from eidophone.results.store import load
-from training.judge import JUDGED
-from training.sounds import concepts as sound_concepts
+from training.data.sounds import concepts as sound_concepts
+from training.networks.judge import JUDGED
 
 #: Concepts that prompts of the protocol mean, by a word in them.
 WORDS = {
@@ -66,7 +66,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("out", type=Path)
-    parser.add_argument("--work", type=Path, default=Path("training/work"), help="where judge.pt is")
+    parser.add_argument("--work", type=Path, default=Path("training/work/laptop"), help="where judge.pt is")
     given = parser.parse_args()
     print(table(given.out, Judges.load(given.work)))
 

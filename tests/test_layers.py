@@ -23,34 +23,40 @@ LAYERS = [
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 WITHIN = [  # inside a layer, too
-    ("core", ["errors", "events"], ["values"]),
+    ("core", ["errors", "events", "text"], ["values"]),
     ("options", ["kinds"], ["groups"], ["commands"]),
     (
         "media",
-        ["mel", "files", "vocoder_files", "truncation"],
+        ["mel", "files", "truncation", "ogg", "lettering", "gray"],
+        ["vocoder_files", "decode_sndfile", "raster"],
+        ["decode_ffmpeg"],
         ["stream"],
         ["spectrogram", "audio", "picture"],
-        ["vocoder", "lossy", "color"],
-        ["video"],
+        ["vocoder", "lossy", "color", "sheets"],
+        ["video", "export"],
     ),
     ("diffusion", ["canvas"], ["guidance", "representation"], ["sampler"], ["distillation", "factorized"]),
     (
         "models",
-        ["synonyms", "patches", "device"],
-        ["cards"],
+        ["synonyms", "patches", "device", "identity"],
+        ["cards", "parts"],
         ["weights"],
         ["hub"],
         ["source", "checkpoint", "tagger", "text"],
-        ["unet"],
+        ["unet", "vocoders"],
         ["latent", "pixel"],
-        ["components"],
-        ["load", "embedders", "captioners"],
+        ["components", "fit", "preview"],
+        ["embedders", "captioners"],
+        ["load"],
+        ["registry"],
     ),
     (
         "scoring",
         ["contract", "windows", "ranking"],
-        ["similarity", "roundtrip", "signal_quality", "tagging"],
+        ["scorers"],
+        ["similarity"],
         ["judges"],
+        ["judging"],
     ),
     ("results", ["recipe"], ["store"]),
     (
@@ -74,7 +80,7 @@ WITHIN = [  # inside a layer, too
         ["evaluate", "models", "score", "verbs"],
         ["data", "paint"],
         ["caption"],
-        ["main"],
+        ["program"],
     ),
 ]
 
@@ -125,7 +131,7 @@ def test_the_layer_test_sees_a_wrong_import(tmp_path: Path) -> None:
 
 def test_help_imports_no_torch() -> None:
     program = (
-        "import sys; from eidophone.cli.main import build_parser; build_parser().format_help();"
+        "import sys; from eidophone.cli.program import build_parser; build_parser().format_help();"
         "sys.exit(any(n in sys.modules for n in ('torch', 'diffusers', 'transformers', 'av')))"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -10,7 +10,7 @@ import pytest
 import eidophone
 from eidophone.core.errors import BadInput, EidophoneError
 from eidophone.media.picture import write_png
-from eidophone.results.recipe import KEYWORD, read_recipe, to_text
+from eidophone.results.recipe import KEYWORD, read_recipe
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +22,8 @@ def made(settings: dict, tmp_path_factory: pytest.TempPathFactory):
 
 def test_all_carriers_carry_the_same_recipe(made) -> None:
     carriers = ("picture.png", "spectrogram.png", "sound.wav", "record.json", "")
-    recipes = [to_text(read_recipe(made.folder / name)) for name in carriers]
-    assert set(recipes) == {to_text(made.recipe)}
+    recipes = [read_recipe(made.folder / name).text() for name in carriers]
+    assert set(recipes) == {made.recipe.text()}
 
 
 DAMAGE = [
@@ -37,7 +37,7 @@ DAMAGE = [
 
 @pytest.mark.parametrize(("key", "value"), DAMAGE, ids=str)
 def test_a_damaged_recipe_is_refused(key: str, value: object, made, tmp_path: Path) -> None:
-    recipe = copy.deepcopy(made.recipe)
+    recipe = copy.deepcopy(made.recipe.plain())
     if value is None:
         del recipe[key]
     else:
@@ -64,10 +64,10 @@ def test_a_recipe_cannot_make_us_fetch_a_foreign_model(made, tmp_path: Path, mon
 
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", asked)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    recipe = copy.deepcopy(made.recipe)
-    recipe["models"]["audio"]["name"] = recipe["options"]["audio_model"] = "evil/repo"
+    recipe = copy.deepcopy(made.recipe.plain())
+    recipe.models["audio"].name = recipe.options.plain()["audio_model"] = "evil/repo"
     path = tmp_path / "x.png"
-    write_png(path, eidophone.Picture(np.zeros((32, 64, 3), np.float32)), text={KEYWORD: to_text(recipe)})
+    write_png(path, eidophone.Picture(np.zeros((32, 64, 3), np.float32)), text={KEYWORD: json.dumps(recipe)})
     for verb in (eidophone.hear, eidophone.remake):
         with pytest.raises(EidophoneError, match="evil/repo"):
             verb(path, out=tmp_path / "o")
@@ -81,4 +81,4 @@ def test_see_then_hear_uses_the_same_model(pair: tuple[Path, Path], tmp_path: Pa
     seen = eidophone.see(tmp_path / "x.wav", audio_model=pair[1], out=tmp_path / "seen")
     heard = eidophone.hear(seen.folder / "picture.png")
     assert heard.clip.rate_hz == 8000
-    assert heard.recipe["models"]["audio"]["name"] == str(pair[1])
+    assert heard.recipe.models["audio"].name == pair[1].name

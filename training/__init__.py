@@ -1,1 +1,1 @@
-"""Where the small models come from: data, captions, training. Not part of the installed package."""
+"""Training of the embedded family (docs/training.md). Not part of the installed package."""

@@ -1,51 +1,55 @@
-"""Trains the embedded family: `python -m training.train STAGE --config cpu|gpu|smoke --work training/work`.
+"""Trains the embedded family, stage by stage: `python -m training.train STAGE ... --preset laptop|gpu|smoke`.
 
-Stages, in order: canvases, text, codec, image, audio, pixel, upscaler, export; `all` runs them all. Every
-stage goes on where it was stopped. `adopt` instead of `text` and `codec` goes on from an exported family.
+A stage that is done is skipped, and a network that was stopped goes on from its checkpoint. `training/run.sh`
+runs all stages in order.
 """
 
 import os
-from pathlib import Path
+import sys
 
 import torch
 
-from training import adopt, codec, data, export, pixels, text, unet
-from training.config import Run, command_line, opened
+from eidophone.core.errors import EidophoneError
+from training.config import TrainingError, claim, command_line, opened
+from training.stages import STAGES, perform
 
-STAGES = ("canvases", "text", "codec", "image", "audio", *pixels.STAGES, "export")
-
-
-def stage(name: str, run: Run, stop_after: int | None = None) -> None:
-    """Runs one stage."""
-    if name == "adopt":
-        adopt.adopt(run)
-    elif name == "canvases":
-        data.canvases(run)
-    elif name == "text":
-        text.train(run, stop_after)
-    elif name == "codec":
-        codec.train(run, stop_after)
-    elif name in pixels.STAGES:
-        pixels.train(run, name, stop_after)
-    elif name == "export":
-        export.export(run, run.work / "tiny")
-    else:
-        unet.train(run, name, stop_after)
+#: Stages that torchrun may run: their loss only calls the network itself.
+DISTRIBUTED = ("text", "image", "audio", "pixel", "upscaler")
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Command line."""
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
     parser = command_line("python -m training.train", __doc__)
-    parser.add_argument("stage", choices=("adopt", *STAGES, "all"))
-    parser.add_argument("--elder", type=Path, help="an exported family to begin from")
+    listed = ", ".join(f"{stage.name} ({stage.about})" for stage in STAGES.values())
+    parser.add_argument("stages", nargs="+", metavar="STAGE", choices=tuple(STAGES), help=listed)
+    parser.add_argument("--stop-after", type=int, help="stop networks after this step; a later call goes on")
     given = parser.parse_args(arguments)
-    run = opened(given)
-    if "WORLD_SIZE" in os.environ:
-        torch.distributed.init_process_group("nccl" if run.device.type == "cuda" else "gloo")
-    for name in STAGES if given.stage == "all" else (given.stage,):
-        print(name, flush=True)
-        stage(name, run, given.stop_after)
+    try:
+        run = opened(given)
+        claim(run)
+        if "WORLD_SIZE" in os.environ:
+            join_processes(given.stages, run.device)
+        for name in given.stages:
+            perform(run, name, given.stop_after)
+    except (TrainingError, EidophoneError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def join_processes(stages: list[str], device: torch.device) -> None:
+    """Joins the processes that torchrun started.
+
+    Raises:
+        TrainingError: a stage that cannot run in several processes.
+    """
+    if alone := [name for name in stages if name not in DISTRIBUTED]:
+        raise TrainingError(
+            f"The stage {alone[0]} runs in one process only: start it without torchrun. "
+            f"torchrun can run: {', '.join(DISTRIBUTED)}."
+        )
+    torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,19 +1,20 @@
-"""Contact sheets of what the denoisers make so far: `python -m training.watch image|audio|blend OUT.png`.
+"""Contact sheets of what the U-Nets make so far: `python -m training.watch image|audio|blend OUT.png`.
 
-Exports the family as it stands to WORK/watched and composes from fixed prompts and seeds, so that sheets of
-different days can be laid side by side.
+It exports the family as it is now to WORK/watched and composes with fixed prompts and seeds, so that sheets
+of different days can be compared.
 """
 
-import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from eidophone import compose
 from eidophone.core.values import Picture
-from eidophone.media.picture import contact_sheet, write_png
-from training.config import HERE, Run
-from training.export import export
+from eidophone.media.picture import write_png
+from eidophone.media.sheets import contact_sheet
+from training.config import command_line, opened
+from training.networks.export import export
 
 PAIRS = (
     ("a painting of castle towers, grayscale, black background", "bell ringing"),
@@ -33,13 +34,19 @@ PAIRS = (
     ("a painting of clocks, grayscale, black background", "clock ticking"),
     ("a painting of pianos, grayscale, black background", "piano playing"),
 )
-#: Share of the audio model on each kind of sheet; None is what the family advises.
+#: Weight of the audio model on each kind of sheet; None takes what the family recommends.
 SHARES = {"image": 0.0, "audio": 1.0, "blend": None}
 
 
 def sheet(folder: Path, share: float | None, seed: int) -> Picture:
-    """What an exported family makes of all pairs, one sample each."""
-    settings = {"count": 1, "seed": seed, "audio_weight": share}
+    """One sample of every pair, composed by an exported family.
+
+    Args:
+        folder: The family.
+        share: Weight of the audio model; None takes what the family recommends.
+        seed: Of every sample.
+    """
+    settings: dict[str, Any] = {"count": 1, "seed": seed, "audio_weight": share}
     settings |= {f"{role}_model": folder / role for role in ("image", "audio")}
     made = [compose(*pair, **settings)[0].picture for pair in PAIRS]
     titles = [pair[share == 1].removeprefix("a painting of ").split(",")[0] for pair in PAIRS]
@@ -48,15 +55,16 @@ def sheet(folder: Path, share: float | None, seed: int) -> Picture:
 
 
 def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.watch", description=__doc__)
-    parser.add_argument("what", choices=SHARES)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--config", default="cpu")
-    parser.add_argument("--work", type=Path, default=HERE / "work")
-    parser.add_argument("--seed", type=int, default=0)
+    """The command line."""
+    parser = command_line("python -m training.watch", __doc__)
+    parser.add_argument(
+        "what", choices=SHARES, help="drawings, spectrograms, or both as `compose` makes them"
+    )
+    parser.add_argument("out", type=Path, help="PNG to write")
+    parser.add_argument("--seed", type=int, default=0, help="seed of every sample")
     given = parser.parse_args()
-    folder = export(Run.open(given.config, given.work, "cpu"), given.work / "watched")
+    run = opened(given)
+    folder = export(run, run.work / "watched")
     write_png(given.out, sheet(folder, SHARES[given.what], given.seed))
 
 

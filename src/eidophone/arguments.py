@@ -112,6 +112,10 @@ class ColorizeArguments(TypedDict, total=False):
     image_guidance: float | None
     noise_level: int
     known_gray: bool
+    fresh_gray_noise: bool
+    learned_variance: bool
+    double_start: bool
+    antialias: bool
 
 
 class DistillArguments(TypedDict, total=False):
@@ -137,6 +141,11 @@ class DistillArguments(TypedDict, total=False):
     vocoder: Literal["auto", "hifi-gan", "griffin-lim"]
     batch_size: int | None
     representation: Literal["implicit", "pixels", "latent"]
+    color: bool
+    gray: Literal["mean", "ntsc", "luminance"]
+    frequencies: int
+    frequency_scale: float
+    features: int
     iterations: int
     rate: float | None
     weight_decay: float
@@ -149,9 +158,15 @@ class DistillArguments(TypedDict, total=False):
     annealed: bool
     highest: float
     lowest: float
+    image_highest: float | None
+    image_lowest: float | None
+    audio_highest: float | None
+    audio_lowest: float | None
     weighting: Literal["variance", "clean"]
     noise_share: float
     crops: int
+    window: int | None
+    window_timesteps: Literal["shared", "separate"]
     preview_every: int
     checkpoint_every: int
 
@@ -174,15 +189,18 @@ class PaintArguments(TypedDict, total=False):
     resume: bool
     captioner: str | Path
     caption: str
+    nouns: Literal["wordnet", "flair"]
     style: str | None
     size: str | None
     embedder: str | Path
     text_embedder: str | Path
     sampler: str
     steps: int
+    eta: float
     image_guidance: float | None
     optimise: int
     keep: Literal["best", "last"]
+    weights_per: Literal["token", "channel"]
     noun_rate: float
     other_rate: float
     condition_share: float

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from eidophone.cli import main
-from eidophone.cli.main import build_parser
+from eidophone.cli.program import build_parser
 from eidophone.options.kinds import flag_of
 from eidophone.verbs import VERBS
 
@@ -29,7 +29,12 @@ def test_compose_prints_where_the_results_are(settings, tmp_path, monkeypatch, c
     (folder,) = (tmp_path / "eidophone-out").iterdir()
     assert folder.name.endswith("-compose-castle-bell")
     assert f"eidophone-out/{folder.name}" in said
-    assert sorted(p.name for p in folder.iterdir()) == ["0000", "0001", "contact-sheet.png"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        ".eidophone-lock",
+        "0000",
+        "0001",
+        "contact-sheet.png",
+    ]
     assert "picture.png, record.json, sound.wav, spectrogram.png, video.mp4" in said
     assert main(["compose", "castle", "bell", "--count", "1", "--steps", "1", *flags(settings)]) == 0
     assert len(list((tmp_path / "eidophone-out").iterdir())) == 2
@@ -59,27 +64,28 @@ def test_json_names_every_file(settings, tmp_path, capsys) -> None:
 def test_remake_by_command(settings, tmp_path, capsys) -> None:
     more = ["--count", "1", "--steps", "1", "--out", str(tmp_path / "o")]
     assert main(["compose", "castle", "bell", *more, *flags(settings)]) == 0
-    assert main(["remake", str(tmp_path / "o" / "0000" / "sound.wav"), "--out", str(tmp_path / "p")]) == 0
+    sound = str(tmp_path / "o" / "0000" / "sound.wav")
+    assert main(["remake", sound, "--out", str(tmp_path / "p"), *flags(settings)]) == 0
     for name in ("picture.png", "sound.wav"):
         ours, theirs = (tmp_path / folder / "0000" / name for folder in ("o", "p"))
         assert ours.read_bytes() == theirs.read_bytes()
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", VERBS.names())
 def test_every_setting_is_a_flag_and_has_help(verb: str, capsys) -> None:
     with pytest.raises(SystemExit):
         build_parser().parse_args([verb, "--help"])
     help_text = capsys.readouterr().out
-    for name, field in VERBS[verb].model_fields.items():
+    for name, field in VERBS[verb].options.model_fields.items():
         assert field.description
-        if name not in VERBS[verb].HIDDEN:
+        if name not in VERBS[verb].options.HIDDEN:
             assert flag_of(name) in help_text
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", VERBS.names())
 @pytest.mark.parametrize("preset", ["paper", "fast", "draft"])
 def test_presets_are_valid_and_survive_the_record(verb: str, preset: str) -> None:
-    kind = VERBS[verb]
+    kind = VERBS[verb].options
     files = {"hear": {"picture": "x.png"}, "colorize": {"picture": "x.png"}}
     given = files.get(verb, {"sound": "x.wav"} if verb in ("see", "paint") else {})
     if "preset" not in kind.model_fields:
@@ -123,7 +129,7 @@ def test_ctrl_c_keeps_finished_samples_and_says_how_many(settings, tmp_path) -> 
     finally:
         running.kill()
     assert running.returncode == 130, said
-    kept = sorted(p.name for p in out.iterdir())
+    kept = sorted(p.name for p in out.iterdir() if p.name.isdecimal())
     assert f"{len(kept)} of 500 samples are finished" in said
     assert "Traceback" not in said
     assert all((out / name / "record.json").is_file() for name in kept)

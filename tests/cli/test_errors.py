@@ -94,18 +94,18 @@ def test_a_picture_without_a_recipe_cannot_be_remade(tmp_path, capsys) -> None:
         (["--steps", "0"], ["--steps", "0"]),
         (["--steps", "many"], ["--steps", "integer", "many"]),
         (["--steps", "9", "--image-start-step", "10"], ["--image-start-step 10", "at most 9"]),
-        (["--image-start-step", "2", "--audio-start-step", "3"], ["No model is on at steps 0 to 1"]),
+        (["--image-start-step", "2", "--audio-start-step", "3"], ["No model is active at steps 0 to 1"]),
         (["--height", "36"], ["--height 36", "nearest are 32 and 40"]),
         (["--width", "3"], ["--width", "greater than or equal to 8"]),
         (["--height", "40"], ["--height 40", "32"]),
         (["--width", "32", "--crop"], ["--width 32", "--crop"]),
         (["--crop", "--cutoff"], ["--crop and --cutoff"]),
-        (["--audio-weight", "1.5"], ["--audio-weight, share of the audio model", "1.5"]),
+        (["--audio-weight", "1.5"], ["--audio-weight, weight of the audio model", "1.5"]),
         (["--audio-weight", "nan"], ["--audio-weight", "nan"]),
         (["--preset", "best"], ["--preset", "'paper', 'fast' or 'draft'"]),
         (["--device", "cuda:7"], ["cuda:7", "--device auto or cpu"]),
         (["--image-model", "sd99"], ["sd99", "tiny", "sd15"]),
-        (["--vocoder", "hifi-gan"], ["brings no vocoder", "griffin-lim"]),
+        (["--vocoder", "hifi-gan"], ["has no vocoder", "griffin-lim"]),
         (["--audio-negative", "noise " * 90], ["negative audio prompt has 90 tokens", "would be cut"]),
         (["--colour", "red"], ["--colour", "--help"]),
     ],
@@ -159,9 +159,9 @@ def test_an_unwritable_folder_is_refused_before_the_work(
 
 
 def test_the_number_of_prompts_of_imprint(files, capsys) -> None:
-    assert "needs image prompt and audio prompt here, but 1" in refused(["imprint", "castle"], capsys)
+    assert "needs image prompt and audio prompt here, but got 1" in refused(["imprint", "castle"], capsys)
     arguments = ["imprint", "castle", "bell", "--picture", str(files["no.png"])]
-    assert "needs audio prompt here, but 2" in refused(arguments, capsys)
+    assert "needs audio prompt here, but got 2" in refused(arguments, capsys)
 
 
 def test_no_traceback_from_the_real_program(tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ def test_one_result_prints_every_number(run_folder: Path, capsys: pytest.Capture
         "tiny.looks",
         "tiny.agrees",
         "tagger.sounds",
-        "rehearing.ssim_mp3",
-        "rehearing.psnr_db_aac",
-        "clean.clipped",
+        "roundtrip.ssim_mp3",
+        "roundtrip.psnr_db_aac",
+        "signal.clipped",
     ):
         assert name in said
 
@@ -60,7 +60,7 @@ def test_a_broken_result_is_named_and_the_rest_is_judged(
 ) -> None:
     run = shutil.copytree(run_folder, tmp_path / "run")
     (run / "0001" / "sound.wav").write_bytes(b"RIFF")
-    assert main(["score", str(run), "--json", "--judges", "clean"]) == 1
+    assert main(["score", str(run), "--json", "--judges", "signal"]) == 1
     said = capsys.readouterr()
     assert [Path(row["path"]).name for row in json.loads(said.out)] == ["0000", "0002"]
     assert "0001" in said.err and len(said.err.splitlines()) == 1
@@ -71,7 +71,7 @@ def test_a_named_judge_that_fails_shows_in_the_exit_code(
 ) -> None:
     place = [str(run_folder / "0000"), "--audio-prompt", "qwxz"]
     assert main(["score", *place]) == 0
-    assert main(["score", *place, "--judges", "tagger,clean"]) == 1
+    assert main(["score", *place, "--judges", "tagger,signal"]) == 1
     assert "no class that 'qwxz' names" in capsys.readouterr().out
 
 
@@ -79,7 +79,7 @@ def test_a_named_judge_that_fails_shows_in_the_exit_code(
     ("arguments", "words"),
     [
         (["nowhere"], "there is no such folder"), (["."], "holds no finished result"),
-        (["{run}", "--judges", "nobody"], "judges are tagger, rehearing, clean, too"),
+        (["{run}", "--judges", "nobody"], "or name one of the judges roundtrip, signal, tagger"),
         (["{run}", "--rank-by", "luck"], "--rank-by"), (["{run}/0000/sound.wav"], "is a file"),
     ],
 )  # fmt: skip

@@ -59,20 +59,45 @@ def colorful(latents: Tensor, timestep: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpm++2m"])
 @pytest.mark.parametrize("known", [False, True])
-def test_a_pinned_walk_keeps_the_gray_and_takes_the_colour(sampler: str, known: bool) -> None:
+@pytest.mark.parametrize("fresh", [False, True])
+def test_sampling_keeps_the_gray_and_takes_the_colour(sampler: str, known: bool, fresh: bool) -> None:
     gray = drawn(6, 1, 1, 4, 5).clamp(-1, 1).expand(-1, 3, -1, -1)
-    pinned = FixedGray(gray, drawn(7, 1, 3, 4, 5), cumulative_alphas(CONFIG))
+    noises: list[Tensor] = []
+    alphas = cumulative_alphas(CONFIG)
+
+    def _noise() -> Tensor:
+        noises.append(drawn(100 + len(noises) if fresh else 7, 1, 3, 4, 5))
+        return noises[-1]
+
+    fixed = FixedGray(gray, alphas, _noise)
     scheduler = make_scheduler(sampler, CONFIG, 20)
     first = 4
-    voices = Factorized(pinned.known if known else colorful, colorful)
-    pixels = pinned.at(scheduler.timesteps[first])
+    denoiser = Factorized(fixed.known if known else colorful, colorful)
+    pixels = fixed.at(scheduler.timesteps[first])
     generator = torch.Generator().manual_seed(0)
-    for state in sampling_steps(voices, pixels, scheduler, first, pinned.held, generator=generator):
-        close(gray_part(state.before), gray_part(pinned.at(state.timestep)))
-    assert state.step == 20
+    for state in sampling_steps(denoiser, pixels, scheduler, first, fixed, generator=generator):
+        a = alphas[state.timestep]
+        close(gray_part(state.before), gray_part(a.sqrt() * gray + (1 - a).sqrt() * noises[-1]))
+    assert state.step == 20 and len(noises) == 1 + 16
     close(color_part(state.latents)[0, :, 0, 0], torch.tensor([1.0, -0.5, -0.5]), atol=0.05, rtol=0)
-    if known and sampler != "ddpm":
+    if known and not fresh and sampler != "ddpm":
         close(gray_part(state.latents), gray, atol=0.05, rtol=0)
+
+
+def test_a_doubled_step_has_twice_the_gray_and_no_colour() -> None:
+    gray, noise = drawn(6, 1, 1, 4, 5).expand(-1, 3, -1, -1), drawn(7, 1, 3, 4, 5)
+    fixed = FixedGray(gray, cumulative_alphas(CONFIG), lambda: noise, doubled=500)
+    a = cumulative_alphas(CONFIG)[500]
+    mean = a.sqrt() * gray[:, :1] + (1 - a).sqrt() * noise.mean(1, keepdim=True)
+    close(fixed(drawn(8, 1, 3, 4, 5), torch.tensor(500)), 2 * mean.expand(-1, 3, -1, -1))
+    pixels = drawn(8, 1, 3, 4, 5)
+    close(color_part(fixed(pixels, torch.tensor(499))), color_part(pixels))
+
+
+def test_a_learned_variance_passes_unchanged() -> None:
+    a, b, variance = drawn(1), drawn(2), drawn(3)
+    mixed = Factorized(lambda x, t: a, lambda x, t: torch.cat([b, variance], 1))(drawn(4), torch.tensor(5))
+    close(mixed, torch.cat([gray_part(a) + color_part(b), variance], 1))
 
 
 def test_noise_of_a_walk_comes_from_its_generator_alone() -> None:

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from eidophone.diffusion.canvas import ROWS, VIEWS, batch_noise, start_noise
+from eidophone.diffusion.canvas import batch_noise, start_noise
 from eidophone.diffusion.guidance import Blend, Guided, Part, Seen, SideBySide, Window
+from eidophone.diffusion.views import VIEWS
 
 T = torch.tensor(500)
 X = torch.randn(2, 4, 6, 8, generator=torch.Generator().manual_seed(0))
@@ -73,7 +74,7 @@ def test_blend_refuses_an_empty_step_and_negative_shares() -> None:
         Blend((Part(Constant(1.0), -0.1),))
 
 
-@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS.keys())
+@pytest.mark.parametrize("view", [VIEWS[n] for n in VIEWS.names()], ids=VIEWS.names())
 def test_a_view_inverts_exactly(view) -> None:
     assert torch.equal(view.undo(view.apply(X)), X)
     assert view.apply(X).shape[-2] * view.rows == X.shape[-2]
@@ -82,12 +83,12 @@ def test_a_view_inverts_exactly(view) -> None:
 
 def test_rows_puts_the_lower_half_to_the_right() -> None:
     square = torch.arange(16).reshape(4, 4)
-    assert ROWS.apply(square).tolist() == [[0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]]
+    assert VIEWS["rows"].apply(square).tolist() == [[0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]]
 
 
 def test_a_view_commutes_with_what_has_no_place() -> None:
     """A denoiser that treats all pixels alike does not notice a view."""
-    seen = Seen(lambda x, t: x.tanh(), ROWS)
+    seen = Seen(lambda x, t: x.tanh(), VIEWS["rows"])
     assert torch.equal(seen(X, T), X.tanh())
 
 

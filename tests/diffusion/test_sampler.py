@@ -1,7 +1,6 @@
 """The sampling_steps arrives at the data: for a Gaussian the perfect noise predictor is a formula."""
 
 from collections.abc import Iterator
-from typing import get_args
 
 import pytest
 import torch
@@ -14,15 +13,17 @@ from eidophone.diffusion.sampler import (
     make_scheduler,
     noise_from_velocity,
     sampling_steps,
+    step_count,
     window_from_steps,
 )
+from eidophone.options.samplers import SAMPLERS
 
 CONFIG = {
     "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000,
     "steps_offset": 1, "set_alpha_to_one": False, "clip_sample": False,
 }  # fmt: skip
 MEAN, STD = 3.0, 0.5
-SOLVERS = get_args(Sampler)
+NAMES = SAMPLERS.names()
 
 
 def last(states: Iterator[State]) -> Tensor:
@@ -38,7 +39,7 @@ def gaussian(latents: Tensor, timestep: Tensor) -> Tensor:
     return (1 - a).sqrt() * (latents - a.sqrt() * MEAN) / variance
 
 
-@pytest.mark.parametrize("sampler", SOLVERS)
+@pytest.mark.parametrize("sampler", NAMES)
 def test_every_sampler_recovers_a_known_distribution(sampler: str) -> None:
     scheduler = make_scheduler(sampler, CONFIG, 100)
     # This schedule never quite reaches pure noise (Lin et al., 2024), so sampling starts where the data is.
@@ -61,7 +62,7 @@ def test_the_walk_equals_diffusers_own_loop() -> None:
     assert torch.equal(last(sampling_steps(gaussian, noise, make_scheduler("ddim", CONFIG, 13))), x)
 
 
-@pytest.mark.parametrize("sampler", SOLVERS)
+@pytest.mark.parametrize("sampler", NAMES)
 def test_steps_are_counted_once(sampler: str) -> None:
     """PLMS asks twice in one step."""
     scheduler = make_scheduler(sampler, CONFIG, 9)
@@ -69,7 +70,61 @@ def test_steps_are_counted_once(sampler: str) -> None:
     assert counted == sorted(counted) and counted[-1] == 9 and len(counted) <= 10
 
 
-@pytest.mark.parametrize("sampler", SOLVERS)
+@pytest.mark.parametrize("steps", [16, 17, 18, 25, 30, 40, 50])
+def test_plms_has_the_published_timesteps(steps: int) -> None:
+    """range(0, 1000, 1000 // S) + 1, downwards; the second is asked for twice."""
+    times = [t + 1 for t in range(0, 1000, 1000 // steps)][::-1]
+    scheduler = make_scheduler("plms", CONFIG, steps)
+    assert scheduler.timesteps.tolist() == [times[0], times[1], *times[1:]]
+    assert step_count(scheduler) == len(times) == -(-1000 // (1000 // steps))
+
+
+def published_plms(noise: Tensor, steps: int) -> Tensor:
+    """PLMS from its formulas (Liu et al., 2022, equation 12), in float64, without diffusers."""
+    a = cumulative_alphas(CONFIG).double()
+    ratio = 1000 // steps
+    times = [t + 1 for t in range(0, 1000, ratio)][::-1]
+    before = [*times[1:], 0]  # behind the last timestep, 1, the schedule's first alpha
+
+    def _moved(x: Tensor, e: Tensor, t: int, to: int) -> Tensor:
+        clean = (x - (1 - a[t]).sqrt() * e) / a[t].sqrt()
+        return a[to].sqrt() * clean + (1 - a[to]).sqrt() * e
+
+    def _noise(x: Tensor, t: int) -> Tensor:
+        variance = a[t] * STD**2 + 1 - a[t]
+        return (1 - a[t]).sqrt() * (x - a[t].sqrt() * MEAN) / variance
+
+    x, old = noise.double(), []
+    for t, to in zip(times, before, strict=True):
+        e = _noise(x, t)
+        if not old:
+            mixed = (e + _noise(_moved(x, e, t, to), to)) / 2
+        elif len(old) == 1:
+            mixed = (3 * e - old[-1]) / 2
+        elif len(old) == 2:
+            mixed = (23 * e - 16 * old[-1] + 5 * old[-2]) / 12
+        else:
+            mixed = (55 * e - 59 * old[-1] + 37 * old[-2] - 9 * old[-3]) / 24
+        x, old = _moved(x, mixed, t, to), [*old, e][-3:]
+    return x
+
+
+@pytest.mark.parametrize("steps", [16, 17, 18, 30, 40])
+def test_plms_equals_its_formulas(steps: int) -> None:
+    noise = torch.randn(50, 3, generator=torch.Generator().manual_seed(steps))
+    found, expected = (
+        last(sampling_steps(gaussian, noise, make_scheduler("plms", CONFIG, steps))),
+        published_plms(noise, steps),
+    )
+    assert (found - expected).abs().max() < 1e-4 * expected.std()
+
+
+def test_plms_leaves_out_a_timestep_that_the_schedule_does_not_have() -> None:
+    """At 9 steps the published range would begin at timestep 1000 of 0 ... 999."""
+    assert make_scheduler("plms", CONFIG, 9).timesteps[0] == 889
+
+
+@pytest.mark.parametrize("sampler", NAMES)
 def test_rows_of_a_batch_do_not_touch_each_other(sampler: str) -> None:
     noise = torch.randn(5, 7, generator=torch.Generator().manual_seed(2))
     together = last(sampling_steps(gaussian, noise, make_scheduler(sampler, CONFIG, 12)))
@@ -78,7 +133,7 @@ def test_rows_of_a_batch_do_not_touch_each_other(sampler: str) -> None:
         assert torch.allclose(alone[0], together[i], atol=1e-5)
 
 
-@pytest.mark.parametrize("sampler", SOLVERS)
+@pytest.mark.parametrize("sampler", NAMES)
 def test_windows_of_steps_cover_all_steps_once(sampler: str) -> None:
     scheduler = make_scheduler(sampler, CONFIG, 20)
     before, after = window_from_steps(scheduler, 0, 7), window_from_steps(scheduler, 7)
@@ -109,7 +164,7 @@ def test_velocity_says_the_same_as_noise() -> None:
         assert torch.allclose(noise_from_velocity(velocity, latents, a), noise, atol=1e-5)
 
 
-@pytest.mark.parametrize("sampler", SOLVERS)
+@pytest.mark.parametrize("sampler", NAMES)
 def test_more_steps_than_the_schedule_has_are_refused(sampler: str) -> None:
     with pytest.raises(BadInput, match=r"--steps 1000: too many.*at most 500"):
         make_scheduler(sampler, CONFIG, 1000)

@@ -45,7 +45,7 @@ def folder(make_result: Callable[..., Result], tmp_path: Path) -> Path:  # noqa:
             "image_prompt": ["castle", "dogs"][index // 6],
             "audio_prompt": ["bell", "rain"][index // 6],
         }
-        recipe = result.recipe | {"options": options | {"audio_weight": weight}}
+        recipe = result.recipe.changed(options=options | {"audio_weight": weight})
         Store(tmp_path / "runs" / str(97 * index % 13)).save(replace(result, recipe=recipe))
     return tmp_path / "runs"
 
@@ -56,26 +56,26 @@ def rows_of(out: Path) -> list[dict[str, str]]:
 
 
 def test_every_sample_keeps_its_own_numbers(folder: Path, tmp_path: Path) -> None:
-    summary = eidophone.evaluate([folder], tmp_path / "out", judges="formula,clean")
+    summary = eidophone.evaluate([folder], tmp_path / "out", judges="formula,signal")
     rows = rows_of(tmp_path / "out")
     assert summary.judged == len(rows) == 12
     for row in rows:
         index = int(row["index"])
-        assert float(row["clean.dc"]) == pytest.approx(DC * index, abs=1e-4)
+        assert float(row["signal.dc"]) == pytest.approx(DC * index, abs=1e-4)
         assert row["method"] == ["compose", "picture alone", "sound alone"][index % 3]
         assert row["image_prompt"] == ["castle", "dogs"][index // 6]
-        alone = eidophone.score(row["folder"], judges="clean").numbers["clean.dc"]
-        assert alone == pytest.approx(float(row["clean.dc"]), abs=1e-7)
+        alone = eidophone.score(row["folder"], judges="signal").numbers["signal.dc"]
+        assert alone == pytest.approx(float(row["signal.dc"]), abs=1e-7)
     table = parquet.read_table(tmp_path / "out" / "samples.parquet").to_pylist()
     assert [r["folder"] for r in table] == [r["folder"] for r in rows]
-    assert [r["clean.dc"] for r in table] == [float(r["clean.dc"]) for r in rows]
+    assert [r["signal.dc"] for r in table] == [float(r["signal.dc"]) for r in rows]
 
 
 def test_means_are_those_of_the_table(folder: Path, tmp_path: Path) -> None:
-    summary = eidophone.evaluate([folder], tmp_path / "out", judges="formula,clean")
+    summary = eidophone.evaluate([folder], tmp_path / "out", judges="formula,signal")
     rows = rows_of(tmp_path / "out")
     for method, means in summary.methods.items():
-        for name in ("formula.looks", "clean.dc", "seconds"):
+        for name in ("formula.looks", "signal.dc", "seconds"):
             x = np.array([float(row[name]) for row in rows if row["method"] == method])
             assert means[name].mean == pytest.approx(x.mean()) and means[name].count == 4
             half = 1.96 * x.std(ddof=1) / 2
@@ -84,8 +84,8 @@ def test_means_are_those_of_the_table(folder: Path, tmp_path: Path) -> None:
         (method, *pair) for method in summary.methods for pair in (("castle", "bell"), ("dogs", "rain"))
     }
     stored = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert stored["methods"]["compose"]["clean.dc"]["mean"] == pytest.approx(
-        summary.methods["compose"]["clean.dc"].mean, abs=1e-6
+    assert stored["methods"]["compose"]["signal.dc"]["mean"] == pytest.approx(
+        summary.methods["compose"]["signal.dc"].mean, abs=1e-6
     )
     assert ("compose", "formula.gray") in summary.distances
     assert ("sound alone", "formula.sound") not in summary.distances
@@ -119,20 +119,20 @@ def test_an_interrupted_evaluation_goes_on(folder: Path, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(module, "row_of", counting)
     with pytest.raises(KeyboardInterrupt):
-        eidophone.evaluate([folder], out, judges="clean")
+        eidophone.evaluate([folder], out, judges="signal")
     with (out / "samples.jsonl").open("a") as file:
         file.write('{"folder": "cut off in the mid')
-    summary = eidophone.evaluate([folder], out, judges="clean")
+    summary = eidophone.evaluate([folder], out, judges="signal")
     assert summary.judged == 12 and len(judged) == 6 + 7
     assert len(rows_of(out)) == 12
-    again = eidophone.evaluate([folder], out, judges="clean")
+    again = eidophone.evaluate([folder], out, judges="signal")
     assert len(judged) == 13 and again == summary
     changed = folder / judged[0].removeprefix(str(folder) + "/") / "record.json"
     changed.write_text(changed.read_text() + "\n")
-    eidophone.evaluate([folder], out, judges="clean")
+    eidophone.evaluate([folder], out, judges="signal")
     assert judged[13:] == [judged[0]]
     with pytest.raises(BadInput, match="another --out"):
-        eidophone.evaluate([folder], out, judges="rehearing")
+        eidophone.evaluate([folder], out, judges="roundtrip")
 
 
 def test_a_broken_result_is_named_and_counted(folder: Path, tmp_path: Path, capsys) -> None:
@@ -140,7 +140,7 @@ def test_a_broken_result_is_named_and_counted(folder: Path, tmp_path: Path, caps
     (places[0] / "sound.wav").write_bytes(b"RIFF")
     (places[1] / "record.json").write_text("{")
     (places[2] / "picture.png").unlink()
-    assert main(["evaluate", str(folder), "--out", str(tmp_path / "out"), "--judges", "clean"]) == 1
+    assert main(["evaluate", str(folder), "--out", str(tmp_path / "out"), "--judges", "signal"]) == 1
     said = capsys.readouterr()
     assert "9 samples;" in said.out and "3 samples could not be read" in said.err
     for place in places[:3]:
@@ -150,7 +150,7 @@ def test_a_broken_result_is_named_and_counted(folder: Path, tmp_path: Path, caps
 
 
 def test_the_report_needs_nothing_else(folder: Path, tmp_path: Path) -> None:
-    eidophone.evaluate([folder], tmp_path / "out", judges="formula,clean", shown=5)
+    eidophone.evaluate([folder], tmp_path / "out", judges="formula,signal", shown=5)
     html = (tmp_path / "out" / "report.html").read_text()
     assert html.count("<audio") == html.count("<img") == 5
     assert html.count("<svg") == 7  # looks, looks_gray, sounds, agrees; three successes
@@ -161,9 +161,9 @@ def test_the_report_needs_nothing_else(folder: Path, tmp_path: Path) -> None:
 
 def test_prompts_are_not_markup(make_result, tmp_path: Path) -> None:  # noqa: F811
     result = make_result(0)
-    options = result.recipe["options"] | {"image_prompt": "<script>alert(1)</script>"}
-    Store(tmp_path / "run").save(replace(result, recipe=result.recipe | {"options": options}))
-    eidophone.evaluate([tmp_path / "run"], tmp_path / "out", judges="clean")
+    recipe = result.recipe.changed(options={"image_prompt": "<script>alert(1)</script>"})
+    Store(tmp_path / "run").save(replace(result, recipe=recipe))
+    eidophone.evaluate([tmp_path / "run"], tmp_path / "out", judges="signal")
     assert "<script" not in (tmp_path / "out" / "report.html").read_text()
 
 
@@ -175,7 +175,7 @@ def test_memory_does_not_grow_with_the_samples(make_result, tmp_path: Path) -> N
         for index in range(count):
             shutil.copytree(saved.folder, runs / f"{index:04d}")
         tracemalloc.start()
-        eidophone.evaluate([runs], tmp_path / f"out-{count}", judges="formula,clean", shown=2)
+        eidophone.evaluate([runs], tmp_path / f"out-{count}", judges="formula,signal", shown=2)
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return most
@@ -187,7 +187,7 @@ def test_memory_does_not_grow_with_the_samples(make_result, tmp_path: Path) -> N
 
 def test_samples_are_told_by_content_when_folders_overlap(folder: Path, tmp_path: Path) -> None:
     inner = sorted(folder.iterdir())[0]
-    summary = eidophone.evaluate([folder, inner, folder], tmp_path / "out", judges="clean")
+    summary = eidophone.evaluate([folder, inner, folder], tmp_path / "out", judges="signal")
     assert summary.judged == 12
 
 
@@ -203,7 +203,7 @@ def test_a_row_survives_its_line() -> None:
 def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / "samples.jsonl").write_text("hello\n")
     with pytest.raises(BadInput, match="choose another --out"):
-        Journal(tmp_path / "samples.jsonl", "clean").open({})
+        Journal(tmp_path / "samples.jsonl", "signal").open({})
 
 
 def test_the_published_protocol_has_a_hundred_pairs_of_ten() -> None:
@@ -217,7 +217,7 @@ def test_the_published_protocol_has_a_hundred_pairs_of_ten() -> None:
 def test_a_protocol_makes_what_is_missing(settings, tmp_path: Path, capsys, monkeypatch) -> None:
     models = ["--image-model", settings["image_model"], "--audio-model", settings["audio_model"]]
     more = ["--protocol", "published", "--prompts", "1", "--preset", "draft", "--device", "cpu"]
-    given = ["evaluate", "--out", str(tmp_path), *more, *models, "--judges", "clean"]
+    given = ["evaluate", "--out", str(tmp_path), *more, *models, "--judges", "signal"]
     methods = ["compose", "distill", "picture-alone"]
     assert main([*given, "--samples", "1", "--methods", ",".join(methods)]) == 0
     made = sorted(tmp_path.glob("results/*/*/*/record.json"))

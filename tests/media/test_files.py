@@ -56,10 +56,12 @@ def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, problem: Bas
     ("number", "words"),
     [
         (errno.ENOSPC, "disk is full"),
-        (errno.EDQUOT, "share of the disk"),
-        (errno.EACCES, "may not write"),
+        (errno.EDQUOT, "disk quota"),
+        (errno.EACCES, "no permission to write"),
         (errno.EROFS, "read-only"),
-        (errno.EIO, os.strerror(errno.EIO)),
+        (errno.EIO, "reports an error"),
+        (errno.ENOTEMPTY, "has just written"),  # R35
+        (errno.ENOSYS, os.strerror(errno.ENOSYS)),
     ],
 )
 def test_what_the_system_refuses_is_said_in_plain_words(tmp_path: Path, number: int, words: str) -> None:
@@ -75,7 +77,7 @@ def test_what_the_system_refuses_is_said_in_plain_words(tmp_path: Path, number: 
 
 
 def test_a_file_that_really_does_not_fit(tmp_path: Path, no_file_beyond: Limit) -> None:
-    with no_file_beyond(1000), pytest.raises(CannotWrite, match="larger than is allowed"):
+    with no_file_beyond(1000), pytest.raises(CannotWrite, match="larger than this system allows"):
         write_atomically(tmp_path / "x.bin", lambda draft: draft.write_bytes(bytes(2000)) and None)
     assert everything(tmp_path) == []
 
@@ -90,7 +92,7 @@ def test_a_parent_that_is_a_file(tmp_path: Path) -> None:
 
 def test_a_folder_in_the_way_and_a_name_too_long(tmp_path: Path) -> None:
     (tmp_path / "x.png").mkdir()
-    with pytest.raises(CannotWrite, match="folder of that name"):
+    with pytest.raises(CannotWrite, match="a folder has this name"):
         write_atomically(tmp_path / "x.png", lambda draft: draft.write_bytes(b"x") and None)
     with pytest.raises(CannotWrite, match="name is too long"):
         write_atomically(tmp_path / ("x" * 300 + ".png"), lambda draft: draft.write_bytes(b"x") and None)

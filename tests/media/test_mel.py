@@ -123,7 +123,7 @@ def test_the_analysis_has_a_finite_gradient_in_silence() -> None:
     ],
 )  # fmt: skip
 def test_an_impossible_picture_is_refused_where_it_is_made(wrong: dict) -> None:
-    with pytest.raises(ValueError, match="no such mel picture"):
+    with pytest.raises(ValueError, match="mel settings are impossible"):
         MelSpec(**wrong)
 
 
@@ -131,10 +131,10 @@ def test_reading_a_spec_names_the_file_and_the_unknown_setting() -> None:
     assert MelSpec.from_dict(TINY.to_dict()) == TINY
     with pytest.raises(BadInput, match=r"m\.json: unknown mel setting 'hopp'"):
         MelSpec.from_dict({"hopp": 1}, "m.json")
-    with pytest.raises(BadInput, match=r"m\.json: .*n_fft - hop_length must be even, not negative"):
+    with pytest.raises(BadInput, match=r"m\.json: .*n_fft - hop_length must be even and not negative"):
         MelSpec.from_dict({"hop_length": 4096}, "m.json")
     for nothing in ([], 5, None, "x", [["hop_length", 4]]):
-        with pytest.raises(BadInput, match=r"m\.json: mel settings must be names with values"):
+        with pytest.raises(BadInput, match=r"m\.json: mel settings must map names to values"):
             MelSpec.from_dict(nothing, "m.json")
     with pytest.raises(BadInput, match=r"m\.json: .*hop must be a whole number; got 1\.5"):
         MelSpec.from_dict({"hop_length": 1.5}, "m.json")

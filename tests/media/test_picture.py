@@ -14,19 +14,18 @@ from PIL import Image
 
 from eidophone.core.errors import BadInput, CannotWrite
 from eidophone.core.values import Picture
-from eidophone.media import picture as module
+from eidophone.media import raster as module
+from eidophone.media.lettering import caption_band, ground
 from eidophone.media.picture import (
-    caption_band,
-    contact_sheet,
     fit_height,
     from_bytes,
-    ground,
     read_picture,
     read_png_text,
     resize,
     to_bytes,
     write_png,
 )
+from eidophone.media.sheets import contact_sheet
 
 
 def colourful(height: int = 24, width: int = 40) -> Picture:
@@ -174,7 +173,7 @@ BROKEN: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "text": ("a.png", lambda path: path.write_text("hello\n" * 100), "not a picture"),
     "random": ("a.jpg", lambda path: path.write_bytes(np.random.default_rng(0).bytes(999)), "not a picture"),
     "bomb": ("a.png", write_bomb, "more than 64 million pixels"),
-    "NaN": ("a.tiff", write_nan, "damaged"),
+    "NaN": ("a.tiff", write_nan, "not finite numbers"),
     "PNG": ("a.png", write_cut("PNG"), "cut short"),
     "JPEG": ("a.jpg", write_cut("JPEG"), "cut short"),
     "GIF": ("a.gif", write_cut("GIF"), "cut short"),
@@ -303,7 +302,7 @@ def test_a_contact_sheet_holds_every_picture_untouched() -> None:
     assert (sheet[:12] == ground(12, sheet.shape[1])).all()
     for columns in (1, 3, 9):
         contact_sheet(pictures, ["", "", ""], columns)
-    with pytest.raises(ValueError, match="no sheet"):
+    with pytest.raises(ValueError, match="a caption for each"):
         contact_sheet(pictures, ["one"], 2)
 
 

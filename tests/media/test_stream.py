@@ -10,7 +10,8 @@ import soundfile
 
 from eidophone.core.errors import BadInput
 from eidophone.media.audio import read_sound, resample
-from eidophone.media.stream import BLOCK_FRAMES, mono_blocks, read_blocks
+from eidophone.media.decode_sndfile import BLOCK_FRAMES
+from eidophone.media.stream import mono_blocks, read_blocks
 
 
 def noise(seconds: float, rate_hz: int, channels: int = 2) -> np.ndarray:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from eidophone.core.errors import CannotWrite
 from eidophone.core.values import Clip, Floats, Picture
-from eidophone.media.picture import from_bytes, ground
+from eidophone.media.lettering import ground
+from eidophone.media.picture import from_bytes
 from eidophone.media.video import Stage, make_stage, write_video
 
 Limit = Callable[[int], AbstractContextManager[None]]
@@ -218,7 +219,7 @@ def test_a_disk_that_fills_up_leaves_nothing(tmp_path: Path, no_file_beyond: Lim
     write_video(tmp_path / "a.mp4", picture(), silence(1.0), captions=CAPTIONS)
     size = (tmp_path / "a.mp4").stat().st_size
     for limit in (0, 10, 50, 1000, size // 3, size // 2, size - 5000, size - 1000, size - 100, size - 1):
-        with no_file_beyond(limit), pytest.raises(CannotWrite, match="larger than is allowed"):
+        with no_file_beyond(limit), pytest.raises(CannotWrite, match="larger than this system allows"):
             write_video(tmp_path / "b.mp4", picture(), silence(1.0), captions=CAPTIONS)
         assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
     with no_file_beyond(size):

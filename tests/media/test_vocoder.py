@@ -180,7 +180,7 @@ def test_settings_that_cannot_be_built_are_refused(change: dict, words: str, tmp
 @pytest.mark.parametrize("text", ["{}", "[]", "5", "null", "", "{", "\xff", "[" * 100_000])
 def test_damaged_settings_are_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes(text.encode("latin-1"))
-    with pytest.raises(BadInput, match=r"config\.json.*fetch the model again"):
+    with pytest.raises(BadInput, match=r"config\.json.*(fetch the model again|is empty)"):
         read_vocoder_config(tmp_path)
 
 
@@ -193,7 +193,7 @@ def test_damaged_weights_are_refused(junk: bytes, tmp_path: Path) -> None:
     hifi_gan(tmp_path)
     for name in ("vocoder.pt", "vocoder.safetensors"):
         (tmp_path / name).write_bytes(junk)
-        with pytest.raises(BadInput, match=f"{name}: refused, because it is damaged"):
+        with pytest.raises(BadInput, match=f"{name}(: refused, because it is damaged| is empty)"):
             load_hifi_gan(tmp_path)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from eidophone.models.patches import PatchCodec
-from training import codec
+from training.networks import codec
 
 
 def pictures(count: int = 24) -> torch.Tensor:

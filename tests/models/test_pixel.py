@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from eidophone.cli.main import main
+from eidophone.cli.program import main
 from eidophone.core.errors import BadInput, WeightsAbsent
 from eidophone.diffusion.sampler import make_scheduler, sampling_steps
 from eidophone.models.components import load_text_encoder
@@ -192,7 +192,9 @@ def test_a_single_file_holds_the_unet_only(cascade: tuple[Path, Path], tmp_path:
 
 
 def test_stages_are_not_taken_for_each_other(cascade: tuple[Path, Path]) -> None:
-    with pytest.raises(BadInput, match="takes 3 channels and gives 6, so it is no upscaler model"):
+    with pytest.raises(
+        BadInput, match="has 3 input and 6 output channels, but the upscaler role needs 6 input"
+    ):
         loader().upscaler(str(cascade[0]))
 
 

@@ -20,7 +20,7 @@ def test_an_absent_part_is_named_with_its_folder_and_its_recipe(
     load: Callable[[Path], object], what: str, tmp_path: Path
 ) -> None:
     with pytest.raises(
-        WeightsAbsent, match=f"^{what} is missing from .*; reinstall .* `python -m recipes"
+        WeightsAbsent, match=f"^{what} is missing from .*; reinstall .* `python -m training"
     ) as said:
         load(tmp_path)
     assert str(tmp_path) in str(said.value)

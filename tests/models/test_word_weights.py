@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from eidophone.core.errors import BadInput
 from eidophone.core.values import Caption, Word
-from eidophone.media.picture import BAR_HEIGHT, CELL, GAP, MARKED, PLAIN, word_bars
+from eidophone.media.sheets import BAR_HEIGHT, CELL, GAP, MARKED, PLAIN, word_bars
 from eidophone.models.captioners.nouns import FlairNouns, WordNetNouns
 from eidophone.models.captioners.weights import attention, positioned, weigh
 

@@ -81,7 +81,7 @@ def test_the_two_models_share_a_text_encoder_but_no_book(tiny: dict) -> None:
 
 
 def test_the_command_line_says_what_is_read(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    from eidophone.cli.main import main
+    from eidophone.cli.program import main
 
     out = tmp_path / "o"
     told = ["compose", "a painting of a poodle", "a dog barking", "--steps", "1", "--count", "1"]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from eidophone.core.recipe import Recipe
 from eidophone.core.values import Clip, Picture, Result
 from eidophone.media.mel import MelSpec
 
@@ -57,13 +58,14 @@ def make_result() -> Callable[..., Result]:
         rng = np.random.default_rng(index)
         gray = rng.random((32, width), np.float32)
         noise = 0.3 * rng.standard_normal((1, width * SPEC.hop_length)).astype(np.float32).clip(-1, 1)
-        recipe = {
+        recipe = Recipe.model_validate({
             "format": 1, "verb": "compose", "index": index, "seed": index, "vocoder": "", "versions": {},
             "options": {"image_prompt": "castle", "audio_prompt": "dog barking"},
             "models": {}, "mel_spec": SPEC.to_dict(),
-        }  # fmt: skip
+        })  # fmt: skip
         clip = Clip((noise - noise.mean() + np.float32(dc)).astype(np.float32), SPEC.rate_hz)
-        given = {"verb": "compose", "captions": ("castle", "dog barking"), "recipe": recipe} | more
+        given = {"captions": ("castle", "dog barking"), "recipe": Recipe.model_validate(recipe)} | more
+        given["recipe"] = given["recipe"].changed(verb=given.setdefault("verb", "compose"))
         return Result(index=index, picture=Picture.from_gray(gray), spectrogram=gray, clip=clip, **given)
 
     return make

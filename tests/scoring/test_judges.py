@@ -1,6 +1,7 @@
 """Judges: what their numbers do not depend on, and what they must agree with."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -16,13 +17,13 @@ from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.embedders.load import load_embedder
 from eidophone.models.tagger import load_tagger
-from eidophone.scoring import judges, similarity
-from eidophone.scoring.contract import judged, subject_of
-from eidophone.scoring.judges import open_judges
-from eidophone.scoring.roundtrip import Roundtrip, psnr_db, ssim
-from eidophone.scoring.signal_quality import SignalQuality
+from eidophone.scoring import Measure, judges, register_scorer, similarity
+from eidophone.scoring.contract import Subject, judged, subject_of
+from eidophone.scoring.judges import measure_of, open_judges
+from eidophone.scoring.scorers.roundtrip import Roundtrip, psnr_db, ssim
+from eidophone.scoring.scorers.signal import SignalQuality
+from eidophone.scoring.scorers.tagger import Tagging, classes_of
 from eidophone.scoring.similarity import Similarity
-from eidophone.scoring.tagging import Tagging, classes_of
 from eidophone.scoring.windows import squares, starts, stretches
 
 HERE = torch.device("cpu")
@@ -112,11 +113,6 @@ def test_colour_and_grey_are_two_numbers(make_result, formula) -> None:
     assert said["looks_gray"] == pytest.approx(Similarity(formula)(subject_of(result))["looks_gray"])
 
 
-def test_an_imprint_is_judged_by_what_plays(make_result) -> None:
-    result = replace(make_result(1, verb="imprint"), picture=Picture(np.zeros((32, 72, 3), np.float32)))
-    assert np.allclose(subject_of(result).picture.gray(), result.spectrogram, atol=1e-6)
-
-
 def test_loudness_does_not_change_what_it_sounds_like(make_result, formula) -> None:
     result = make_result(2)
     quiet = replace(result, clip=Clip(result.clip.samples * np.float32(0.25), result.clip.rate_hz))
@@ -138,9 +134,9 @@ def test_ssim_and_psnr_agree_with_scikit_image(shape: tuple[int, int]) -> None:
     assert ssim(a, a) == pytest.approx(1) and psnr_db(a, a) == 100
 
 
-def test_a_sound_that_is_its_picture_survives_rehearing(make_result) -> None:
+def test_a_sound_that_is_its_picture_survives_the_round_trip(make_result) -> None:
     result = make_result(4)
-    spec = MelSpec.from_dict(result.recipe["mel_spec"])
+    spec = MelSpec.from_dict(result.recipe.mel_spec)
     drawn = gray_from_clip(result.clip, spec)
     said = Roundtrip()(subject_of(replace(result, spectrogram=drawn)))
     assert said["ssim"] == pytest.approx(1) and said["psnr_db"] == 100
@@ -186,7 +182,7 @@ def test_the_tagger_is_sure_of_noise_and_fails_by_name(make_result) -> None:
     whole = judge(replace(subject, audio_prompt="dog barking"))
     assert whole["sounds"] < judge(subject)["sounds"]
     failed = judged(replace(subject, audio_prompt="qwxz"), [judge, SignalQuality()])
-    assert "qwxz" in failed.failed["tagger"] and "clean.dc" in failed.numbers
+    assert "qwxz" in failed.failed["tagger"] and "signal.dc" in failed.numbers
 
 
 def test_what_is_no_number_is_named_and_left_out(make_result) -> None:
@@ -209,13 +205,13 @@ def test_judges_are_opened_by_name(formula, monkeypatch) -> None:
         return formula
 
     monkeypatch.setattr(judges, "load_embedder", only_formula)
-    opened = open_judges("formula, clean", HERE, offline=True)
-    assert [judge.name for judge in opened] == ["formula", "clean"]
+    opened = open_judges("formula, signal", HERE, offline=True)
+    assert [judge.name for judge in opened] == ["formula", "signal"]
     assert open_judges("none", HERE, offline=True) == []
-    for wrong in ("clean,clean", ""):
+    for wrong in ("signal,signal", ""):
         with pytest.raises(BadInput, match="--judges"):
             open_judges(wrong, HERE, offline=True)
-    with pytest.raises(UnknownModel, match="no nobody; judges are tagger, rehearing, clean, too"):
+    with pytest.raises(UnknownModel, match="no nobody; or name one of the judges roundtrip, signal, tagger"):
         open_judges("nobody", HERE, offline=True)
 
 
@@ -242,3 +238,49 @@ def test_the_embedder_that_ships_says_the_same_whatever_is_embedded_at_once(make
     before = subject_of(make_result(6, width=96))
     assert Similarity(embedder)(before) != pytest.approx(said[0], abs=1e-3)
     assert Similarity(embedder)(subject) == pytest.approx(said[0], abs=1e-5)
+
+
+def test_former_names_of_judges_are_accepted_with_a_warning() -> None:
+    with pytest.warns(DeprecationWarning, match="rehearing is now roundtrip"):
+        opened = open_judges("rehearing,signal", HERE, offline=True)
+    assert [judge.name for judge in opened] == ["roundtrip", "signal"]
+    with pytest.raises(BadInput), pytest.warns(DeprecationWarning):
+        open_judges("clean,signal", HERE, offline=True)
+
+
+def test_every_number_of_a_judge_has_a_meaning(make_result, formula) -> None:
+    formula.nothing = ("noise",)
+    subject = subject_of(make_result())
+    noisy = replace(subject, audio_prompt="white noise")
+    numbers = judged(
+        noisy, [Similarity(formula, "tiny"), *open_judges("roundtrip,signal,tagger", HERE, offline=True)]
+    )
+    assert len(numbers.numbers) == 17 and not numbers.failed
+    for name, number in numbers.numbers.items():
+        measure = measure_of(name)
+        assert measure is not None and measure.about and measure.better, name
+        ends = [float(x) for x in measure.range.replace("or", "to").split(" to ")]
+        assert ends[0] <= number <= ends[1], (name, number)
+
+
+def test_a_registered_judge_is_found_by_its_name(make_result) -> None:
+    class Loud:
+        """How loud it is."""
+
+        name = "loud"
+        measures: ClassVar = {"peak": Measure("peak level", unit="of full scale")}
+
+        def __call__(self, subject: Subject) -> dict[str, float]:
+            return {"peak": float(np.abs(subject.clip.samples).max())}
+
+    register_scorer("loud", Loud, "how loud a sound is", Loud.measures)
+    opened = open_judges("signal,loud", HERE, offline=True)
+    assert judged(subject_of(make_result()), opened).numbers["loud.peak"] > 0.5
+    assert measure_of("loud.peak").unit == "of full scale"
+
+
+def test_a_picture_that_is_too_elongated_is_not_cut_into_millions_of_windows(make_result, formula) -> None:
+    subject = subject_of(make_result())
+    thread = Picture(np.zeros((1, 600_000, 3), np.float32))
+    score = judged(replace(subject, picture=thread), [Similarity(formula), SignalQuality()])
+    assert "600000 x 1 pixels is too elongated" in score.failed["formula"] and "signal.dc" in score.numbers

@@ -15,8 +15,8 @@ from eidophone.core.values import Result, Score
 from eidophone.results import store as records
 from eidophone.results.store import Store, load, samples_below
 from eidophone.scoring.contract import judged, subject_of
-from eidophone.scoring.ranking import Candidate, candidate_of, ranked
-from eidophone.scoring.signal_quality import SignalQuality
+from eidophone.scoring.ranking import Candidate, candidate_of, in_top_share, rank, ranked, sides_of
+from eidophone.scoring.scorers.signal import SignalQuality
 
 RULES = ("weaker", "both", "weights")
 numbers = st.floats(-1, 1, allow_nan=False)
@@ -93,7 +93,7 @@ def test_a_candidate_keeps_its_own_score_through_folders(
     candidates = []
     for folder in folders:
         result = load(folder)
-        dc = judged(subject_of(result), [judge]).numbers["clean.dc"]
+        dc = judged(subject_of(result), [judge]).numbers["signal.dc"]
         candidates.append(Candidate(result, result.index, -dc, None))
     order = [c.item.index for c in ranked(candidates)]
     assert order == sorted(levels)
@@ -123,3 +123,46 @@ def test_how_clear_a_sound_is_ranks_where_its_judge_says_it(make_result) -> None
     assert (found.looks, found.sounds) == (0.3, 0.1)
     other = Score({"clap.sounds": 0.4} | said)
     assert candidate_of(replace(make_result(), score=other)).sounds == 0.4
+
+
+def test_chosen_samples_keep_the_rank_they_were_chosen_with() -> None:
+    """Ranking the best of a choice again may change their order, so it is not done (T1)."""
+    rng = np.random.default_rng(0)
+    changed = 0
+    for _ in range(50):
+        scores = [Score({"j.looks": x, "j.sounds": y}) for x, y in rng.random((5, 2)).tolist()]
+        order = rank(range(5), scores.__getitem__)
+        kept = order[:4]
+        ranks = {item: place for place, item in enumerate(kept, 1)}
+        shuffled = sorted(kept)
+        changed += rank(shuffled, scores.__getitem__) != kept
+        assert rank(shuffled, scores.__getitem__, rank_of=ranks.get) == kept
+    assert changed > 5
+
+
+def test_items_are_ranked_anew_where_their_ranks_are_not_of_one_choice() -> None:
+    scores = {"a": Score({"j.looks": 0.1}), "b": Score({"j.looks": 0.9}), "c": Score({"j.looks": 0.5})}
+    for ranks in ({"a": 1, "b": 1, "c": 2}, {"a": 1, "b": 2}, {}):
+        assert rank(scores, scores.__getitem__, rank_of=ranks.get) == ["b", "c", "a"]
+
+
+def test_every_ranking_uses_how_clear_a_sound_is() -> None:
+    clear = {"a": (0.9, 0.1), "b": (0.5, 0.4)}
+    scores = {
+        name: Score({"tiny.looks": 0.5, "tiny.sounds": plain, "tiny.sounds_clear": better})
+        for name, (plain, better) in clear.items()
+    }
+    assert rank(scores, scores.__getitem__) == ["b", "a"]
+    assert sides_of(scores["a"]) == (0.5, 0.1)
+
+
+def test_the_selection_is_the_top_share_by_looks_and_by_sound() -> None:
+    """Images that Sound shows samples from the intersection of two top shares."""
+    rng = np.random.default_rng(2)
+    values = rng.random((100, 2))
+    candidates = made([tuple(pair) for pair in values.tolist()])
+    for share in (0.05, 0.1, 0.3, 1.0):
+        keep = round(share * 100)
+        tops = [set(np.argsort(-values[:, side])[:keep].tolist()) for side in (0, 1)]
+        assert {c.key for c in in_top_share(candidates, share)} == tops[0] & tops[1]
+    assert in_top_share([*candidates[:3], Candidate("x", 9, 1.0, None)], 1.0)[-1].item != "x"

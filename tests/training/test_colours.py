@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import skimage.color
 
-from training.colour_canvas import SCENES, ColourPack, colour_canvas
-from training.colours import dominant, hue_of, painted, palette, pure, saturation_of, tint_of, turned
-from training.pictures import coloured_concepts
-from training.textures import HEIGHT, WIDTH
+from training.data.colour_canvas import SCENES, ColourPack, colour_canvas
+from training.data.colours import dominant, hue_of, painted, palette, pure, saturation_of, tint_of, turned
+from training.data.pictures import coloured_concepts
+from training.data.textures import HEIGHT, WIDTH
 
 HUES = np.arange(0.0, 360.0, 15.0)
 

@@ -7,20 +7,22 @@ import numpy as np
 import pytest
 import torch
 
-pytest.importorskip("mido", reason="needs the recipes extra")
+pytest.importorskip("mido", reason="needs the extra `training`")
 
 from eidophone.models.cards import package_folder
 from eidophone.models.load import Loader
 from eidophone.models.tagger import load_tagger
-from training import adopt, codec, own, takes, text, unet
-from training.canvas import Pack
-from training.config import Run, merged
-from training.own import TRIALS
-from training.pictures import concepts
-from training.plain import REST, TONE, lit, plainest
-from training.sounds import concepts as sound_concepts
-from training.sounds import heard_again, pictures_of
-from training.textures import HEIGHT, WIDTH
+from training import self_training
+from training.config import Run, TrainingError, merged
+from training.data import clips
+from training.data.canvas import Pack
+from training.data.iconic import REST, TONE, brightened, favour_iconic
+from training.data.pictures import concepts
+from training.data.sounds import concepts as sound_concepts
+from training.data.sounds import heard_again, pictures_of
+from training.data.textures import HEIGHT, WIDTH
+from training.networks import codec, import_weights, text, unet
+from training.self_training import TRIALS
 
 
 def test_a_preset_says_only_what_differs_from_its_base() -> None:
@@ -30,9 +32,9 @@ def test_a_preset_says_only_what_differs_from_its_base() -> None:
     assert merged(presets, "a") == presets["a"]
 
 
-def test_what_is_adopted_means_what_it_meant(tmp_path: Path) -> None:
-    run = Run.open("cpu", tmp_path, "cpu", package_folder("tiny"))
-    adopt.adopt(run)
+def test_imported_weights_mean_what_they_meant(tmp_path: Path) -> None:
+    run = Run.open("laptop", tmp_path, "cpu", package_folder("tiny"))
+    import_weights.import_weights(run)
     shipped = Loader(torch.device("cpu"), torch.float32, offline=True).model("tiny", "image")
     pictures = np.random.default_rng(0).integers(0, 256, (2, HEIGHT, WIDTH)).astype(np.uint8)
     light = torch.from_numpy(pictures)[:, None].expand(-1, 3, -1, -1) / 255
@@ -43,24 +45,24 @@ def test_what_is_adopted_means_what_it_meant(tmp_path: Path) -> None:
     torch.testing.assert_close(said, shipped.text.encode("a painting of an owl", "prompt")[0])
 
 
-def test_adopting_needs_a_family(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="--elder"):
-        adopt.adopt(Run.open("cpu", tmp_path, "cpu"))
+def test_importing_needs_a_family(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="--init-from"):
+        import_weights.import_weights(Run.open("laptop", tmp_path, "cpu"))
 
 
-def test_plain_forms_and_plain_drawings_count_most() -> None:
+def test_iconic_forms_and_recognizable_drawings_count_most() -> None:
     pack = Pack.made_up(concepts())
     members = {name: np.zeros(0, int) for name in concepts()} | {"dog": np.arange(4)}
     forms = np.full(len(pack.form), "drawn", dtype="<U10")
-    plain, other = concepts()["dog"]["plain"][0], "1f429"
+    plain, other = concepts()["dog"]["iconic"][0], "1f429"
     forms[:4] = (plain, plain, other, other)
-    chosen = plainest(
+    chosen = favour_iconic(
         replace(pack, members=members, form=forms), np.array([0.9, 0.0, 0.9, 0.0, *[1.0] * 50])[: len(forms)]
     )
-    assert chosen.calm[:2].sum() == pytest.approx(1 - REST)
-    assert chosen.calm[2:4].sum() == pytest.approx(REST)
-    assert chosen.calm[[1, 3]] == pytest.approx(REST * chosen.calm[[0, 2]])
-    assert not chosen.calm[4:].any()
+    assert chosen.simple[:2].sum() == pytest.approx(1 - REST)
+    assert chosen.simple[2:4].sum() == pytest.approx(REST)
+    assert chosen.simple[[1, 3]] == pytest.approx(REST * chosen.simple[[0, 2]])
+    assert not chosen.simple[4:].any()
 
 
 def test_dark_drawings_become_light_and_light_ones_stay() -> None:
@@ -68,7 +70,7 @@ def test_dark_drawings_become_light_and_light_ones_stay() -> None:
     grey, alpha = np.full_like(pack.grey, 200), np.zeros_like(pack.alpha)
     alpha[:, 20:80, 20:80] = 255
     grey[0, 20:80, 20:80] = np.linspace(0, 120, 60).round()
-    bright = lit(replace(pack, grey=grey, alpha=alpha))
+    bright = brightened(replace(pack, grey=grey, alpha=alpha))
     inside = bright.grey[0, 20:80, 20:80] / 255
     assert inside.mean() == pytest.approx(TONE, abs=0.1)
     assert inside.min() == 0 and (np.diff(inside.mean(0)) >= 0).all()
@@ -76,7 +78,7 @@ def test_dark_drawings_become_light_and_light_ones_stay() -> None:
 
 
 def struck(count: int) -> np.ndarray:
-    bells = [takes.at_peak(takes.bell(np.random.default_rng(i))) for i in range(count)]
+    bells = [clips.at_peak(clips.bell(np.random.default_rng(i))) for i in range(count)]
     return pictures_of(np.stack([(32767 * bell).astype(np.int16) for bell in bells]), 28)
 
 
@@ -87,9 +89,11 @@ def test_under_black_a_sound_is_heard_as_it_is_alone_and_under_glare_it_is_not()
     ear, bells, rng = load_tagger(), struck(4), np.random.default_rng(0)
     alone = np.array(heard_again(ear, bells, sound_concepts()["bell"])) > 0
     assert alone.sum() >= 2
-    np.testing.assert_array_equal(own.heard_beneath(ear, bells, "bell", DARK, rng), TRIALS * alone)
-    assert not own.heard_beneath(ear, bells, "bell", DARK + 255, rng).any()
-    assert own.heard_beneath(ear, bells[:0], "bell", DARK, rng).shape == (0,)
+    np.testing.assert_array_equal(
+        self_training.heard_under_drawings(ear, bells, "bell", DARK, rng), TRIALS * alone
+    )
+    assert not self_training.heard_under_drawings(ear, bells, "bell", DARK + 255, rng).any()
+    assert self_training.heard_under_drawings(ear, bells[:0], "bell", DARK, rng).shape == (0,)
 
 
 @pytest.mark.parametrize(("wanted", "tried"), [(4, 8), (100, 16)])
@@ -97,18 +101,18 @@ def test_a_concept_is_played_until_enough_is_heard_or_enough_was_tried(
     wanted: int, tried: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Run.open("further", tmp_path, "cpu")
-    run = replace(run, settings=run.settings | {"own": {"wanted": wanted, "tries": 16}})
+    run = replace(run, settings=run.settings | {"self_training": {"wanted": wanted, "tries": 16}})
     said, bells = [], struck(8)
 
     def played(_: Run, prompts: tuple[str, str], seed: int, more: object) -> np.ndarray:
         said.append((prompts[1], seed))
         return bells
 
-    monkeypatch.setattr(own, "made", played)
-    monkeypatch.setattr(own, "drawings", lambda _: DARK)
-    own.make(run, ["bell"])
-    own.make(run, ["bell"])  # is kept
-    found = own.own(run, "bell")
+    monkeypatch.setattr(self_training, "made", played)
+    monkeypatch.setattr(self_training, "drawings", lambda _: DARK)
+    self_training.make_sounds(run, ["bell"])
+    self_training.make_sounds(run, ["bell"])  # is kept
+    found = self_training.self_made(run, "bell")
     assert found is not None
     assert (found.tried, len(said)) == (tried, tried // 8)
     assert len({seed for _, seed in said}) == len(said)
@@ -121,18 +125,23 @@ def test_what_is_heard_beneath_drawings_is_learned_more_often(
 ) -> None:
     run = Run.open("further", tmp_path, "cpu")
     real, made = np.zeros((3, HEIGHT, WIDTH), np.uint8), np.full((20, HEIGHT, WIDTH), 9, np.uint8)
-    (tmp_path / "own").mkdir()
-    np.savez(tmp_path / "own" / "crow.npz", pictures=made, beneath=np.arange(20) % 3, tried=np.array(96))
-    np.savez(tmp_path / "own" / "crow-recorded.npz", beneath=np.array([0, 0, 2]))
+    (tmp_path / "self_training").mkdir()
+    np.savez(
+        tmp_path / "self_training" / "crow.npz",
+        pictures=made,
+        under_drawings=np.arange(20) % 3,
+        tried=np.array(96),
+    )
+    np.savez(tmp_path / "self_training" / "crow-recorded.npz", under_drawings=np.array([0, 0, 2]))
     lasting = np.concatenate([real, real]), ["crow"] * 3 + ["rain"] * 3
     monkeypatch.setattr(unet, "lasting", lambda _: lasting)
-    known = unet.takes(run)
+    known = unet.concept_examples(run)
     crow, rain = known["crow"], known["rain"]
     assert crow.chance.sum() == pytest.approx(1)
-    assert crow.chance[:3].sum() == pytest.approx(1 - run["audio"]["own_share"])
+    assert crow.chance[:3].sum() == pytest.approx(1 - run["audio"]["self_made_share"])
     assert crow.chance[2] == pytest.approx(5 * crow.chance[0])
     assert crow.chance[5] == pytest.approx(5 * crow.chance[3])
-    assert (crow.audio_weight_cycle, rain.audio_weight_cycle) == (2, 1)
+    assert (crow.repeats, rain.repeats) == (2, 1)
     np.testing.assert_allclose(rain.chance, 1 / 3)
 
 
@@ -140,13 +149,18 @@ def test_what_is_learned_anew_comes_from_recordings_alone_and_more_often(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Run.open("further", tmp_path, "cpu")
-    name, real = own.anew(run)[0], np.zeros((3, HEIGHT, WIDTH), np.uint8)
-    (tmp_path / "own").mkdir()
+    name, real = self_training.recordings_only(run)[0], np.zeros((3, HEIGHT, WIDTH), np.uint8)
+    (tmp_path / "self_training").mkdir()
     made = np.full((20, HEIGHT, WIDTH), 9, np.uint8)
-    np.savez(tmp_path / "own" / f"{name}.npz", pictures=made, beneath=np.ones(20, int), tried=np.array(20))
+    np.savez(
+        tmp_path / "self_training" / f"{name}.npz",
+        pictures=made,
+        under_drawings=np.ones(20, int),
+        tried=np.array(20),
+    )
     monkeypatch.setattr(unet, "lasting", lambda _: (real, [name] * 3))
-    (found,) = unet.takes(run).values()
+    (found,) = unet.concept_examples(run).values()
     np.testing.assert_array_equal(found.pictures, real)
     np.testing.assert_allclose(found.chance, 1 / 3)
-    assert found.audio_weight_cycle == 2
-    assert set(own.anew(run)) <= sound_concepts().keys()
+    assert found.repeats == 2
+    assert set(self_training.recordings_only(run)) <= sound_concepts().keys()

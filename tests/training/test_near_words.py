@@ -9,10 +9,10 @@ from torch.nn import functional as F
 
 from benchmarks.pairs import SYNONYMS
 from eidophone.models.synonyms import WORDS_FILE, read_synonyms
-from training import fetch
-from training.interjections import DIGITS, NAME, interjections
-from training.pictures import concepts as picture_concepts
-from training.sounds import concepts as sound_concepts
+from training.data import fetch
+from training.data.interjections import DIGITS, NAME, interjections
+from training.data.pictures import concepts as picture_concepts
+from training.data.sounds import concepts as sound_concepts
 from training.synonyms import ENOUGH, Books, Senses, lines
 
 #: animal 1 <- dog 2 <- hound 3; breeze 4; bark (verb) 5 <- yap (verb) 6

@@ -1,6 +1,9 @@
 """Laws of the sound recipe; no network, no soundfont, no weights."""
 
 import json
+import shutil
+import subprocess
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +11,13 @@ import pytest
 import soundfile
 import torch
 
-mido = pytest.importorskip("mido", reason="needs the recipes extra")
+mido = pytest.importorskip("mido", reason="needs the extra `training`")
 
-from training import fetch, soundfont, sounds, tagger, takes  # noqa: E402
+from training.config import Run  # noqa: E402
+from training.data import clips, fetch, soundfont, sounds  # noqa: E402
+from training.data.clips import DEV, FRAMES, TRAIN, Clip  # noqa: E402
 from training.mel import SPEC  # noqa: E402
-from training.takes import DEV, FRAMES, TRAIN, Take  # noqa: E402
+from training.networks import tagger  # noqa: E402
 
 RNG = np.random.default_rng
 
@@ -51,16 +56,16 @@ def test_an_unknown_pattern_is_named() -> None:
 
 
 def test_variations_keep_length_split_and_peak() -> None:
-    pool = [Take(takes.at_peak(RNG(i).normal(size=FRAMES)), f"noise/{i}@0", DEV) for i in range(3)]
+    pool = [Clip(clips.at_peak(RNG(i).normal(size=FRAMES)), f"noise/{i}@0", DEV) for i in range(3)]
     for i in range(5):
-        take = takes.varied(pool, RNG(i))
-        assert take.samples.shape == (FRAMES,) and take.samples.dtype == np.float32 and take.split == DEV
-        assert np.abs(take.samples).max() <= takes.PEAK + 1e-6
+        clip = clips.varied(pool, RNG(i))
+        assert clip.samples.shape == (FRAMES,) and clip.samples.dtype == np.float32 and clip.split == DEV
+        assert np.abs(clip.samples).max() <= clips.PEAK + 1e-6
 
 
 def test_repitching_moves_a_tone_by_semitones() -> None:
     hz = 440.0
-    moved = takes.repitched(tone(hz, 3.4, SPEC.rate_hz)[:FRAMES].numpy(), 2)
+    moved = clips.repitched(tone(hz, 3.4, SPEC.rate_hz)[:FRAMES].numpy(), 2)
     peak = np.abs(np.fft.rfft(moved[:32768])).argmax() * SPEC.rate_hz / 32768
     assert peak == pytest.approx(hz * 2 ** (2 / 12), abs=2)
 
@@ -68,7 +73,7 @@ def test_repitching_moves_a_tone_by_semitones() -> None:
 def test_the_loudest_window_holds_the_burst() -> None:
     sound = np.zeros(3 * FRAMES, np.float32)
     sound[2 * FRAMES - 100 : 2 * FRAMES + 100] = 1
-    start = takes.loudest(sound)
+    start = clips.loudest(sound)
     assert start <= 2 * FRAMES - 100 and start + FRAMES >= 2 * FRAMES + 100
 
 
@@ -77,11 +82,11 @@ def test_calls_follow_each_other_after_short_rests(tmp_path: Path) -> None:
     for begin_s in (1, 9):
         sound[begin_s * SPEC.rate_hz :][: SPEC.rate_hz] = tone(500, 1, SPEC.rate_hz)
     soundfile.write(tmp_path / "calls.wav", sound, SPEC.rate_hz)
-    near = takes.called(tmp_path / "calls.wav")
+    near = clips.called(tmp_path / "calls.wav")
     loud = np.abs(near) > 0.1
     assert loud.sum() == pytest.approx((np.abs(sound) > 0.1).sum(), rel=0.02)
     pauses = np.diff(np.flatnonzero(loud)).max() / SPEC.rate_hz
-    assert takes.REST_S < pauses < takes.REST_S + 3 * takes.AROUND_S
+    assert clips.REST_S < pauses < clips.REST_S + 3 * clips.AROUND_S
 
 
 def test_an_instrument_keeps_to_its_key() -> None:
@@ -96,7 +101,7 @@ def test_an_instrument_keeps_to_its_key() -> None:
 
 def test_origins_take_turns() -> None:
     one = np.zeros(FRAMES, np.float32)
-    found = [Take(one, f"a@{i}", TRAIN) for i in range(5)] + [Take(one, "b@0", TRAIN)]
+    found = [Clip(one, f"a@{i}", TRAIN) for i in range(5)] + [Clip(one, "b@0", TRAIN)]
     assert [t.origin for t in sounds.in_turns(found, [0.9, 0.8, 0.7, 0.6, 0.5, 0.1], 3)] == ["a", "b", "a"]
 
 
@@ -121,7 +126,7 @@ def test_a_take_counts_only_if_it_is_heard_when_drawn_and_played_too(monkeypatch
     bell = sounds.Concept(("Bell",), ())
     by = sounds.Listener(Ear(), bell, levels=28)  # type: ignore[arg-type]
     hertz = (4000.0, 300.0, 0.0)
-    found = [Take(tone(hz, 4, SPEC.rate_hz)[:FRAMES].numpy(), f"tone/{hz}", TRAIN) for hz in hertz]
+    found = [Clip(tone(hz, 4, SPEC.rate_hz)[:FRAMES].numpy(), f"tone/{hz}", TRAIN) for hz in hertz]
     plain, sure = by.plain(found), by.sure(found)
     assert [c > 0 for c in plain] == [True, True, False]
     assert [c > 0 for c in sure] == [True, False, False]
@@ -131,7 +136,7 @@ def test_a_take_counts_only_if_it_is_heard_when_drawn_and_played_too(monkeypatch
 def test_what_is_missing_is_filled_up_with_variations_that_are_heard() -> None:
     by = sounds.Listener(Ear(), sounds.Concept(("Bell",), ()), levels=28)  # type: ignore[arg-type]
     found = [
-        Take(takes.at_peak(tone(hz, 4, SPEC.rate_hz)[:FRAMES].numpy()), f"tone/{hz}@0", split)
+        Clip(clips.at_peak(tone(hz, 4, SPEC.rate_hz)[:FRAMES].numpy()), f"tone/{hz}@0", split)
         for hz, split in ((700, TRAIN), (0, TRAIN), (800, DEV))
     ]
     windows = sounds.listened(found, by, sounds.Settings(train=5, dev=2), RNG(0))
@@ -141,10 +146,10 @@ def test_what_is_missing_is_filled_up_with_variations_that_are_heard() -> None:
 
 
 def test_the_smoke_pack_has_what_it_says(tmp_path: Path) -> None:
-    sounds.main(["--smoke", "--only", "bell", "rain", "--out", str(tmp_path)])
+    sounds.make(Run.open("smoke", tmp_path, "cpu"), ["bell", "rain"])
     with np.load(tmp_path / "sounds.npz") as pack:
         pictures, concept = pack["pictures"], pack["concept"]
-        assert pictures.shape == (len(concept), SPEC.n_mels, takes.COLUMNS) and pictures.dtype == np.uint8
+        assert pictures.shape == (len(concept), SPEC.n_mels, clips.COLUMNS) and pictures.dtype == np.uint8
         assert pack["concepts"].tolist() == ["bell", "rain"] and set(pack["split"].tolist()) == {TRAIN, DEV}
         assert json.loads(str(pack["spec"])) == SPEC.to_dict()
     # rain fills the picture, a bell is lines
@@ -165,3 +170,49 @@ def test_a_changed_archive_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(fetch, "CHECKSUMS", sums)
     with pytest.raises(fetch.FetchError, match="records 00"):
         fetch.check("npm", "a@1", archive)
+
+
+def test_an_archive_without_an_entry_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive, sums = tmp_path / "a.tgz", tmp_path / "checksums.toml"
+    archive.write_bytes(b"new")
+    sums.write_text("[npm]\n")
+    monkeypatch.setattr(fetch, "CHECKSUMS", sums)
+    with pytest.raises(fetch.FetchError, match=f'"a@1" = "{fetch.sha256(archive)}"'):
+        fetch.check("npm", "a@1", archive)
+
+
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs dpkg-deb")
+@pytest.mark.parametrize(("change", "accepted"), [("README", True), ("used/words", False)])
+def test_a_newer_debian_version_is_used_if_the_files_that_count_are_the_same(
+    change: str, accepted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    debs = [tmp_path / f"words_{version}_all.deb" for version in (1, 2)]
+    for version, deb in enumerate(debs, 1):
+        root = tmp_path / str(version)
+        for name in ("DEBIAN/control", "README", "used/words"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text("the same")
+        (root / change).write_text(f"version {version}")
+        control = f"Package: words\nVersion: {version}\nArchitecture: all\nMaintainer: a\nDescription: b\n"
+        (root / "DEBIAN/control").write_text(control)
+        subprocess.run(["dpkg-deb", "--build", root, deb], check=True, capture_output=True)
+    sums, used = tmp_path / "checksums.toml", fetch.content(tmp_path / "1" / "used")
+    facts = {"version": "1", "sha256": fetch.sha256(debs[0]), "files": "used", "content": used}
+    sums.write_text("[debian.words]\n" + "".join(f'{key} = "{value}"\n' for key, value in facts.items()))
+    monkeypatch.setattr(fetch, "CHECKSUMS", sums)
+    monkeypatch.setattr(fetch, "CACHE", tmp_path / "cache")
+
+    def offer(deb: Path) -> Path:
+        return fetch.obtain("debian", "words", lambda into: shutil.copy(deb, into))
+
+    if accepted:
+        assert (offer(debs[1]) / "README").read_text() == "version 2"
+    else:
+        with pytest.raises(fetch.FetchError, match=r"words 1.*snapshot\.debian\.org"):
+            offer(debs[1])
+        assert (offer(debs[0]) / "used/words").read_text() == "version 1"
+
+
+def test_every_debian_package_is_recorded_with_version_and_content() -> None:
+    for name, entry in tomllib.loads(fetch.CHECKSUMS.read_text())["debian"].items():
+        assert set(entry) == {"version", "sha256", "files", "content"}, name

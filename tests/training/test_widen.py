@@ -5,11 +5,11 @@ import torch
 from diffusers.models.embeddings import TimestepEmbedding, Timesteps
 from diffusers.models.resnet import ResnetBlock2D
 
-pytest.importorskip("mido", reason="needs the recipes extra")
+pytest.importorskip("mido", reason="needs the extra `training`")
 
 from training.config import Run
-from training.unet import build
-from training.widen import sources, widened
+from training.networks.unet import build
+from training.networks.widen import sources, widened
 
 
 def block(wide_in: int, wide_out: int) -> ResnetBlock2D:

@@ -14,7 +14,7 @@ from eidophone.diffusion.canvas import start_noise
 from eidophone.diffusion.sampler import cumulative_alphas, make_scheduler, sampling_steps
 from eidophone.verbs.compose.options import ComposeOptions
 from eidophone.verbs.shared.best_of_n import rejection_plan
-from tests.verbs.test_samples import FILES, PROMPTS, off
+from tests.verbs.test_samples import FILES, PROMPTS, models, off
 
 
 def by_light(result: Result) -> Score:
@@ -27,7 +27,7 @@ def by_light(result: Result) -> Score:
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("compose", "imprint"):
-        monkeypatch.setattr(f"eidophone.verbs.{module}.pipeline.open_judge", lambda options: by_light)
+        monkeypatch.setattr(f"eidophone.verbs.{module}.pipeline.open_judge", lambda *_: by_light)
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "plms", "dpm++2m", "unipc"])
@@ -39,7 +39,7 @@ def test_a_survivor_is_what_it_is_without(sampler: str, judged, settings) -> Non
     for result in chosen:
         alone = every[result.index]
         assert off(alone.arrays["latents"], result.arrays["latents"]) < 1e-4
-        assert result.recipe["seed"] == alone.recipe["seed"]
+        assert result.recipe.seed == alone.recipe.seed
 
 
 def test_without_early_rejection_it_is_the_best_of_all(judged, settings) -> None:
@@ -56,9 +56,9 @@ def test_without_early_rejection_it_is_the_best_of_all(judged, settings) -> None
 def test_a_survivor_is_remade_byte_for_byte(judged, settings, tmp_path: Path) -> None:
     given = {"steps": 12, "batch_size": 4, "judges": "light", **settings}
     chosen = eidophone.compose(*PROMPTS, count=2, from_=9, index=5, out=tmp_path / "a", **given)
-    assert [r.recipe["options"]["samples"] for r in chosen] == [sorted(r.index for r in chosen)] * 2
+    assert [r.recipe.options.plain()["samples"] for r in chosen] == [sorted(r.index for r in chosen)] * 2
     for result, name in zip(chosen, ("picture.png", "sound.wav"), strict=True):
-        again = eidophone.remake(result.folder / name, out=tmp_path / "b")
+        again = eidophone.remake(result.folder / name, out=tmp_path / "b", **models(settings))
         for file in FILES - {"record.json"}:
             assert (again.folder / file).read_bytes() == (result.folder / file).read_bytes(), file
 
@@ -118,12 +118,12 @@ def test_candidates_take_audio_weights_in_turn(judged, settings, tmp_path: Path)
     )
     for result in chosen:
         weight = (0.2, 0.5, 0.9)[(result.index - 4) % 3]
-        assert result.recipe["options"]["audio_weight"] == weight
+        assert result.recipe.options.plain()["audio_weight"] == weight
         (alone,) = eidophone.compose(
             *PROMPTS, **{**given, "index": result.index}, count=1, audio_weight=weight
         )
         assert off(alone.arrays["latents"], result.arrays["latents"]) < 1e-4
-        again = eidophone.remake(result.folder, out=tmp_path / "b")
+        again = eidophone.remake(result.folder, out=tmp_path / "b", **models(settings))
         assert (again.folder / "picture.png").read_bytes() == (result.folder / "picture.png").read_bytes()
 
 
@@ -131,7 +131,7 @@ def test_failed_scores_do_not_stop_a_choice(settings, monkeypatch) -> None:
     def failing(result: Result) -> Score:
         return by_light(result) if result.index % 2 else Score({}, {"light": "looked away"})
 
-    monkeypatch.setattr("eidophone.verbs.compose.pipeline.open_judge", lambda options: failing)
+    monkeypatch.setattr("eidophone.verbs.compose.pipeline.open_judge", lambda *_: failing)
     chosen = eidophone.compose(*PROMPTS, count=3, from_=5, steps=5, judges="light", **settings)
     assert {r.index for r in chosen[:2]} == {1, 3} and chosen[2].index in {0, 2, 4}
 

@@ -1,18 +1,19 @@
 """Colouring: the sound stays, whatever the size; remade byte for byte; with random small stages."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import eidophone
-from eidophone.cli.main import main
+from eidophone.cli.program import main
 from eidophone.core.errors import BadInput, WeightsAbsent
 from eidophone.media.picture import read_picture, write_png
 from eidophone.models.load import Loader
 from eidophone.verbs.colorize.options import ColorizeOptions
-from eidophone.verbs.colorize.stages import Frame, Stages
+from eidophone.verbs.colorize.stages import ColorizeStages, Frame
 from tests.cascade import SCHEDULE
 
 
@@ -46,8 +47,8 @@ def test_the_sound_and_the_gray_part_stay(composed: Path, stages: dict, tmp_path
         assert np.abs(heard - heard_before).max() < 1e-4
         sounds = [eidophone.load(folder).clip.samples for folder in (composed, result.folder)]
         np.testing.assert_array_equal(*sounds)
-        # both stages, guided, from the first step on
-        assert result.facts["unet_evaluations"] == 2 * (2 + 1) and (result.folder / "video.mp4").is_file()
+        # guided: two steps of stage I, which starts at its second step, and both steps of stage II
+        assert result.facts["unet_evaluations"] == 2 * (2 + 2) and (result.folder / "video.mp4").is_file()
     assert (tmp_path / "contact-sheet.png").is_file()
     assert not np.array_equal(made[0].picture.pixels, made[1].picture.pixels)
     again = eidophone.remake(made[1].folder, out=tmp_path / "again")
@@ -55,35 +56,74 @@ def test_the_sound_and_the_gray_part_stay(composed: Path, stages: dict, tmp_path
         assert (again.folder / name).read_bytes() == (made[1].folder / name).read_bytes()
 
 
-def test_paper_is_the_published_loop(cascade: tuple[Path, Path]) -> None:
-    """Stage I, written out with networks and scheduler of diffusers, both views estimated and averaged."""
+def published_stage(
+    unet: Any, conditions: dict, gray: np.ndarray, draws: torch.Generator, start: int, beside: tuple = ()
+) -> torch.Tensor:
+    """One stage with network and scheduler of diffusers, as algorithms.md has it; both views estimated."""
+    from diffusers import DDPMScheduler
+
+    scheduler = DDPMScheduler(**{k: v for k, v in SCHEDULE.items() if k != "_class_name"})
+    scheduler.set_timesteps(4)
+    fixed = torch.from_numpy(gray).expand(1, 3, *gray.shape) * 2 - 1
+    x = torch.randn(fixed.shape, generator=draws)
+    for number, t in list(enumerate(scheduler.timesteps))[start:]:
+        noise = torch.randn(fixed.shape, generator=draws)
+        noisy = scheduler.add_noise(fixed, noise, t[None]).mean(1, True).expand_as(fixed)
+        x = 2 * noisy if start and number == start else x - x.mean(1, True) + noisy
+        seen = torch.cat([x, *beside[:1]], 1)
+        more = {"class_labels": torch.tensor([beside[1]])} if beside else {}
+        with torch.no_grad():
+            without, wanted = (
+                unet(seen, t, conditions[c], **more).sample for c in ("negative prompt", "prompt")
+            )
+        estimate = without[:, :3] + 10 * (wanted[:, :3] - without[:, :3])
+        views = torch.stack([estimate.mean(1, True).expand_as(x), estimate - estimate.mean(1, True)])
+        answer = torch.cat([2 * views.mean(0), wanted[:, 3:]], 1)
+        x = scheduler.step(answer, t, x, generator=draws).prev_sample
+    return x
+
+
+def test_paper_is_the_published_loop(cascade: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both stages, written out with networks and schedulers of diffusers."""
     from diffusers import DDPMScheduler, UNet2DConditionModel
 
-    gray = np.random.default_rng(0).random((16, 16)).astype(np.float32)
+    gray = np.random.default_rng(0).random((64, 64)).astype(np.float32)
     options = ColorizeOptions.make(
         picture="x", image_prompt="a dog", preset="paper", steps=4, upscale_steps=4, start_step=1
     )
     loader = Loader(torch.device("cpu"), torch.float32, offline=True)
-    model, told = loader.pixel(str(cascade[0]), {"prompt": "a dog", "negative prompt": ""})
-    stages = Stages(options, gray, Frame.of(16, 16, 16, 8), told, lambda: None)
-    ours = stages.small(model, 3).pixels
+    model, conditions = loader.pixel(str(cascade[0]), {"prompt": "a dog", "negative prompt": ""})
+    frame = Frame.of(64, 64, 16, 8, antialias=options.antialias)
+    stages = ColorizeStages(options, gray, frame, conditions, lambda: None)
+    small = stages.small(model, 3)
+    ends = []
+    monkeypatch.setattr(Frame, "taken", lambda self, pixels, *_: ends.append(pixels))
+    stages.large(loader.upscaler(str(cascade[1])), small)
 
+    draws = torch.Generator().manual_seed(1234 + 3)
+    # bilinear without antialias: each of 16 pixels is the mean of the middle 2 x 2 of its 4 x 4
+    shrunk = gray.reshape(16, 4, 16, 4)[:, 1:3, :, 1:3].mean((1, 3))
     unet = UNet2DConditionModel.from_pretrained(cascade[0] / "unet")
-    plain = {k: v for k, v in SCHEDULE.items() if k != "_class_name"} | {"variance_type": "fixed_small"}
-    scheduler = DDPMScheduler(**plain)
-    scheduler.set_timesteps(4)
-    generator = torch.Generator().manual_seed(1234 + 3)
-    noise = torch.randn((1, 3, 16, 16), generator=generator)
-    fixed = torch.from_numpy(gray).expand(1, 3, 16, 16) * 2 - 1
-    x = scheduler.add_noise(fixed, noise, scheduler.timesteps[1:2])
-    for t in scheduler.timesteps[1:]:
-        x = x - x.mean(1, True) + scheduler.add_noise(fixed, noise, t[None]).mean(1, True)
-        with torch.no_grad():
-            told_no, told_yes = (unet(x, t, told[c]).sample[:, :3] for c in ("negative prompt", "prompt"))
-        estimate = told_no + 10 * (told_yes - told_no)
-        views = torch.stack([estimate.mean(1, True).expand(1, 3, 16, 16), estimate - estimate.mean(1, True)])
-        x = scheduler.step(2 * views.mean(0), t, x, generator=generator).prev_sample
-    torch.testing.assert_close(ours, x, atol=1e-4, rtol=1e-4)
+    first = published_stage(unet, conditions, shrunk, draws, start=1)
+    torch.testing.assert_close(small.pixels, first, atol=1e-4, rtol=1e-4)
+
+    noise = torch.randn((1, 3, 64, 64), generator=draws)
+    large = torch.nn.functional.interpolate(first, (64, 64), mode="bilinear", align_corners=True)
+    noising = DDPMScheduler(beta_schedule="squaredcos_cap_v2")
+    beside = (noising.add_noise(large, noise, torch.tensor([50])), 50)
+    unet = UNet2DConditionModel.from_pretrained(cascade[1] / "unet")
+    second = published_stage(unet, conditions, gray, draws, start=0, beside=beside)
+    torch.testing.assert_close(ends[0], second, atol=1e-3, rtol=1e-3)
+
+
+def test_paper_draws_what_the_publication_draws(cascade: tuple[Path, Path]) -> None:
+    """Only the paper preset draws new grey noise at every step, and starts from the doubled grey part."""
+    paper = ColorizeOptions.make(picture="x", preset="paper")
+    assert (paper.sampler, paper.steps, paper.upscale_steps, paper.start_step) == ("ddpm", 30, 30, 7)
+    assert (paper.image_guidance, paper.noise_level) == (10.0, 50)
+    assert paper.fresh_gray_noise and paper.learned_variance and paper.double_start and not paper.known_gray
+    fast = ColorizeOptions.make(picture="x")
+    assert not (fast.fresh_gray_noise or fast.learned_variance or fast.double_start)
 
 
 @pytest.mark.parametrize("preset", ["paper", "draft"])
@@ -107,7 +147,7 @@ def test_it_is_refused_in_one_sentence(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     with pytest.raises(BadInput, match=r"no finished sample.*record\.json"):
         eidophone.colorize(tmp_path, "a dog")
-    with pytest.raises(BadInput, match="--start-step 7: there are only 2 steps"):
+    with pytest.raises(BadInput, match="--start-step 7: the first stage has only 3 steps"):
         eidophone.colorize(composed, "a dog", **(stages | {"start_step": 7}))
     with pytest.raises(WeightsAbsent, match="accept its licence there"):
         eidophone.colorize(composed, "a dog", image_model="if-m", offline=True)

@@ -44,11 +44,11 @@ def test_a_model_over_pixels_sees_crops(
     told = {**settings, **BRIEF, "image_model": str(cascade[0]), "crops": 3, "representation": representation}
     seen = []
     monkeypatch.setattr(
-        PixelModel, "noise_of", lambda self, x, t, c: seen.append(x) or self.predicted(x, t, c)
+        PixelModel, "noise_of", lambda self, x, t, c, **_: seen.append(x) or self.predicted(x, t, c)
     )
     (first,) = eidophone.distill("castle", "bell", **told)
     assert all(x.shape[1:] == (3, 16, 16) for x in seen) and sum(map(len, seen)) == 3 * 2 * 3
-    assert first.recipe["models"].keys() == {"pixel", "audio"}
+    assert first.recipe.models.keys() == {"pixel", "audio"}
     assert first.facts["unet_evaluations"] == 3 * (2 * 3 + 2)
     (deaf,) = eidophone.distill("castle", "bell", **{**told, "image_weight": 0.0})
     assert not (deaf.picture.pixels == first.picture.pixels).all()

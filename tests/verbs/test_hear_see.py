@@ -37,7 +37,7 @@ def test_hear_gives_the_sound_of_the_result_that_it_reads(settings: dict, tmp_pa
     (made,) = eidophone.compose("a", "b", count=1, steps=2, out=tmp_path / "o", **settings)
     heard = eidophone.hear(made.folder / "spectrogram.png")
     assert heard.clip.samples.shape == made.clip.samples.shape
-    spec = eidophone.MelSpec.from_dict(made.recipe["mel_spec"])
+    spec = eidophone.MelSpec.from_dict(made.recipe.mel_spec)
     heard_again, made_again = (gray_from_clip(clip, spec) for clip in (heard.clip, made.clip))
     assert np.abs(heard_again - made_again).mean() < 0.02
 

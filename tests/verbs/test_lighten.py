@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from eidophone.verbs.compose.lighten import (
+from eidophone.verbs.compose.blends.lighten import (
     BOOST,
     FULL,
     GRAIN,

@@ -216,7 +216,7 @@ def test_what_cannot_work_is_said_before_the_first_step(barking, flags, tmp_path
         assert main(["paint", str(barking), *flags, "--out", str(tmp_path / "o"), *more]) == 2
         return capsys.readouterr().err
 
-    assert "--size 60x32: the VAE works in blocks of 8 pixels; the nearest is 64x32" in said(
+    assert "--size 60x32: width and height must be multiples of 8; the nearest size is 64x32" in said(
         "--size", "60x32"
     )
     assert "has more than one {}" in said("--style", "{} {}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code. Ctrl-C ends it with one line, even while modules load."""
     try:
-        from eidophone.cli.main import main as run
+        from eidophone.cli.program import main as run
     except KeyboardInterrupt:
         import sys
 

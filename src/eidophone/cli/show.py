@@ -20,6 +20,8 @@ MOST_LINES = 40
 SIDES = ("looks", "sounds")
 #: Seconds between lines of progress where the output is no terminal.
 LINE_EVERY_S = 10.0
+#: Seconds without such lines at the start.
+QUIET_S = 3.0
 
 #: Reports progress as (stage, done, total).
 Progress = Callable[[str, int, int], None]
@@ -87,16 +89,16 @@ class Monitor:
 
 
 class _Lines(Monitor):
-    """For logs and pipes: a line at the start of each stage, and every ten seconds."""
+    """For logs and pipes: once work takes three seconds, a line at the start of each stage and every ten seconds."""
 
     def __init__(self) -> None:
-        self._stage, self._last = "", time.monotonic()
+        self._stage, self._last = "", -LINE_EVERY_S
+        self._first = time.monotonic() + QUIET_S
 
     def step(self, stage: str, done: int, total: int, eta_s: float | None = None) -> None:
         """See `Monitor`."""
         now = time.monotonic()
-        fresh = stage != self._stage
-        if not fresh and now - self._last < LINE_EVERY_S:
+        if now < self._first or (stage == self._stage and now - self._last < LINE_EVERY_S):
             return
         self._stage, self._last = stage, now
         left = "" if eta_s is None else f", about {_duration(eta_s)} left"

@@ -1,6 +1,7 @@
 """Values that cross module boundaries: frozen, checked where they are made, units in their names."""
 
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,11 @@ from numpy.typing import NDArray
 from eidophone.core.recipe import Recipe
 
 Floats = NDArray[np.float32]
+
+
+def _media(module: str) -> Any:
+    # values are below media; what shows and saves them is imported when it is asked for
+    return import_module(f"eidophone.media.{module}")
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,10 @@ class Clip:
         mean: Floats = self.samples.mean(0, dtype=np.float32)
         return mean
 
+    def save(self, path: str | Path, **how: Any) -> None:
+        """Writes a sound file: WAV, FLAC, MP3, M4A, Opus or Ogg, by the suffix; see `media.export.save_clip`."""
+        _media("export").save_clip(self, path, **how)
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -79,6 +89,18 @@ class Picture:
         """Mean of the channels, shape (height, width)."""
         mean: Floats = self.pixels.mean(2, dtype=np.float32)
         return mean
+
+    def image(self) -> Any:
+        """The same as a `PIL.Image` of 8 bits per channel."""
+        return _media("picture").to_image(self)
+
+    def save(self, path: str | Path) -> None:
+        """Writes a PNG, under a temporary name first."""
+        _media("picture").write_png(Path(path), self)
+
+    def _repr_png_(self) -> bytes:
+        data: bytes = self.image()._repr_png_()
+        return data
 
 
 @dataclass(frozen=True)
@@ -193,3 +215,9 @@ class Result:
     film: Picture | None = None
     score: Score = field(default_factory=Score)
     folder: Path | None = None
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the picture, a player, and a line that moves with the sound."""
+        title = " / ".join(caption for caption in self.captions if caption) or self.verb
+        found: str = _media("player").player_html(self.film or self.picture, self.clip, title)
+        return found

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from eidophone.diffusion.draws import Draws
+
 
 def start_noise(shape: tuple[int, ...], seed: int) -> Tensor:
     """Unit normal noise that depends on shape and seed and on nothing else.
@@ -31,16 +33,27 @@ def window_within(height: int, width: int, canvas: tuple[int, int]) -> tuple[int
     return min(height, round(width * tall / wide)), min(width, round(height * wide / tall))
 
 
-def random_crops(picture: Tensor, count: int, canvas: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """Windows with a canvas's proportions, as large as fit, resized to it (bilinear); with gradients.
+def random_crops(
+    picture: Tensor, count: int, window: tuple[int, int], size: tuple[int, int], draws: Draws
+) -> Tensor:
+    """Random windows of a picture, resized (bilinear, without antialiasing); with gradients.
 
-    Shape:
-        - picture: (1, channels, height, width)
-        - Output: (count, channels, *canvas)
+    The edges are whole pixels, uniform over all places that leave the window inside the picture, and every
+    window has its own (Images that Sound, section 4.1: 256 x 256 windows of 256 x 1024 pixels, resized to
+    64 x 64).
+
+    Args:
+        picture: (1, channels, height, width).
+        count: Number of windows.
+        window: Their (height, width) in the picture's pixels, at most the picture's.
+        size: (height, width) of the result.
+        draws: Gives "crop top" and "crop left".
+
+    Returns:
+        (count, channels, *size)
     """
-    height, width = picture.shape[-2:]
-    tall, wide = window_within(height, width, canvas)
-    tops = torch.randint(height - tall + 1, (count,), generator=generator).tolist()
-    lefts = torch.randint(width - wide + 1, (count,), generator=generator).tolist()
+    (height, width), (tall, wide) = picture.shape[-2:], window
+    tops = draws.integers("crop top", 0, height - tall, (count,)).tolist()
+    lefts = draws.integers("crop left", 0, width - wide, (count,)).tolist()
     cut = [picture[..., top : top + tall, left : left + wide] for top, left in zip(tops, lefts, strict=True)]
-    return F.interpolate(torch.cat(cut), canvas, mode="bilinear", align_corners=False)
+    return F.interpolate(torch.cat(cut), size, mode="bilinear", align_corners=False)

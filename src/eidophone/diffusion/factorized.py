@@ -1,32 +1,35 @@
-"""Factorized diffusion (Geng, Park and Owens, ECCV 2024): pictures in parts, each with its own estimate.
+"""Factorized diffusion (Geng, Park and Owens, ECCV 2024): noise estimates for the parts of a picture.
 
-A picture is the sum of its grey part, the mean of its channels in every channel, and its colour part, the
-rest. Both are linear, each leaves nothing of the other, and together they are the whole.
+A picture is the sum of its grey part (the mean of its channels, in every channel) and its colour part (the
+rest). Both parts are linear projections, and the projection of one part onto the other is zero.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from eidophone.diffusion.guidance import Denoiser
-from eidophone.diffusion.sampler import Constraint, noised
+from eidophone.diffusion.sampler import noised
 
 
 def gray_part(pixels: Tensor) -> Tensor:
-    """The mean of the channels, in every channel: (batch, channels, height, width), likewise."""
+    """The mean of the channels, in every channel; (batch, channels, height, width) in and out."""
     return pixels.mean(1, keepdim=True).expand_as(pixels)
 
 
 def color_part(pixels: Tensor) -> Tensor:
-    """What is left without the grey part; its channels sum to zero."""
+    """The picture without its grey part; its channels sum to zero."""
     return pixels - gray_part(pixels)
 
 
 @dataclass(frozen=True)
 class Factorized:
-    """A denoiser whose estimate has its grey part from one denoiser and its colour part from another.
+    """A denoiser that takes the grey part of its estimate from one denoiser and the colour part from another.
 
-    The mean of the estimates of both views, times the 2 that makes their sum whole (section 3.2).
+    This is the mean of the two views' estimates times the factor 2 that makes their sum whole (section 3.2).
+    A variance behind the noise (see `models.pixel.WithVariance`) passes unchanged.
     """
 
     gray: Denoiser
@@ -35,34 +38,41 @@ class Factorized:
     def __call__(self, latents: Tensor, timestep: Tensor) -> Tensor:
         """See `Denoiser`."""
         colored = self.color(latents, timestep)
-        grayed = colored if self.gray is self.color else self.gray(latents, timestep)
-        return gray_part(grayed) + color_part(colored)
+        if self.gray is self.color:
+            return colored
+        channels = latents.shape[1]
+        noise = gray_part(self.gray(latents, timestep)[:, :channels]) + color_part(colored[:, :channels])
+        return torch.cat([noise, colored[:, channels:]], 1)
 
 
-@dataclass(frozen=True)
 class FixedGray:
-    """A grey part that sampling keeps fixed (section 3.5): the constraint of every step, and the start.
+    """A grey part that stays fixed during sampling (section 3.5); `__call__` is a `Constraint`.
 
-    Attributes:
-        gray: Pixels in [-1, 1] with equal channels, shape (batch, channels, height, width).
-        noise: Unit normal, of the same shape.
-        signal: Cumulative product of alphas by timestep.
+    Args:
+        gray: Pixels in [-1, 1] with equal channels, (batch, channels, height, width).
+        alphas_cumprod: Cumulative products of alphas, by timestep.
+        noise: Returns unit normal noise of `gray`'s shape for each step; the channels' mean is what counts.
+        doubled: A timestep at which the picture is set to twice the grey part of the noised grey picture,
+            without any colour: what the published code does at its start step. None: at none.
     """
 
-    gray: Tensor
-    noise: Tensor
-    signal: Tensor
+    def __init__(
+        self, gray: Tensor, alphas_cumprod: Tensor, noise: Callable[[], Tensor], doubled: int | None = None
+    ) -> None:
+        self.gray, self.alphas_cumprod, self.doubled = gray, alphas_cumprod, doubled
+        self._noise = noise
+        self._last = torch.zeros_like(gray)
 
     def at(self, timestep: Tensor) -> Tensor:
-        """The grey picture, noised up to a timestep."""
-        return noised(self.gray, self.noise, self.signal[int(timestep)].to(self.gray))
+        """The grey picture, with noise for a timestep."""
+        self._last = self._noise().to(self.gray)
+        return noised(self.gray, self._last, self.alphas_cumprod[int(timestep)].to(self.gray))
 
-    @property
-    def held(self) -> Constraint:
-        """Puts the grey part of the noised grey picture in the place of that of the pixels."""
-        return lambda pixels, timestep: gray_part(self.at(timestep)) + color_part(pixels)
+    def __call__(self, pixels: Tensor, timestep: Tensor) -> Tensor:
+        """Replaces the grey part of the pixels by that of the noised grey picture."""
+        gray = gray_part(self.at(timestep))
+        return 2 * gray if int(timestep) == self.doubled else gray + color_part(pixels)
 
-    @property
-    def known(self) -> Denoiser:
-        """A denoiser that is never wrong about the grey part: it tells the noise that was put there."""
-        return lambda latents, timestep: self.noise  # noqa: ARG005
+    def known(self, latents: Tensor, timestep: Tensor) -> Tensor:  # noqa: ARG002
+        """A denoiser whose grey part is exact: it returns the noise that was added to the grey picture."""
+        return self._last

@@ -1,4 +1,4 @@
-"""What is optimised in the place of a canvas: modules that draw, from parameters, without any input."""
+"""Canvases that can be optimised: modules that draw from their parameters, without any input."""
 
 import math
 from itertools import pairwise
@@ -10,16 +10,17 @@ from eidophone.diffusion.canvas import start_noise
 
 
 class ImplicitPicture(nn.Module):
-    """A picture as a function of the place: Fourier features, then 1x1 convolutions.
+    """A picture as a function of position: Fourier features, then 1x1 convolutions.
 
-    Random frequencies (Tancik et al., 2020, arXiv:2006.10739) decide how fine a detail comes easily; Images
-    that Sound optimises such a picture (section 4.1). Normalisation is over the picture itself, always.
+    The scale of the random frequencies (Tancik et al., 2020, arXiv:2006.10739) decides which details are easy
+    to learn. Images that Sound optimises such a picture (section 4.1). BatchNorm always normalises over the
+    picture itself.
 
     Args:
         channels, height, width: Of the picture.
-        seed: Draws frequencies and weights.
-        frequencies: Each gives a sine and a cosine.
-        scale: Standard deviation of the frequencies, in periods a side.
+        seed: For frequencies and weights.
+        frequencies: Number of random frequencies; each gives a sine and a cosine.
+        scale: Standard deviation of the frequencies, in periods per side.
         features: Width of the three hidden convolutions.
     """
 
@@ -61,11 +62,12 @@ def _fourier_features(frequencies: Tensor, height: int, width: int) -> Tensor:
     rows, columns = torch.arange(height) / height, torch.arange(width) / width
     places = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), -1)
     phases = 2 * math.pi * places @ frequencies
-    return torch.cat([phases.sin(), phases.cos()], -1).permute(2, 0, 1)[None]
+    features = torch.cat([phases.sin(), phases.cos()], -1).permute(2, 0, 1)[None]
+    return features.contiguous()  # BatchNorm on a CPU is off by 1e-3 where channels are last in memory
 
 
 class PixelGrid(nn.Module):
-    """A number for every pixel, through a sigmoid; all mid-grey but for a little noise at the start."""
+    """One number per pixel and channel, through a sigmoid; starts mid-grey with a little noise."""
 
     def __init__(self, channels: int, height: int, width: int, seed: int, spread: float = 0.1) -> None:
         super().__init__()
@@ -77,7 +79,7 @@ class PixelGrid(nn.Module):
 
 
 class LatentGrid(nn.Module):
-    """A number for every latent cell and channel, as it is: nothing at the start."""
+    """One number per latent cell and channel; starts at zero."""
 
     def __init__(self, channels: int, rows: int, columns: int) -> None:
         super().__init__()

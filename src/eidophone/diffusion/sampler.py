@@ -58,7 +58,9 @@ def training_schedule(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: config.get(name) for name in _SCHEDULE}
 
 
-def make_scheduler(sampler: str, config: Mapping[str, Any], steps: int) -> Any:
+def make_scheduler(
+    sampler: str, config: Mapping[str, Any], steps: int, *, learned_variance: bool = False
+) -> Any:
     """A scheduler of diffusers with its timesteps set, for a network's training schedule.
 
     It always reads predictions as noise (epsilon), because denoisers speak of noise.
@@ -66,7 +68,9 @@ def make_scheduler(sampler: str, config: Mapping[str, Any], steps: int) -> Any:
     Args:
         sampler: A name in `options.samplers`.
         config: A `scheduler_config.json`: its noise schedule, and the keys that the sampler reads.
-        steps: Number of steps.
+        steps: Number of steps. PLMS takes ceil(N / (N // steps)) steps of a schedule with N timesteps.
+        learned_variance: The denoiser returns a variance behind the noise (twice the channels), which DDPM
+            uses for the noise that it adds ("learned_range"). The other samplers add none.
 
     Raises:
         BadInput: more steps than the schedule has timesteps for.
@@ -76,13 +80,35 @@ def make_scheduler(sampler: str, config: Mapping[str, Any], steps: int) -> Any:
     spec = sampler_spec(sampler)
     facts = {key: config[key] for key in _SCHEDULE if config.get(key) is not None}
     facts |= {key: config[key] for key in spec.keys if key in config}
-    scheduler = getattr(diffusers, spec.scheduler)(**facts, **spec.settings, prediction_type="epsilon")
+    settings = spec.settings
+    if learned_variance and sampler == "ddpm":
+        settings = settings | {"variance_type": "learned_range"}
+    scheduler = getattr(diffusers, spec.scheduler)(**facts, **settings, prediction_type="epsilon")
     scheduler.set_timesteps(steps)
+    if sampler == "plms":
+        _use_published_timesteps(scheduler, steps)
     times = scheduler.timesteps
-    if len(times.unique()) < steps or times.max() >= scheduler.config.num_train_timesteps:
-        most = scheduler.config.num_train_timesteps // 2
+    trained = scheduler.config.num_train_timesteps
+    if len(times.unique()) < steps or times.max() >= trained or (sampler == "plms" and 2 * steps > trained):
+        most = trained // 2
         raise BadInput(f"--steps {steps}: too many for this model's schedule; give at most {most}.")
     return scheduler
+
+
+def _use_published_timesteps(scheduler: Any, steps: int) -> None:
+    """Gives diffusers' PLMS the timesteps of the original one: range(0, N, N // steps) + 1, downwards.
+
+    Where `steps` does not divide N, these are more than `steps`, and diffusers leaves out the highest. A
+    timestep N, which the schedule does not have, is left out here (the original fails on it, as at 9 steps).
+    """
+    trained, offset = scheduler.config.num_train_timesteps, scheduler.config.steps_offset
+    times = torch.arange(0, trained - offset, max(1, trained // steps)).flip(0) + offset
+    scheduler.timesteps = torch.cat([times[:1], times[1:2], times[1:]])  # the second is asked for twice
+
+
+def step_count(scheduler: Any) -> int:
+    """The number of steps that sampling with this scheduler takes."""
+    return len(scheduler.timesteps.unique_consecutive())
 
 
 def window_from_steps(scheduler: Any, first: int, beyond: int | None = None) -> Window:

@@ -1,1 +1,1 @@
-"""Sound, pictures and video: files to values and back, and the spectrogram between them."""
+"""Files of sound, pictures and video to values and back, and the spectrogram between sound and picture."""

@@ -1,38 +1,42 @@
-"""Sound files to `Clip` and back.
+"""Sound files and other values to `Clip`, and `Clip` to 16-bit WAV with its recipe.
 
-Reads what libsndfile or FFmpeg can decode, and only the part that is asked for. Writes one thing: 16-bit
-WAV, with the recipe of the sound inside. A broken file is refused, never repaired silently; what cannot
-be found out about a cut file is listed in `truncation`. Sounds are neither mixed down nor made louder here
-unless asked.
+A broken file is refused, never repaired silently; `truncation` lists what cannot be detected in a cut file.
+Nothing here mixes channels or changes the loudness unless asked. `export` writes other formats.
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
-from eidophone.core.errors import BadInput, CannotWrite
+from eidophone.core.errors import BadInput, CannotWrite, EidophoneError
 from eidophone.core.values import Clip, Floats
-from eidophone.media.files import check_readable, write_atomically
-from eidophone.media.stream import BLOCK_FRAMES, read_blocks
+from eidophone.media.decode_sndfile import BLOCK_FRAMES
+from eidophone.media.files import cannot_read, check_readable, write_atomically
+from eidophone.media.stream import read_blocks
 
 WAV_HEADER_BYTES = 44
 RIFF_LIMIT_BYTES = 2**32 - 1
 MOST_CHANNELS = 2**15 - 1
+HIGHEST_RATE_HZ = 1_000_000
+CANCELLED = 0.01  # 40 dB below the louder channel: what is left of the sound is nearly inaudible
+MOST_RECIPE_BYTES = 1 << 26  # a recipe has some kilobytes; a stranger's file may claim gigabytes
 
 
 def read_sound(path: Path, *, start_s: float = 0.0, duration_s: float | None = None) -> Clip:
-    """Reads a sound file, or a part of it, with its own rate and all its channels in the file's order.
+    """Reads a sound file, or a part of it, at its own rate, with all channels in the file's order.
 
-    WAV, FLAC, Ogg, Opus, AIFF and their kin are read by libsndfile; MP3, M4A, AAC, WebM and the rest by
-    FFmpeg. Only the asked part is decoded (and, with FFmpeg, what is a second before it). If the sound ends
+    libsndfile reads WAV, FLAC, Ogg, Opus, AIFF and related formats; FFmpeg reads MP3, M4A, AAC, WebM and the
+    rest. Only the requested part is decoded (with FFmpeg, also the second before it). If the sound ends
     before `start_s + duration_s`, the clip is shorter. Integer samples are scaled so that full scale is 1;
-    floating-point samples stay as they are, so they may lie beyond -1 to 1. Raw AAC (.aac) begins with the
-    encoder's delay, about 20 ms of silence, because the format does not say how much to leave out.
+    floating-point samples stay as they are, so they may exceed -1 to 1. Raw AAC (.aac) begins with the
+    encoder's delay, about 20 ms of silence, because the format does not say how much to skip.
 
     Args:
         path: The file.
@@ -41,10 +45,34 @@ def read_sound(path: Path, *, start_s: float = 0.0, duration_s: float | None = N
 
     Raises:
         BadInput: Missing, a folder, empty, not a sound, cut short, damaged, without a single sample, holding
-            NaN or infinity, or over before `start_s`. Damage behind the asked part may pass unseen.
+            NaN or infinity, or over before `start_s`. Damage behind the requested part may go unnoticed.
+        EidophoneError: Too long for the memory.
     """
     blocks = list(read_blocks(path, start_s=start_s, duration_s=duration_s))
-    return Clip(np.concatenate([block.samples for block in blocks], axis=1), blocks[0].rate_hz)
+    try:
+        return Clip(np.concatenate([block.samples for block in blocks], axis=1), blocks[0].rate_hz)
+    except MemoryError as error:
+        raise EidophoneError(f"Out of memory while reading {path}; read a shorter part of it.") from error
+
+
+def cancelled_channels(clip: Clip, name: str) -> str | None:
+    """A warning if the channels cancel each other when they are mixed to one; None if they do not.
+
+    That happens when one channel of a stereo recording has reversed polarity. The mel picture of such a
+    sound is black.
+
+    Args:
+        clip: The sound, before it is mixed.
+        name: What the message calls it.
+
+    >>> cancelled_channels(Clip(np.array([[0.5, 0.1], [-0.5, -0.1]], np.float32), 8000), "a.wav")
+    'The channels of a.wav have opposite phase and cancel out; invert or remove one of them.'
+    """
+    loudest = np.sqrt(np.square(clip.samples, dtype=np.float64).mean(1)).max()
+    mixed = np.sqrt(np.square(clip.mono(), dtype=np.float64).mean())
+    if len(clip.samples) < 2 or mixed > CANCELLED * loudest or loudest == 0:
+        return None
+    return f"The channels of {name} have opposite phase and cancel out; invert or remove one of them."
 
 
 def resample(clip: Clip, rate_hz: int) -> Clip:
@@ -73,20 +101,85 @@ def peak_normalize(clip: Clip, peak: float = 0.95) -> Clip:
     return Clip((clip.samples / loudest * np.float32(peak)).astype(np.float32), clip.rate_hz)
 
 
+def clip_from(value: Any, rate_hz: int | None = None) -> Clip:
+    """A clip from what people have at hand.
+
+    Args:
+        value: A `Clip`, the path of a file, a numpy array with `rate_hz`, or a tuple of array and rate in
+            either order, as soundfile, librosa and scipy return it. Arrays have one axis (samples) or two; the
+            shorter axis is the channels. Floats have full scale -1 to 1; int16, int32 and uint8 are scaled.
+        rate_hz: Samples per second of a numpy array; nothing else needs it.
+
+    Raises:
+        BadInput: Anything else, or a file that cannot be read.
+    """
+    if isinstance(value, np.ndarray):
+        if rate_hz is None:
+            raise BadInput("A numpy array of samples needs its rate; give rate_hz, in samples per second.")
+        return _clip_from_array(value, rate_hz)
+    if rate_hz is not None:
+        raise BadInput(f"rate_hz is only for numpy arrays; {type(value).__name__} has its own rate.")
+    if isinstance(value, Clip):
+        return value
+    if isinstance(value, str | os.PathLike):
+        return read_sound(Path(value))
+    if isinstance(value, tuple) and len(value) == 2:
+        samples, rate = value if isinstance(value[0], np.ndarray) else value[::-1]
+        if isinstance(samples, np.ndarray):
+            return _clip_from_array(samples, rate)
+    raise BadInput(
+        f"A sound cannot be made from {type(value).__name__}; give a path, a Clip, or samples as a numpy "
+        "array with their rate."
+    )
+
+
+def _clip_from_array(samples: NDArray[Any], rate_hz: object) -> Clip:
+    if isinstance(rate_hz, float | np.number) and float(rate_hz).is_integer():
+        rate_hz = int(rate_hz)
+    if isinstance(rate_hz, bool) or not isinstance(rate_hz, int) or not 0 < rate_hz <= HIGHEST_RATE_HZ:
+        raise BadInput(
+            f"A sound cannot have the rate {rate_hz!r}; give a whole number of samples per second, "
+            f"1 to {HIGHEST_RATE_HZ:,}."
+        )
+    if samples.ndim not in (1, 2) or 0 in samples.shape:
+        raise BadInput(
+            f"A numpy array of shape {samples.shape} is not a sound; give (samples,) or (channels, samples)."
+        )
+    by_channel = samples[None] if samples.ndim == 1 else samples
+    if by_channel.shape[0] > by_channel.shape[1]:
+        by_channel = by_channel.T
+    floats = _full_scale(by_channel)
+    if not np.isfinite(floats).all():
+        raise BadInput("The samples are not all finite numbers (NaN or infinity); remove these first.")
+    return Clip(np.ascontiguousarray(floats), rate_hz)
+
+
+def _full_scale(samples: NDArray[Any]) -> Floats:
+    """Samples as float32 with full scale -1 to 1."""
+    if np.issubdtype(samples.dtype, np.floating):
+        with np.errstate(over="ignore"):
+            return samples.astype(np.float32)
+    if samples.dtype == np.uint8:  # as in WAV files: 128 is silence
+        return (samples.astype(np.float32) - 128) / np.float32(128)
+    if samples.dtype in (np.int16, np.int32):
+        return (samples / -float(np.iinfo(samples.dtype).min)).astype(np.float32)
+    raise BadInput(f"Samples of type {samples.dtype} have no known full scale; convert them to float32.")
+
+
 def write_wav(path: Path, clip: Clip, *, recipe: str | None = None) -> None:
     """Writes 16-bit PCM WAV; samples beyond full scale are clipped. The same clip makes the same bytes.
 
-    A sample is stored as the nearest multiple of 1 / 32768, so what was read from a 16-bit file is written
-    back unchanged. The recipe goes, in UTF-8, into the comment field of an INFO list behind the sound: other
-    programs show or ignore it. (libsndfile could write that too, but cannot read it beyond some 2000 bytes.)
+    A sample is stored as the nearest multiple of 1 / 32768, so samples from a 16-bit file are written back
+    unchanged. The recipe goes, in UTF-8, into the comment field of an INFO list behind the sound; other
+    programs show or ignore it. (libsndfile can write that field, but reads back only some 2000 bytes of it.)
 
     Args:
-        path: Where to; its folder is made.
-        clip: What to write.
-        recipe: Text of any length that fits, without NUL characters.
+        path: The file; missing folders are made.
+        clip: The sound.
+        recipe: Text without NUL characters.
 
     Raises:
-        CannotWrite: No place, no permission, or too long for a WAV file (4 GB).
+        CannotWrite: No space, no permission, or too long for a WAV file (4 GB).
     """
     notes = b"" if recipe is None else _comment_chunk(recipe)
     header = _wav_header(path, clip, len(notes))
@@ -104,15 +197,24 @@ def read_recipe_from_wav(path: Path) -> str | None:
     """The recipe that `write_wav` stored, or None if the file carries none.
 
     Raises:
-        BadInput: Not there, or not a WAV file.
+        BadInput: The file is missing, unreadable or not a WAV file.
     """
     check_readable(path, "a sound")
-    with path.open("rb") as file:
-        head = file.read(12)
-        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-            raise BadInput(f"{path} is not a WAV file; name a WAV or PNG file that was made here.")
-        for kind, length in _chunks(file):
-            if kind == b"LIST" and (comment := _comment(file.read(length))) is not None:
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+            if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+                raise BadInput(f"{path} is not a WAV file; name a WAV or PNG file that Eidophone made.")
+            return _recipe(file)
+    except OSError as error:
+        raise cannot_read(path, error) from error
+
+
+def _recipe(file: BinaryIO) -> str | None:
+    for kind, length in _chunks(file):
+        if kind == b"LIST" and length <= MOST_RECIPE_BYTES:
+            comment = _comment(file.read(length))
+            if comment is not None:
                 return comment
     return None
 
@@ -123,8 +225,8 @@ def _wav_header(path: Path, clip: Clip, notes_bytes: int) -> bytes:
     riff_bytes = WAV_HEADER_BYTES - 8 + data_bytes + notes_bytes
     if riff_bytes + 8 > RIFF_LIMIT_BYTES or channels > MOST_CHANNELS:
         raise CannotWrite(
-            f"Cannot write {path}: {channels} channels of {clip.duration_s:.0f} s do not fit into a WAV file "
-            "(4 GB at most); write a shorter part."
+            f"Cannot write {path}: {channels} channels of {clip.duration_s:.0f} s exceed the 4 GB of a "
+            "WAV file; write a shorter part."
         )
     format_ = struct.pack(
         "<4sIHHIIHH", b"fmt ", 16, 1, channels, clip.rate_hz, 2 * channels * clip.rate_hz, 2 * channels, 16
@@ -152,7 +254,7 @@ def _comment_chunk(text: str) -> bytes:
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Kind and length of each RIFF chunk from here on; the file stands at the chunk's content."""
+    """Yields kind and length of each RIFF chunk from here on, with the file at the chunk's content."""
     while len(head := file.read(8)) == 8:
         kind, length = struct.unpack("<4sI", head)
         content = file.tell()

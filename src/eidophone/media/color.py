@@ -1,4 +1,4 @@
-"""Colours for a grey picture that has to stay what it is, to the last bit."""
+"""Colours for a grey picture whose grey values must stay exactly the same."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,15 +9,15 @@ _FULL = 255
 
 
 def with_gray(colored: Picture, gray: Floats) -> Picture:
-    """The picture whose channels have exactly this mean, with as much of the given colour as fits in [0, 1].
+    """Colours a grey picture: every pixel's channels have exactly the grey value as their mean.
 
-    Each pixel keeps its hue; where its colour would leave the gamut at this brightness, it pales. Values are
-    whole 255ths and the sum of a pixel's channels is three times the rounded grey value, so that an 8-bit
-    file of the picture and one of the grey picture have the same mean in every pixel.
+    Each pixel keeps its hue; a colour outside [0, 1] at this brightness is made less saturated. Values are
+    multiples of 1/255, and a pixel's channels add up to three times the rounded grey value. So the 8-bit
+    files of the coloured and of the grey picture have the same mean in every pixel.
 
     Args:
-        colored: Shape (height, width, 3).
-        gray: Shape (height, width), in [0, 1].
+        colored: The colours, shape (height, width, 3).
+        gray: The grey values, shape (height, width), in [0, 1].
     """
     level = np.floor(gray.astype(np.float64) * _FULL + 0.5)
     hue = colored.pixels - colored.pixels.mean(2, dtype=np.float64, keepdims=True)
@@ -26,7 +26,7 @@ def with_gray(colored: Picture, gray: Floats) -> Picture:
 
 
 def _paleness(hue: NDArray[np.float64], level: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The share of each pixel's colour that fits, shape (height, width, 1)."""
+    """How much of each pixel's colour fits, 0 to 1, shape (height, width, 1)."""
     room = np.where(hue > 0, _FULL - level[:, :, None], level[:, :, None])
     share = room / np.maximum(np.abs(hue), 1e-9)
     smallest: NDArray[np.float64] = np.minimum(share.min(2, keepdims=True), 1)
@@ -34,9 +34,9 @@ def _paleness(hue: NDArray[np.float64], level: NDArray[np.float64]) -> NDArray[n
 
 
 def _rounded(wanted: NDArray[np.float64], level: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Whole numbers near the wanted ones whose sum over the channels is three times `level`.
+    """Integers near `wanted` whose sum over the channels is three times `level`.
 
-    The method of largest remainders: what rounding down leaves over goes to the channels that lost most.
+    The largest-remainder method: what rounding down leaves over goes to the channels that lost most.
     """
     low = np.clip(np.floor(wanted + 1e-6), 0, _FULL)
     missing = np.rint(3 * level - low.sum(2))

@@ -1,7 +1,7 @@
 """The settings of a mel picture: how its pixels map to time, pitch and loudness.
 
-The only home of STFT numbers. It holds no computation (see `spectrogram`) and imports no torch, so
-that a card, a record or a PNG can carry one.
+All STFT settings are defined here. The computation is in `spectrogram`; this module imports no torch, so
+reading a card, a record or a PNG stays cheap.
 """
 
 import math
@@ -20,7 +20,7 @@ FORMER_NAMES = {
     "low_hz": "f_min",
     "high_hz": "f_max",
 }
-# Far above any model's; a file that says more would only ask for memory.
+# Far above any model's settings; larger numbers in a file only use up memory.
 _HIGHEST_RATE, _LONGEST_FFT, _MOST_BANDS, _LARGEST = 1_000_000, 65_536, 4096, 1e9
 
 
@@ -31,16 +31,16 @@ class MelSpec:
     The defaults are Auffusion's (Images that Sound, section 3.1): 100 columns a second, 256 rows.
 
     Attributes:
-        rate_hz: Frames of sound per second, at most 1,000,000.
-        n_fft: Length of the transform in frames, at most 65,536.
-        win_length: Length of the Hann window in frames, at most `n_fft`.
-        hop_length: Frames from one column to the next, at most `n_fft`, of the same parity.
-        n_mels: Height of the picture in pixels, at most 4096; Slaney's mel scale and area norm.
-        f_min: Lower edge of the lowest band.
-        f_max: Upper edge of the highest band, at most `rate_hz / 2`.
-        floor: Mel magnitude drawn black; smaller ones are raised to `log_floor` first.
-        ceiling: Mel magnitude drawn white.
-        log_floor: Smallest mel magnitude kept by the analysis, at most `floor`.
+        rate_hz: Sampling rate, samples per second, at most 1,000,000.
+        n_fft: Length of the FFT in samples, at most 65,536.
+        win_length: Length of the Hann window in samples, at most `n_fft`.
+        hop_length: Samples from one column to the next, at most `n_fft`; `n_fft - hop_length` is even.
+        n_mels: Mel bands (Slaney's scale, area norm): the picture's height in pixels, at most 4096.
+        f_min: Lower edge of the lowest band, in Hz.
+        f_max: Upper edge of the highest band, in Hz, at most `rate_hz / 2`.
+        floor: Mel magnitude that is drawn black.
+        ceiling: Mel magnitude that is drawn white.
+        log_floor: Smaller mel magnitudes are raised to this value by the analysis; at most `floor`.
 
     >>> MelSpec().seconds(1024)
     10.24
@@ -70,27 +70,29 @@ class MelSpec:
             (0 < self.win_length <= self.n_fft, "win_length must lie in (0, n_fft]"),
             (
                 self.hop_length <= self.n_fft and (self.n_fft - self.hop_length) % 2 == 0,
-                "n_fft - hop_length must be even, not negative",
+                "n_fft - hop_length must be even and not negative",
             ),
             (0 <= self.f_min < self.f_max <= self.rate_hz / 2, "0 <= f_min < f_max <= rate_hz / 2"),
             (0 < self.log_floor <= self.floor < self.ceiling, "0 < log_floor <= floor < ceiling"),
         ):
             if not ok:
-                raise ValueError(f"no such mel picture: {rule}; got {self}")
+                raise ValueError(f"these mel settings are impossible: {rule}; got {self}")
 
     def _check_kinds(self) -> None:
-        """Types are not enough where numbers come out of files."""
+        """Checks types at run time, because the numbers may come from a file."""
         for name in (*_INTEGERS, *_NUMBERS):
             value: object = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int if name in _INTEGERS else (int, float)):
                 kind = "a whole number" if name in _INTEGERS else "a number"
-                raise ValueError(f"no such mel picture: {name} must be {kind}; got {value!r}")
+                raise ValueError(f"these mel settings are impossible: {name} must be {kind}; got {value!r}")
             if not abs(value) <= _LARGEST:  # neither is NaN
-                raise ValueError(f"no such mel picture: {name} must be finite and at most {_LARGEST:g}")
+                raise ValueError(
+                    f"these mel settings are impossible: {name} must be finite and at most {_LARGEST:g}"
+                )
 
     @property
     def padding(self) -> int:
-        """Frames reflected at both ends, so that the number of columns is the number of hops."""
+        """Samples reflected at each end, so that a sound of n hops has n columns."""
         return (self.n_fft - self.hop_length) // 2
 
     @property
@@ -100,37 +102,38 @@ class MelSpec:
 
     @property
     def minimum_frames(self) -> int:
-        """The shortest sound that can be analysed (reflection needs more than `padding`)."""
+        """Samples of the shortest sound that can be analysed (reflection needs more than `padding`)."""
         return self.padding + 1
 
     def frames(self, columns: int) -> int:
-        """Frames of sound that so many columns last."""
+        """Samples that this number of columns lasts."""
         return columns * self.hop_length
 
     def seconds(self, columns: int) -> float:
-        """Seconds that so many columns last."""
+        """Seconds that this number of columns lasts."""
         return self.frames(columns) / self.rate_hz
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, for a record or a file; `from_dict` reads them back."""
+        """Plain numbers by name, for a record or a file; `from_dict` reads them back."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, given: object, where: str = "mel_spec") -> "MelSpec":
         """The inverse of `to_dict`.
 
+        Args:
+            given: Settings by name; missing ones have the defaults.
+            where: The file they come from, for messages.
+
         Raises:
-            BadInput: no mapping, an unknown name, or an impossible value or combination; `where` says
-                in which file.
+            BadInput: Not a mapping, an unknown name, or an impossible value or combination.
         """
         if not isinstance(given, dict):
-            raise BadInput(f"{where}: mel settings must be names with values; got {str(given)[:60]!r}.")
+            raise BadInput(f"{where}: mel settings must map names to values; got {str(given)[:60]!r}.")
         given = {FORMER_NAMES.get(str(name), str(name)): value for name, value in given.items()}
         known = {f.name for f in fields(cls)}
         if unknown := sorted(map(str, set(given) - known)):
-            raise BadInput(
-                f"{where}: unknown mel setting {unknown[0]!r}; known are {', '.join(sorted(known))}."
-            )
+            raise BadInput(f"{where}: unknown mel setting {unknown[0]!r}; use {', '.join(sorted(known))}.")
         try:
             return cls(**given)
         except (TypeError, ValueError) as error:

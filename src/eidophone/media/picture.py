@@ -1,99 +1,71 @@
-"""Picture files to `Picture` and back, pictures at other sizes, and words as pictures.
+"""Picture files and other values to `Picture` and back, and pictures at other sizes.
 
-Reads whatever Pillow reads, as RGB on black; writes one thing: 8-bit RGB PNG, which can carry its recipe
-as text. Colour profiles are not applied."""
+`raster` decides which formats are opened. Written is one format: 8-bit RGB PNG, which can carry its recipe as
+text. Colour profiles are not applied.
+"""
 
-import struct
-import unicodedata
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 
-from eidophone.core.errors import BadInput
+from eidophone.core.errors import BadInput, EidophoneError
 from eidophone.core.values import Floats, Picture
 from eidophone.media.files import check_readable, write_atomically
+from eidophone.media.raster import MOST_PIXELS, Warn, check_size, on_ground, opened, pixels_of
 
-T = TypeVar("T")
-
-MOST_PIXELS = 64_000_000  # 768 MB as float32 RGB; more than that is a mistake or an attack
-KNOWN_FORMATS = "try a PNG, JPEG or WebP file"
-GROUND = (13, 14, 20)  # nearly black, a little blue: the ground of videos and contact sheets
-INK = (232, 230, 222)
-ELLIPSIS = "..."
-TYPESET = str.maketrans(
-    {
-        "ß": "ss",
-        "–": "-",
-        "—": "-",
-        "‘": "'",
-        "’": "'",
-        "“": '"',
-        "”": '"',
-        "ø": "o",
-        "Ø": "O",
-        "æ": "ae",
-        "Æ": "AE",
-        "œ": "oe",
-        "ł": "l",
-        "Ł": "L",
-        "đ": "d",
-    }
-)
-
-# What Pillow's readers raise for a damaged file, besides UnidentifiedImageError, which is an OSError.
-DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    OverflowError,
-    struct.error,
-)
-BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+#: Shrinking by more than this is done in two steps: Lanczos' table grows with the factor.
+_STEEPEST = 64
+_WHITE = {"uint8": 255, "uint16": 65535, "bool": 1}
 
 
-def read_picture(path: Path) -> Picture:
+def _ignore(_message: str) -> None:
+    """Drops a warning."""
+
+
+def read_picture(path: Path, *, warn: Warn = _ignore) -> Picture:
     """Reads a picture file: the first frame, the right way up, on black where it is transparent.
 
     Grey becomes three equal channels. 8-bit values are divided by 255, 16-bit grey ones by 65535 (Pillow
-    reads 16-bit colour as 8-bit); floating-point grey is taken as 0 to 1 and clipped.
+    reads 16-bit colour as 8-bit). 32-bit and floating-point grey is scaled as `gray.gray_from_raw` says. A
+    black drawing on a transparent ground is put on white.
+
+    Args:
+        path: The file.
+        warn: Called with a sentence when something had to be assumed about the values or the ground.
 
     Raises:
-        BadInput: Missing, a folder, empty, not a picture, damaged or cut short, or of more than 64 million
-            pixels.
+        BadInput: Missing, a folder, empty, not a picture, of a format that is not read, damaged or cut
+            short, or of more than 64 million pixels.
     """
     check_readable(path, "a picture")
-    return Picture(_opened(path, lambda image: _pixels(ImageOps.exif_transpose(image))))
+    return Picture(opened(path, lambda image: pixels_of(image, str(path), warn)))
 
 
 def write_png(path: Path, picture: Picture, *, text: Mapping[str, str] | None = None) -> None:
     """Writes an 8-bit RGB PNG, each value rounded to the nearest step. The same picture makes the same bytes.
 
     Args:
-        path: Where to; its folder is made.
-        picture: What to write.
-        text: Words to keep inside by keyword (1 to 79 Latin letters); beyond Latin-1 as iTXt.
+        path: The file; missing folders are made.
+        picture: The picture.
+        text: Text to store in the file, by keyword (1 to 79 Latin letters); beyond Latin-1 as iTXt.
 
     Raises:
-        CannotWrite: No place or no permission.
+        CannotWrite: No space or no permission.
     """
     info = PngImagePlugin.PngInfo()
     for keyword, words in (text or {}).items():
         info.add_text(keyword, words)
-    image = Image.fromarray(to_bytes(picture), "RGB")
+    image = to_image(picture)
     write_atomically(path, lambda draft: image.save(draft, "PNG", pnginfo=info, compress_level=6))
 
 
 def read_png_text(path: Path) -> dict[str, str]:
-    """The words kept inside a PNG, by keyword; empty if there are none.
+    """The text stored inside a PNG, by keyword; empty if there is none.
 
     Raises:
         BadInput: Missing, damaged, or not a PNG.
@@ -102,10 +74,41 @@ def read_png_text(path: Path) -> dict[str, str]:
 
     def _words(image: Image.Image) -> dict[str, str]:
         if not isinstance(image, PngImagePlugin.PngImageFile):
-            raise BadInput(f"{path} is not a PNG file; name a WAV or PNG file that was made here.")
+            raise BadInput(f"{path} is not a PNG file; name a WAV or PNG file that Eidophone made.")
         return {str(keyword): str(value) for keyword, value in image.text.items()}
 
-    return _opened(path, _words)
+    return opened(path, _words)
+
+
+def picture_from(value: Any, *, warn: Warn = _ignore) -> Picture:
+    """A picture from what people have at hand.
+
+    Args:
+        value: A `Picture`, the path of a file, a Pillow image, or a numpy array of shape (height, width),
+            (height, width, 3) or (height, width, 4): uint8, uint16, bool, or floats from 0 to 1. A fourth
+            channel is opacity, on a black ground.
+        warn: As in `read_picture`.
+
+    Raises:
+        BadInput: Anything else, or a file that cannot be read.
+    """
+    if isinstance(value, Picture):
+        return value
+    if isinstance(value, str | os.PathLike):
+        return read_picture(Path(value), warn=warn)
+    if isinstance(value, Image.Image):
+        return _from_image(value, warn)
+    if isinstance(value, np.ndarray):
+        return _from_array(value, warn)
+    raise BadInput(
+        f"A picture cannot be made from {type(value).__name__}; give a path, a Pillow image, a Picture, "
+        "or a numpy array of shape (height, width, 3)."
+    )
+
+
+def to_image(picture: Picture) -> Image.Image:
+    """The picture as an 8-bit RGB Pillow image."""
+    return Image.fromarray(to_bytes(picture), "RGB")
 
 
 def to_bytes(picture: Picture) -> NDArray[np.uint8]:
@@ -115,212 +118,81 @@ def to_bytes(picture: Picture) -> NDArray[np.uint8]:
 
 
 def from_bytes(pixels: NDArray[np.uint8]) -> Picture:
-    """The picture of 8-bit RGB values of shape (height, width, 3); undoes `to_bytes`."""
+    """The picture of 8-bit RGB values of shape (height, width, 3); the inverse of `to_bytes`."""
     return Picture(pixels.astype(np.float32) / np.float32(255))
 
 
 def resize(picture: Picture, height: int, width: int) -> Picture:
-    """The picture at another size in pixels, by Lanczos: antialiased when smaller, smooth when larger."""
+    """The picture at another size in pixels, by Lanczos: antialiased when smaller, smooth when larger.
+
+    Raises:
+        BadInput: The new size is over the limit of 64 million pixels.
+    """
     if height < 1 or width < 1:
         raise ValueError(f"height and width must be at least 1; got {height} x {width}")
-    if picture.pixels.shape[:2] == (height, width):
+    old_height, old_width = picture.pixels.shape[:2]
+    if (old_height, old_width) == (height, width):
         return picture
+    if height * width > MOST_PIXELS:
+        raise BadInput(
+            f"A picture of {old_width} x {old_height} pixels (width x height) cannot be scaled to "
+            f"{width} x {height}: more than {MOST_PIXELS // 1_000_000} million pixels; cut it first."
+        )
+    # An extreme reduction first averages whole blocks, else its filter would need gigabytes.
+    steep = old_height > _STEEPEST * height or old_width > _STEEPEST * width
     channels = [
-        np.asarray(Image.fromarray(picture.pixels[:, :, i]).resize((width, height), Image.Resampling.LANCZOS))
+        np.asarray(
+            Image.fromarray(np.ascontiguousarray(picture.pixels[:, :, i])).resize(
+                (width, height), Image.Resampling.LANCZOS, reducing_gap=_STEEPEST / 2 if steep else None
+            )
+        )
         for i in range(3)
     ]
     return Picture(np.clip(np.stack(channels, axis=2), 0, 1))
 
 
 def fit_height(picture: Picture, height: int) -> Picture:
-    """The picture at another height in pixels; the width follows, at least 1."""
+    """The picture at another height in pixels; the width follows and is at least 1.
+
+    Raises:
+        BadInput: As `resize`.
+    """
     old_height, old_width = picture.pixels.shape[:2]
     return resize(picture, height, max(1, round(old_width * height / old_height)))
 
 
-def contact_sheet(pictures: Sequence[Picture], captions: Sequence[str], columns: int) -> Picture:
-    """All pictures in a grid, row by row, on a dark ground, each with its caption below it.
-
-    Pictures keep their size; smaller ones are centred in a cell as large as the largest. A caption that is
-    too long for its cell is wrapped to two lines and then cut.
-
-    Args:
-        pictures: At least one.
-        captions: One for each picture; may be empty strings.
-        columns: How many beside each other, at most; 1 or more.
-    """
-    if not pictures or len(pictures) != len(captions) or columns < 1:
-        raise ValueError(f"{len(pictures)} pictures, {len(captions)} captions, {columns} columns: no sheet")
-    height = max(picture.pixels.shape[0] for picture in pictures)
-    width = max(picture.pixels.shape[1] for picture in pictures)
-    bands = [caption_band((caption,), width, size=13, most_lines=2) for caption in captions]
-    band_height = max(band.shape[0] for band in bands)
-    gap, columns = 12, min(columns, len(pictures))
-    rows = -(-len(pictures) // columns)
-    sheet = ground(gap + rows * (height + band_height + gap), gap + columns * (width + gap))
-    for i, (picture, band) in enumerate(zip(pictures, bands, strict=True)):
-        top = gap + i // columns * (height + band_height + gap)
-        left = gap + i % columns * (width + gap)
-        h, w = picture.pixels.shape[:2]
-        y, x = top + (height - h) // 2, left + (width - w) // 2
-        sheet[y : y + h, x : x + w] = to_bytes(picture)
-        sheet[top + height : top + height + band.shape[0], left : left + width] = band
-    return from_bytes(sheet)
-
-
-def strip(pictures: Sequence[Picture], captions: Sequence[str], width: int = 2400) -> Picture:
-    """Pictures of one course, each with its caption: beside each other as far as `width` pixels hold them."""
-    columns = max(1, min(len(pictures), width // pictures[0].pixels.shape[1]))
-    return contact_sheet(pictures, captions, columns)
-
-
-def ground(height: int, width: int) -> NDArray[np.uint8]:
-    """An empty dark ground, 8-bit RGB of shape (height, width, 3)."""
-    return np.full((height, width, 3), GROUND, np.uint8)
-
-
-def caption_band(captions: Sequence[str], width: int, *, size: int, most_lines: int = 3) -> NDArray[np.uint8]:
-    """Captions set in a clear sans-serif on the dark ground, each on lines of its own, centred.
-
-    A caption that needs more than one line is set smaller, down to three quarters; then it is wrapped between
-    words (or letters, if a word alone is too long); what goes beyond `most_lines` is cut with an ellipsis.
-    The font that Pillow brings along knows ASCII only: accents are dropped and what has no Latin form is
-    shown as a question mark. Shape (height, width, 3); without captions,
-    or with only empty ones, the height is 0.
-
-    Args:
-        captions: The texts; line breaks count as spaces.
-        width: Of the band, in pixels.
-        size: Of the letters, in pixels.
-        most_lines: For each caption.
-    """
-    texts = [" ".join(_in_ascii(caption).split()) for caption in captions]
-    if not any(texts):
-        return ground(0, width)
-    room = max(1, width - size)
-    blocks = [_set(text, room, size, most_lines) for text in texts if text]
-    line_height = round(1.35 * size)
-    height = line_height * sum(len(lines) for _, lines in blocks) + size
-    image = Image.fromarray(ground(height, width), "RGB")
-    draw, y = ImageDraw.Draw(image), (size + line_height) // 2
-    for font, lines in blocks:
-        for line in lines:
-            draw.text((width / 2, y), line, fill=INK, font=font, anchor="mm")
-            y += line_height
-    return np.array(image)
-
-
-def _opened(path: Path, use: Callable[[Image.Image], T]) -> T:
-    """What `use` makes of the opened picture; every way in which that can fail is a BadInput."""
+def _from_image(image: Image.Image, warn: Warn) -> Picture:
+    check_size(image.height, image.width, "The picture")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                if image.width * image.height > MOST_PIXELS:
-                    raise Image.DecompressionBombError
-                return use(image)
-    except BOMB as error:
-        most = MOST_PIXELS // 1_000_000
-        raise BadInput(f"{path} has more than {most} million pixels; make it smaller first.") from error
-    except UnidentifiedImageError as error:
-        raise BadInput(f"{path} is not a picture; {KNOWN_FORMATS}.") from error
-    except DAMAGE as error:
-        raise BadInput(f"{path} is cut short or damaged; copy or download it again.") from error
+        return Picture(pixels_of(image, "The picture", warn))
+    except EidophoneError:
+        raise
+    except Exception as error:  # a lazily opened file that is damaged or closed by now
+        raise BadInput(f"The Pillow image cannot be decoded ({error}); open it again.") from error
 
 
-def _pixels(image: Image.Image) -> Floats:
-    """RGB on black, float32 in [0, 1], shape (height, width, 3)."""
-    if image.mode == "F" or image.mode.startswith("I"):
-        gray = np.asarray(image, np.float32)
-        if image.mode != "F":
-            gray = gray / np.float32(65535)
-        if not np.isfinite(gray).all() or (image.mode != "F" and gray.max() > 1):
-            raise ValueError("grey values that are not finite, or of more than 16 bits")
-        return np.repeat(np.clip(gray, 0, 1)[:, :, None], 3, axis=2)
-    if image.has_transparency_data:
-        layers = np.asarray(image.convert("RGBA"), np.float32) / np.float32(255)
-        return layers[:, :, :3] * layers[:, :, 3:]
-    return np.asarray(image.convert("RGB"), np.float32) / np.float32(255)
+def _from_array(array: NDArray[Any], warn: Warn) -> Picture:
+    if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise BadInput(
+            f"A numpy array of shape {array.shape} is not a picture; give (height, width), "
+            "(height, width, 3) or (height, width, 4)."
+        )
+    check_size(array.shape[0], array.shape[1], "The picture")
+    values = _unit_range(array if array.ndim == 3 else array[:, :, None])
+    if values.shape[2] == 4:
+        return Picture(on_ground(values[:, :, :3], values[:, :, 3:], "The picture", warn))
+    return Picture(np.ascontiguousarray(np.broadcast_to(values, (*values.shape[:2], 3))))
 
 
-def _in_ascii(text: str) -> str:
-    apart = unicodedata.normalize("NFKD", text.translate(TYPESET))
-    return "".join(c for c in apart if not unicodedata.combining(c)).encode("ascii", "replace").decode()
-
-
-def _set(text: str, room: int, size: int, most_lines: int) -> tuple[ImageFont.FreeTypeFont, list[str]]:
-    """The font and the lines that fit: one line if at all possible, then smaller, then several."""
-    small = max(8, round(0.75 * size))
-    for points in range(size, small - 1, -1):
-        font = _font(points)
-        if font.getlength(text) <= room:
-            return font, [text]
-    font = _font(small)
-    lines = _wrapped(text, font, room)
-    if len(lines) > most_lines:
-        last = lines[most_lines - 1]
-        while last and font.getlength(last + ELLIPSIS) > room:
-            last = last[:-1]
-        lines = [*lines[: most_lines - 1], last.rstrip() + ELLIPSIS]
-    return font, lines
-
-
-def _wrapped(text: str, font: ImageFont.FreeTypeFont, room: int) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".lstrip()
-        if font.getlength(longer) <= room:
-            lines[-1] = longer
-            continue
-        if lines[-1]:
-            lines.append("")
-        for letter in word:
-            if lines[-1] and font.getlength(lines[-1] + letter) > room:
-                lines.append("")
-            lines[-1] += letter
-    return lines
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size=size)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise RuntimeError("this Pillow was built without FreeType; reinstall it from its wheel")
-    return font
-
-
-CELL, BAR, BAR_HEIGHT, GAP = 96, 40, 96, 8
-PLAIN, MARKED = (92, 108, 140), (236, 172, 72)
-MOST_IN_A_ROW = 10
-
-
-def word_bars(words: Sequence[str], weights: Sequence[float], marked: Sequence[bool]) -> Picture:
-    """Bars over words, ten a row; the highest weight fills its row, and each is written above its bar.
-
-    Args:
-        words: At least one.
-        weights: 0 or more, one a word.
-        marked: Words that are drawn in another colour.
-    """
-    if not words or not len(words) == len(weights) == len(marked):
-        raise ValueError(f"{len(words)} words, {len(weights)} weights, {len(marked)} marks: no picture")
-    highest = max(*weights, 1e-9)
-    columns = min(MOST_IN_A_ROW, len(words))
-    cells = [
-        _cell(word, weight, weight / highest, MARKED if mark else PLAIN)
-        for word, weight, mark in zip(words, weights, marked, strict=True)
-    ]
-    height = max(cell.shape[0] for cell in cells)
-    sheet = ground(-(-len(cells) // columns) * (height + GAP) + GAP, columns * CELL + 2 * GAP)
-    for i, cell in enumerate(cells):
-        top, left = GAP + i // columns * (height + GAP), GAP + i % columns * CELL
-        sheet[top : top + cell.shape[0], left : left + CELL] = cell
-    return from_bytes(sheet)
-
-
-def _cell(word: str, weight: float, share: float, colour: tuple[int, int, int]) -> np.ndarray:
-    bar = ground(BAR_HEIGHT, CELL)
-    left = (CELL - BAR) // 2
-    bar[BAR_HEIGHT - max(1, round(share * BAR_HEIGHT)) :, left : left + BAR] = colour
-    above, below = (caption_band((text,), CELL, size=14, most_lines=1) for text in (f"{weight:.2f}", word))
-    return np.concatenate([above, bar, below])
+def _unit_range(array: NDArray[Any]) -> Floats:
+    if array.dtype.name in _WHITE:
+        return (array / np.float32(_WHITE[array.dtype.name])).astype(np.float32)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise BadInput(f"A picture of {array.dtype} values has no known white; convert it to uint8 or float.")
+    if not (np.isfinite(array).all() and array.min() >= -1e-6 and array.max() <= 1 + 1e-6):
+        raise BadInput(
+            f"The picture's floats range from {array.min():g} to {array.max():g}; scale them to 0 (black) "
+            "to 1 (white)."
+        )
+    clipped: Floats = np.clip(array, 0, 1).astype(np.float32)
+    return clipped

@@ -1,10 +1,10 @@
-"""Is a sound file all there? Its own header against its size, without decoding anything.
+"""Is a sound file complete? Compares the length that its header states with its size, without decoding.
 
-Decoders are forgiving: most of them play the first half of a cut file and say nothing. These few
-lines look for the one number in each container that says how long the file should be.
+Most decoders play the first half of a cut file and say nothing. This module reads the one number in each
+container that says how long the file should be.
 
-Found out: WAV, RF64, AIFF, AU, MP4/M4A (box sizes), Ogg (a last page that is cut), MP3 with a Xing or
-Info header (nearly every encoder writes one). Not found out here: FLAC (its decoder notices), Matroska
+Detected: WAV, RF64, AIFF, AU, MP4/M4A (box sizes), Ogg (a last page that is cut), MP3 with a Xing or
+Info header (nearly every encoder writes one). Not detected here: FLAC (its decoder notices), Matroska
 (its reader notices), MP3 without such a header, raw AAC, CAF, W64, and an Ogg file that was cut exactly
 between two pages.
 """
@@ -13,9 +13,16 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-# What programs write for "I was streaming and do not know": ffmpeg, sox, and those that wrote nothing.
-UNKNOWN_SIZES = {0, 0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFFF}
+GET_IT_AGAIN = "copy or download it again"
+CUT_SHORT = f"is cut short or damaged; {GET_IT_AGAIN}."
+SPLICED = "changes its sample rate or its number of channels partway; convert it to WAV first."
+
 LARGEST_OGG_PAGE = 65_307
+# A program that writes to a pipe does not know the length and writes a placeholder: a number near 2 or
+# 4 GiB (a mebibyte below leaves room for headers), or a huge round one.
+_PLACEHOLDER_TOPS = (1 << 31, 1 << 32)
+_BELOW_TOP, _ABOVE_TOP = 1 << 20, 1 << 12
+_LEAST_ROUND, _ROUND = 1_900_000_000, 1000
 
 
 def missing_bytes(path: Path) -> int:
@@ -25,8 +32,24 @@ def missing_bytes(path: Path) -> int:
         try:
             return max(0, _promised_size(file, size) - size)
         except struct.error:
-            # Too short to hold its own header: the decoder has the better words for that.
+            # Too short to hold its own header: the decoder has the better message.
             return 0
+
+
+def has_lost_length(path: Path) -> bool:
+    """Whether a WAV file says that it holds no sound, although sound follows its header.
+
+    A recorder that loses power writes such files. What follows is sound unless it is a row of whole chunks.
+    """
+    with path.open("rb") as file:
+        try:
+            if not _is_wav(file.read(12)) or _data_length(file) != 0:
+                return False
+        except struct.error:
+            return False
+        rest_from = file.tell()
+        end = file.seek(0, 2)
+        return rest_from < end and not _is_row_of_chunks(file, rest_from, end)
 
 
 def starts_like_mpeg(path: Path) -> bool:
@@ -36,15 +59,27 @@ def starts_like_mpeg(path: Path) -> bool:
     return head == b"ID3" or (head[:1] == b"\xff" and len(head) == 3 and head[1] >= 0xE0)
 
 
+def _is_wav(head: bytes) -> bool:
+    return head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE"
+
+
+def _is_placeholder(length: int) -> bool:
+    """Whether a length of data means "unknown"."""
+    near_top = any(-_BELOW_TOP <= length - top <= _ABOVE_TOP for top in _PLACEHOLDER_TOPS)
+    return length == 0 or near_top or (length >= _LEAST_ROUND and length % _ROUND == 0)
+
+
 def _promised_size(file: BinaryIO, size: int) -> int:
     head = file.read(12)
-    if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
-        return _wav_end(file)
+    if _is_wav(head):
+        length = _data_length(file)
+        return 0 if _is_placeholder(length) else file.tell() + length
     if head[:4] == b"FORM":
-        return 8 + int(struct.unpack(">I", head[4:8])[0])
+        length = struct.unpack(">I", head[4:8])[0]
+        return 0 if _is_placeholder(length) else 8 + length
     if head[:4] == b".snd":
         start, length = struct.unpack(">II", head[4:12])
-        return 0 if length in UNKNOWN_SIZES else int(start + length)
+        return 0 if _is_placeholder(length) else int(start + length)
     if head[4:8] == b"ftyp":
         return _last_box_end(file, size)
     if head[:4] == b"OggS":
@@ -52,19 +87,29 @@ def _promised_size(file: BinaryIO, size: int) -> int:
     return _mp3_end(file, head)
 
 
-def _wav_end(file: BinaryIO) -> int:
-    """Where the data chunk should end; RF64 keeps that length in 64 bits, in its ds64 chunk."""
-    long_size = 0
+def _data_length(file: BinaryIO) -> int:
+    """Length of a WAV file's data chunk, with the file at its content; RF64 keeps it in its ds64 chunk."""
+    long_length = 0
     while True:
         kind, length = struct.unpack("<4sI", file.read(8))
         if kind == b"ds64":
-            long_size = struct.unpack("<Q", file.read(length)[8:16])[0]
+            content = file.read(length + length % 2)
+            long_length = struct.unpack("<Q", content[8:16])[0]
         elif kind == b"data":
-            if length == 0xFFFFFFFF and long_size:
-                length = long_size
-            return 0 if length in UNKNOWN_SIZES else file.tell() + int(length)
+            return int(long_length) if length == 0xFFFFFFFF and long_length else int(length)
         else:
             file.seek(length + length % 2, 1)
+
+
+def _is_row_of_chunks(file: BinaryIO, at: int, end: int) -> bool:
+    """Whether RIFF chunks with readable names fill the file exactly from here to its end."""
+    while at + 8 <= end:
+        file.seek(at)
+        kind, length = struct.unpack("<4sI", file.read(8))
+        if not kind.decode("latin-1").isprintable():
+            return False
+        at += 8 + length + length % 2
+    return end - 1 <= at <= end + 1
 
 
 def _last_box_end(file: BinaryIO, size: int) -> int:
@@ -82,7 +127,7 @@ def _last_box_end(file: BinaryIO, size: int) -> int:
 
 
 def _last_page_end(file: BinaryIO, size: int) -> int:
-    """An Ogg page lists the sizes of its parts, so a cut page gives itself away."""
+    """Where the last Ogg page should end: a page lists the sizes of its parts."""
     start = max(0, size - LARGEST_OGG_PAGE)
     file.seek(start)
     tail = file.read()

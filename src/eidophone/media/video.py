@@ -1,8 +1,8 @@
-"""A picture that plays, as a film: a bright line walks over the picture while the sound is heard.
+"""A picture and its sound as a video: a bright line moves across the picture while the sound plays.
 
-MP4 with H.264 and AAC, which every browser and telephone plays. The same input makes the same bytes on
-the same machine. Memory does not grow with the length: one frame is kept, and from frame to frame only the
-columns under the line are painted anew.
+MP4 with H.264 and AAC, which every browser and phone plays. The same input makes the same bytes on the same
+machine. Memory does not grow with the length: one frame is kept, and only the columns under the line are
+redrawn from frame to frame.
 """
 
 import math
@@ -19,15 +19,16 @@ from numpy.typing import NDArray
 from eidophone.core.errors import CannotWrite
 from eidophone.core.values import Clip, Floats, Picture
 from eidophone.media.files import write_atomically
-from eidophone.media.lossy import audio_frames, audio_stream, for_encoder
-from eidophone.media.picture import caption_band, ground, resize, to_bytes
+from eidophone.media.lettering import caption_band, ground
+from eidophone.media.lossy import audio_frames, audio_stream, cannot_encode, for_encoder
+from eidophone.media.picture import resize, to_bytes
 
 Bytes = NDArray[np.uint8]
 
 LEAST_WIDTH, MOST_WIDTH, MOST_HEIGHT = 720, 1920, 1080
 MARGIN = 24
 LINE_WIDTH = 2  # one sample of the half-size colour planes
-HALO = 4  # the picture is darkened this far to both sides, so that the line shows on white too
+HALO = 4  # pixels darkened on each side, so that the line is visible on white, too
 HALO_LIGHT = 0.55
 BLACK, WHITE = (16, 128, 128), (235, 128, 128)  # Y, U, V
 BT709 = 1  # FFmpeg's number for primaries, transfer curve and matrix of HD video
@@ -35,7 +36,7 @@ BT709 = 1  # FFmpeg's number for primaries, transfer curve and matrix of HD vide
 
 @dataclass(frozen=True)
 class Stage:
-    """One film frame without the line, and where on it the picture lies; all in pixels.
+    """One video frame without the line, and the place of the picture on it; all in pixels.
 
     Attributes:
         pixels: 8-bit RGB of shape (height, width, 3), both even.
@@ -49,9 +50,11 @@ class Stage:
     height: int
 
     def line_x(self, moment: float) -> int:
-        """Left edge of the line, two pixels wide, when the share `moment` (0 to 1) of the sound is over.
+        """Left edge of the line, which is two pixels wide and starts on an even pixel.
 
-        Moment m of the sound is m of the way through the picture; the line is centred there, on even pixels.
+        Args:
+            moment: Position in the sound, 0 (start) to 1 (end); the line is centred at the same position
+                in the picture.
         """
         centre = self.left + moment * self.width
         x = 2 * round((centre - LINE_WIDTH / 2) / 2)
@@ -61,24 +64,25 @@ class Stage:
 def write_video(
     path: Path, picture: Picture, clip: Clip, *, captions: tuple[str, ...] = (), fps: int = 30
 ) -> None:
-    """Writes an MP4 film of the picture with a line that walks through it as the clip plays.
+    """Writes an MP4 video of the picture with a line that moves across it as the clip plays.
 
-    The picture's columns span the clip's time evenly. Frame k is seen from k / fps on and shows the line
-    where the sound is in the middle of that frame, (k + 0.5) / fps, so line and sound are never more than
-    half a frame apart (and one pixel). The film lasts as long as the clip, rounded up to a whole frame.
+    The picture's columns span the clip's duration evenly. Frame k appears at k / fps and shows the line at
+    the time of the middle of that frame, (k + 0.5) / fps. So line and sound are at most half a frame and one
+    pixel apart. The video is as long as the clip, rounded up to a whole frame.
 
-    A picture narrower than 720 pixels is enlarged by a whole factor, one beyond 1920 x 1080 is made smaller.
-    Captions stand below it. Sounds of more than two channels are mixed to one.
+    A picture narrower than 720 pixels is enlarged by a whole factor; one larger than 1920 x 1080 is scaled
+    down. Sounds of more than two channels are mixed to one.
 
     Args:
-        path: Where to; its folder is made. Should end in .mp4.
-        picture: What is seen.
-        clip: What is heard; clipped to full scale.
+        path: The file, ending in .mp4; missing folders are made.
+        picture: The picture.
+        clip: The sound; clipped to full scale.
         captions: Lines below the picture, for example the two prompts; long ones are wrapped or cut.
-        fps: Frames a second, 1 to 120.
+        fps: Frames per second, 1 to 120.
 
     Raises:
-        CannotWrite: No place, no permission, or an FFmpeg without H.264.
+        CannotWrite: No space, no permission, or an FFmpeg without H.264.
+        EidophoneError: Too little memory, or a failing encoder.
     """
     if not 1 <= fps <= 120:
         raise ValueError(f"fps must lie in 1 to 120; got {fps}")
@@ -90,10 +94,12 @@ def write_video(
         raise CannotWrite(
             f"Cannot write {path}: PyAV has no H.264 encoder; install its wheel from PyPI."
         ) from error
+    except (av.FFmpegError, MemoryError) as error:
+        raise cannot_encode("video", error) from error
 
 
 def make_stage(picture: Picture, captions: tuple[str, ...]) -> Stage:
-    """Lays the picture out on a dark ground, with the captions below."""
+    """Places the picture on a dark ground, with the captions below."""
     shown = _fitted(picture)
     height, width = shown.pixels.shape[:2]
     size = max(16, round(width / 44))
@@ -113,7 +119,7 @@ def _fitted(picture: Picture) -> Picture:
 
 
 def _even(size: float) -> int:
-    """The nearest even number, at least 2: colour is kept at half the size."""
+    """The nearest even number, at least 2, because colour has half the resolution."""
     return max(2, 2 * round(size / 2))
 
 
@@ -128,7 +134,7 @@ def _encode(path: Path, stage: Stage, sound: Clip, duration_s: float, fps: int) 
             frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
             frame.pts, frame.time_base = k, Fraction(1, fps)
             container.mux(video.encode(frame))
-            # Sound and picture are handed over side by side, or the muxer would keep one of them in memory.
+            # Sound and picture alternate; otherwise the muxer would keep one of them in memory.
             for block in blocks:
                 container.mux(audio.encode(block))
                 if block.pts * fps > (k + 1) * sound.rate_hz:
@@ -154,7 +160,7 @@ def _video_stream(container: av.container.OutputContainer, stage: Stage, fps: in
 
 
 def _drawn(stage: Stage, frames: int, duration_s: float, fps: int) -> Iterator[Bytes]:
-    """The frames one by one, as `_yuv` lays them out; all are the same array, painted anew round the line."""
+    """Yields the frames in the layout of `_yuv`; all are the same array, redrawn around the line."""
     height, width = stage.pixels.shape[:2]
     empty = _yuv(stage.pixels)
     canvas = empty.copy()
@@ -208,7 +214,7 @@ def _halved(plane: Floats) -> Floats:
 
 
 def _planes(yuv: Bytes, height: int, width: int) -> tuple[Bytes, Bytes, Bytes]:
-    """The three planes of a frame as views that can be painted on."""
+    """The three planes of a frame, as writable views."""
     flat, full, quarter = yuv.reshape(-1), height * width, height * width // 4
     y = flat[:full].reshape(height, width)
     u = flat[full : full + quarter].reshape(height // 2, width // 2)

@@ -1,6 +1,6 @@
-"""Log-mel to sound: HiFi-GAN with published weights, or Griffin-Lim without any.
+"""Log-mel spectrogram to sound: HiFi-GAN with published weights, or Griffin-Lim without weights.
 
-Both answer one question, `(batch, bands, columns) -> (batch, columns * hop)`, and run in float32.
+Both map `(batch, n_mels, columns)` to `(batch, columns * hop_length)` and run in float32.
 """
 
 import math
@@ -14,24 +14,27 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eidophone.core.errors import BadInput
+from eidophone.core.errors import BadInput, EidophoneError
+from eidophone.media.files import check_readable
 from eidophone.media.mel import MelSpec
-from eidophone.media.spectrogram import mel_filters
+from eidophone.media.spectrogram import check_spectrum_size, mel_filters
 from eidophone.media.vocoder_files import read_json, settings_of, vocoder_weights
 
 
 class Vocoder(Protocol):
-    """Sound whose log-mel is the given one, as near as it gets."""
+    """Estimates a sound from its log-mel spectrogram."""
 
     @property
     def name(self) -> str:
-        """What a record calls it."""
+        """Its name in a record."""
         ...
 
     def __call__(self, log_mel: Tensor) -> Tensor:
-        """(batch, bands, columns), natural logarithm -> (batch, columns * hop), full scale -1 to 1.
+        """The sound of a log-mel spectrogram, on any device; float32, full scale -1 to 1.
 
-        Takes log-mels from any device; float32.
+        Shape:
+            - Input: (batch, n_mels, columns), natural logarithm, lowest band first
+            - Output: (batch, columns * hop_length)
         """
         ...
 
@@ -40,14 +43,14 @@ class Vocoder(Protocol):
 
 
 def linear_from_mel(mel: Tensor, spec: MelSpec, iterations: int = 40) -> Tensor:
-    """Non-negative magnitudes whose mel bands are the given ones (Lee and Seung's multiplicative updates).
+    """Non-negative linear magnitudes with the given mel bands (multiplicative updates, Lee and Seung 2001).
 
     Shape:
-        - Input: (batch, bands, columns)
+        - Input: (batch, n_mels, columns)
         - Output: (batch, n_fft / 2 + 1, columns)
     """
     bank = mel_filters(spec).to(mel)
-    # every bin starts from the bands that hear it, so that gaps between narrow bands are filled too
+    # Every bin starts from the bands that cover it, so gaps between narrow bands are filled, too.
     magnitudes = bank.T @ (mel / bank.sum(1, keepdim=True).clamp(min=1e-8)) + 1e-8
     target = bank.T @ mel
     for _ in range(iterations):
@@ -59,9 +62,14 @@ def linear_from_mel(mel: Tensor, spec: MelSpec, iterations: int = 40) -> Tensor:
 class GriffinLim:
     """Phase by alternating projections (Griffin and Lim, 1984).
 
-    `momentum` is that of Perraudin, Balazs and Sondergaard (2013). It makes noise drone: a tagger knew
-    fewer sounds with 0.99 than with 0 (docs/journal.md), so it is off. The first phase is drawn from a
-    fixed seed, so equal pictures sound equal.
+    The initial phase is drawn from a fixed seed, so equal pictures give equal sounds.
+
+    Attributes:
+        spec: The mel settings of the spectrogram.
+        iterations: Projections.
+        momentum: That of Perraudin, Balazs and Sondergaard (2013). It makes noise drone: a tagger recognised
+            fewer sounds with 0.99 than with 0 (docs/journal.md), so it is off.
+        seed: For the initial phase.
     """
 
     spec: MelSpec
@@ -71,14 +79,19 @@ class GriffinLim:
 
     @property
     def name(self) -> str:
-        """What a record calls it."""
+        """Its name in a record."""
         return f"griffin-lim-{self.iterations}"
 
     def __call__(self, log_mel: Tensor) -> Tensor:
-        """See `Vocoder`."""
+        """See `Vocoder`.
+
+        Raises:
+            BadInput: The spectrogram is too large for the memory.
+        """
         spec = self.spec
         columns = log_mel.shape[-1]
-        # One column more on each side: a column's centre lies half a hop after its start, the transform
+        check_spectrum_size(columns, spec)
+        # One more column on each side: a column's centre is half a hop after its start, but the transform
         # below puts the first centre at 0.
         mel = F.pad(log_mel.float().exp() - spec.floor, (1, 1), mode="replicate").clamp(min=0)
         sound = self._invert(linear_from_mel(mel, spec))
@@ -105,8 +118,8 @@ class GriffinLim:
             )
 
         generator = torch.Generator().manual_seed(self.seed)
-        turns = torch.rand(magnitudes.shape[1:], generator=generator).to(magnitudes.device)
-        estimate = torch.polar(magnitudes, (2 * torch.pi * turns).expand_as(magnitudes))
+        phase = 2 * torch.pi * torch.rand(magnitudes.shape[1:], generator=generator).to(magnitudes.device)
+        estimate = torch.polar(magnitudes, phase.expand_as(magnitudes))
         previous = torch.zeros_like(estimate)
         for _ in range(self.iterations):
             consistent = _spectrum_of(_sound_of(estimate))
@@ -126,9 +139,9 @@ _Counts = Annotated[list[Annotated[int, Field(ge=1, le=1024)]], Field(min_length
 
 
 class VocoderConfig(BaseModel):
-    """What a `vocoder/config.json` says, as far as it is used here; its other keys are ignored.
+    """The settings in a `vocoder/config.json`, named as by HiFi-GAN's authors; other keys are ignored.
 
-    The names are those of HiFi-GAN's authors. `fmax` may be null: half the rate.
+    `fmax` may be null, which means half the sampling rate.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
@@ -153,11 +166,11 @@ class VocoderConfig(BaseModel):
         for ok, rule in (
             (
                 str(self.resblock) == "1",
-                'only HiFi-GAN with resblock "1" (V1, V2) is known, or use --vocoder griffin-lim',
+                'only HiFi-GAN with resblock "1" (V1, V2) is supported; use --vocoder griffin-lim',
             ),
             (
                 math.prod(self.upsample_rates) == self.hop_size,
-                "its upsample_rates do not multiply to its hop_size, so it fits no mel picture",
+                "the product of its upsample_rates must be its hop_size",
             ),
             (
                 len(self.upsample_rates) == len(self.upsample_kernel_sizes)
@@ -167,7 +180,7 @@ class VocoderConfig(BaseModel):
             (
                 len(self.resblock_kernel_sizes) == len(self.resblock_dilation_sizes)
                 and all(size % 2 for size in self.resblock_kernel_sizes),
-                "its resblock_kernel_sizes must be odd and as many as its resblock_dilation_sizes",
+                "its resblock_kernel_sizes must be odd, and as many as its resblock_dilation_sizes",
             ),
             (
                 self.upsample_initial_channel >> len(self.upsample_rates) > 0,
@@ -180,7 +193,7 @@ class VocoderConfig(BaseModel):
         return self
 
     def mel_spec(self) -> MelSpec:
-        """The mel picture that it was trained on; black and white stay Auffusion's."""
+        """The mel settings it was trained on; black and white are those of Auffusion."""
         return MelSpec(
             rate_hz=self.sampling_rate,
             n_fft=self.n_fft,
@@ -213,7 +226,9 @@ class _Residual(nn.Module):
 class HiFiGan(nn.Module):
     """The HiFi-GAN generator, V1 shape (Kong, Kim and Bae, 2020).
 
-    It runs where its weights lie, a few pictures at a time; its sound comes back to the CPU.
+    transformers' SpeechT5HifiGan cannot take its place: it has no output padding for an odd difference of
+    kernel and rate, which Auffusion's vocoder has. Runs on the device of its weights, a few pictures at a
+    time, and returns the sound on the CPU.
     """
 
     name = "hifi-gan"
@@ -250,7 +265,7 @@ class HiFiGan(nn.Module):
 def without_weight_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Folds weight normalisation into plain weights.
 
-    Both spellings are known: `weight_g` and `weight_v`, and torch's newer `parametrizations`.
+    Reads both names: `weight_g` and `weight_v`, and torch's newer `parametrizations`.
     """
     names = {
         ".parametrizations.weight.original0": ".weight_g",
@@ -273,7 +288,7 @@ def read_vocoder_config(folder: Path) -> VocoderConfig:
     """Reads `config.json` of a vocoder's folder.
 
     Raises:
-        BadInput: it is missing, not JSON, damaged, or of a kind that is not built here.
+        BadInput: It is missing, not JSON, damaged, or of an unsupported kind.
     """
     path = folder / "config.json"
     return settings_of(VocoderConfig, read_json(path), str(path))
@@ -287,33 +302,37 @@ def _read_state(path: Path) -> dict[str, Tensor]:
             loaded = load_file(path)
         else:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # both readers raise many kinds; each means: not readable
+    except MemoryError as error:
+        raise EidophoneError(f"Out of memory while reading {path}; close other programs.") from error
+    except Exception as error:  # both readers raise many kinds, and each means that the file is unreadable
         raise BadInput(
-            f"{path}: refused, because it is damaged or wants to run code while it is read; "
+            f"{path}: refused, because it is damaged or would run code while it is read; "
             "ask its author for a safetensors file."
         ) from error
     state = loaded.get("generator", loaded) if isinstance(loaded, dict) else loaded
     if not isinstance(state, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
     ):
-        raise BadInput(f"{path}: holds no named weights; fetch it again, or use --vocoder griffin-lim.")
+        raise BadInput(f"{path}: holds no named weights; download it again, or use --vocoder griffin-lim.")
     return state
 
 
 def load_hifi_gan(folder: Path, device: torch.device | None = None) -> HiFiGan:
-    """Builds the generator that a `vocoder/` folder holds, in float32, ready to use.
+    """Loads the generator in a `vocoder/` folder, in float32, ready to use.
 
     Args:
+        folder: Holds config.json and the weights.
         device: Where it runs; None is the CPU.
 
     Raises:
-        BadInput: no weights, weights that want to run code, or weights of another shape.
+        BadInput: No weights, weights that would run code, or weights of another shape.
     """
     config = read_vocoder_config(folder)
     path = vocoder_weights(folder)
     if path is None:
         raise BadInput(f"{folder}: holds no vocoder weights; use --vocoder griffin-lim.")
-    with torch.device("meta"):  # shapes only: nothing is reserved before the file's weights fit them
+    check_readable(path, "a file of weights")
+    with torch.device("meta"):  # shapes only: no memory is used before the weights are known to fit
         vocoder = HiFiGan(config)
     state = _read_state(path)
     try:

@@ -1,6 +1,7 @@
-"""Adapter over models shaped like DeepFloyd IF: U-Nets over pixels, text to small pixels, then larger ones.
+"""Adapter for models in DeepFloyd IF's layout: U-Nets over pixels in two stages.
 
-A prompt's condition is made before the U-Net is loaded (`Loader.pixel`), because T5 is larger than it.
+Stage I goes from text to a small picture, stage II from that to a large one. Prompts are encoded before the
+U-Net is loaded (`Loader.pixel`), because T5 is larger than the U-Net.
 """
 
 from collections.abc import Mapping
@@ -17,9 +18,9 @@ from eidophone.diffusion.guidance import Guided, Window
 from eidophone.diffusion.sampler import cumulative_alphas, noised
 from eidophone.models.cards import quoted
 from eidophone.models.source import DiffusionFiles
-from eidophone.models.unet import NoisePredictor, guided_by
+from eidophone.models.unet import Asked, NoisePredictor, guided_by
 
-#: What stage I of IF draws, in pixels.
+#: Side of the pictures that stage I of IF was trained on, in pixels.
 IF_SIDE = 64
 #: Red, green, blue.
 CHANNELS = 3
@@ -27,22 +28,42 @@ CHANNELS = 3
 
 @dataclass(frozen=True)
 class LowResCondition:
-    """What a second stage sees beside the picture that it denoises.
+    """The low-resolution condition of stage II.
 
     Attributes:
-        picture: The small picture, enlarged and noised, shape (batch, 3, height, width).
-        level: The timestep up to which it was noised.
+        picture: The small picture, enlarged and with noise, shape (batch, 3, height, width).
+        level: The timestep of that noise.
     """
 
     picture: Tensor
     level: int
 
 
+@dataclass(frozen=True)
+class WithVariance:
+    """Classifier-free guidance that keeps the learned variance: a `Denoiser` with twice the channels.
+
+    The noise is guided; the variance is that of the wanted prompt, unguided, as IF's own pipelines take it.
+
+    Attributes:
+        guided: Over answers of a network with the variance behind the noise.
+    """
+
+    guided: Guided
+
+    def __call__(self, latents: Tensor, timestep: Tensor) -> Tensor:
+        """(batch, channels, *), () -> noise and variance, (batch, 2 channels, *)."""
+        channels = latents.shape[1]
+        unwanted, wanted = self.guided.answers(latents, timestep)
+        noise, without = wanted[:, :channels], unwanted[:, :channels]
+        return torch.cat([without + self.guided.scale * (noise - without), wanted[:, channels:]], 1)
+
+
 class OverPixels(NoisePredictor):
-    """What both stages share; adapters over it are dataclasses.
+    """What both stages share; its subclasses are dataclasses.
 
     Class attributes:
-        SEEN: channels that the network takes.
+        SEEN: Input channels of the network.
     """
 
     SEEN: ClassVar[int]
@@ -52,21 +73,31 @@ class OverPixels(NoisePredictor):
         config = self.unet.config
         if config.in_channels != self.SEEN or config.out_channels not in (CHANNELS, 2 * CHANNELS):
             raise BadInput(
-                f"{quoted(self.source.name)}: its U-Net takes {config.in_channels} channels and gives "
-                f"{config.out_channels}, so it is no {self.source.role} model: one takes {self.SEEN} and "
-                f"gives 3, or 6 with a learned variance."
+                f"{quoted(self.source.name)}: its U-Net has {config.in_channels} input and "
+                f"{config.out_channels} output channels, but the {self.source.role} role needs {self.SEEN} "
+                f"input channels and 3 output channels (6 with a learned variance); choose another model."
             )
 
     @property
     def canvas(self) -> tuple[int, int]:
-        """(height, width) in pixels that it was made for."""
-        size = self.source.defaults.canvas or self.unet.config.sample_size or IF_SIDE
+        """(height, width) in pixels of what it draws by default, from its card."""
+        return self.source.defaults.canvas or self.trained_size
+
+    @property
+    def trained_size(self) -> tuple[int, int]:
+        """(height, width) in pixels of the pictures that the U-Net was trained on, from its own settings."""
+        size = self.unet.config.sample_size or IF_SIDE
         height, width = (size, size) if isinstance(size, int) else size
         return int(height), int(width)
 
     @property
+    def learns_variance(self) -> bool:
+        """Whether the network predicts a variance beside the noise."""
+        return bool(self.unet.config.out_channels == 2 * CHANNELS)
+
+    @property
     def block_size(self) -> int:
-        """Pixels by which height and width must divide."""
+        """Height and width must be multiples of this number of pixels."""
         return int(2 ** (len(self.unet.config.block_out_channels) - 1))
 
 
@@ -75,10 +106,10 @@ class PixelModel(OverPixels):
     """Stage I: a diffusion model from text to small pictures in [-1, 1].
 
     Attributes:
-        source: Where it came from, and its advice.
-        unet: Network of diffusers.
+        source: Its files and default settings.
+        unet: A network of diffusers.
         schedule: Its `scheduler_config.json`.
-        evaluations: U-Net evaluations so far, counted a sample (a batch of 4 counts 4).
+        evaluations: U-Net evaluations so far, per sample (a batch of 4 counts 4).
     """
 
     SEEN: ClassVar[int] = CHANNELS
@@ -87,28 +118,35 @@ class PixelModel(OverPixels):
     schedule: Mapping[str, Any]
     evaluations: int = 0
 
-    def noise_of(self, pixels: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
-        """The noise in the pixels, whatever the network predicts; in their format, on their device.
+    def noise_of(
+        self, pixels: Tensor, timestep: Tensor, condition: Tensor, *, variance: bool = False
+    ) -> Tensor:
+        """The noise in the pixels, whatever the network predicts; dtype and device of `pixels`.
 
-        Shape:
-            - pixels: (batch, 3, height, width)
-            - timestep: ()
-            - condition: (1, tokens, width) for all of them, or (batch, tokens, width)
+        Args:
+            pixels: (batch, 3, height, width).
+            timestep: ().
+            condition: (1, tokens, width) for all of them, or (batch, tokens, width).
+            variance: Keep the learned variance, in further channels behind the noise.
         """
-        return self.predicted(pixels, timestep, condition)
+        return self.predicted(pixels, timestep, condition, variance=variance)
 
     def guided(self, wanted: Tensor, unwanted: Tensor, scale: float, window: Window | None = None) -> Guided:
-        """A denoiser with its prompts bound: conditions from `Loader.pixel`."""
+        """A denoiser with its prompts bound; the conditions come from `Loader.pixel`."""
         return guided_by(self.noise_of, wanted, unwanted, scale, window)
+
+    def guided_with_variance(self, wanted: Tensor, unwanted: Tensor, scale: float) -> WithVariance:
+        """The same with the learned variance behind the noise."""
+        return _with_variance(self.noise_of, wanted, unwanted, scale)
 
 
 @dataclass(eq=False)
 class UpscalerModel(OverPixels):
-    """Stage II: sees a small picture, enlarged and noised, beside the one that it denoises.
+    """Stage II: also sees a small picture, enlarged and with noise, beside the one that it denoises.
 
     Attributes:
-        source, unet, schedule, evaluations: As of stage I.
-        noising: Schedule by which the small picture is noised.
+        source, unet, schedule, evaluations: As in stage I.
+        noising: Noise schedule for the small picture.
     """
 
     SEEN: ClassVar[int] = 2 * CHANNELS
@@ -119,12 +157,12 @@ class UpscalerModel(OverPixels):
     evaluations: int = 0
 
     def beside(self, small: Tensor, size: tuple[int, int], level: int, noise: Tensor) -> LowResCondition:
-        """The small picture as this model sees it.
+        """The low-resolution condition that a small picture gives.
 
         Args:
             small: In [-1, 1], shape (batch, 3, rows, columns).
-            size: (height, width) of what is to come out.
-            level: Timestep of `noising` up to which it is noised.
+            size: (height, width) of the large picture.
+            level: Timestep of its noise in `noising`.
             noise: Unit normal, shape (batch, 3, *size).
         """
         large = F.interpolate(small, size, mode="bilinear", align_corners=True)
@@ -132,13 +170,30 @@ class UpscalerModel(OverPixels):
         return LowResCondition(noised(large, noise.to(large), signal), level)
 
     def noise_of(
-        self, pixels: Tensor, timestep: Tensor, condition: Tensor, beside: LowResCondition
+        self,
+        pixels: Tensor,
+        timestep: Tensor,
+        condition: Tensor,
+        beside: LowResCondition,
+        *,
+        variance: bool = False,
     ) -> Tensor:
-        """As of stage I; several copies of a batch, one after another, all see the same beside them."""
+        """As in stage I; repeated copies of a batch share the low-resolution condition."""
         picture = beside.picture.repeat(len(pixels) // len(beside.picture), 1, 1, 1)
         levels = torch.full((len(pixels),), beside.level, device=self.device)
-        return self.predicted(pixels, timestep, condition, picture, class_labels=levels)
+        return self.predicted(pixels, timestep, condition, picture, variance=variance, class_labels=levels)
 
     def guided(self, wanted: Tensor, unwanted: Tensor, scale: float, beside: LowResCondition) -> Guided:
-        """A denoiser with its prompts and the small picture bound: conditions from `Loader.pixel`."""
+        """A denoiser with its prompts and the small picture bound; conditions come from `Loader.pixel`."""
         return guided_by(partial(self.noise_of, beside=beside), wanted, unwanted, scale)
+
+    def guided_with_variance(
+        self, wanted: Tensor, unwanted: Tensor, scale: float, beside: LowResCondition
+    ) -> WithVariance:
+        """The same with the learned variance behind the noise."""
+        return _with_variance(partial(self.noise_of, beside=beside), wanted, unwanted, scale)
+
+
+def _with_variance(noise_of: Any, wanted: Tensor, unwanted: Tensor, scale: float) -> WithVariance:
+    asked: Asked = partial(noise_of, variance=True)
+    return WithVariance(guided_by(asked, wanted, unwanted, scale))

@@ -1,23 +1,58 @@
-"""Loaded networks, kept for the next call."""
+"""Loaded networks that several calls share: of a session, a web server, a batch."""
 
-from typing import Any
+from collections import Counter
+from collections.abc import Hashable
 
 import torch
 
+from eidophone.models.checkpoint import NetworkFiles
 from eidophone.models.load import Loader
+from eidophone.models.parts import PartStore
+from eidophone.models.source import DiffusionFiles
 
 
 class Registry:
-    """Keeps one loader for each device and number format."""
+    """Keeps every network once for its files, device and number format. Threads may share it.
+
+    Args:
+        memory_limit: Bytes that the weights in memory may take. The least recently used ones that no call is
+            using are given back beyond it. None: they are given back when a new one would not fit.
+    """
 
     def __init__(self, memory_limit: int | None = None) -> None:
-        self.memory_limit = memory_limit
-        self._loaders: dict[Any, Loader] = {}
+        self._parts = PartStore(memory_limit)
+        self._found: dict[bool, dict[Hashable, DiffusionFiles | NetworkFiles]] = {True: {}, False: {}}
 
     def loader(self, device: torch.device, dtype: torch.dtype, offline: bool = False) -> Loader:
-        """The loader for a device and a number format."""
-        return self._loaders.setdefault((device, dtype, offline), Loader(device, dtype, offline))
+        """A loader for one call; the networks that it takes stay in memory while it or its models live.
+
+        Args:
+            device, dtype: Of the networks.
+            offline: Never connect to a hub.
+        """
+        return Loader(device, dtype, offline, self._parts, self._found[offline])
+
+    @property
+    def loads(self) -> "Counter[tuple[str, str]]":
+        """How often each network was read from disk, by part and NAME.ROLE: ("unet", "tiny.image")."""
+        return self._parts.loads
+
+    @property
+    def used_bytes(self) -> int:
+        """Bytes of the weights in memory."""
+        return self._parts.used_bytes
+
+    @property
+    def memory_limit(self) -> int | None:
+        """Bytes that the weights in memory may take."""
+        return self._parts.memory_limit
+
+    @memory_limit.setter
+    def memory_limit(self, limit: int | None) -> None:
+        self._parts.memory_limit = limit
 
     def clear(self) -> None:
-        """Gives everything back."""
-        self._loaders.clear()
+        """Gives everything back; what a running call still uses stays until that call ends."""
+        self._parts.clear()
+        for found in self._found.values():
+            found.clear()

@@ -65,8 +65,16 @@ class DiffusionFiles(ModelFiles):
         """Whether the files themselves say that this is an audio model."""
         return self.vocoder is not None or self.defaults.mel_spec is not None
 
+    def files_of(self, part: str) -> list[Path]:
+        """The files that loading one part reads, in order of name; a single file comes last."""
+        folder = self.part(part)
+        with readable(self.name):
+            names = {f"{part}/{path.name}": path for path in folder.iterdir()} if folder.is_dir() else {}
+        found = [names[name] for name in wanted_files(names, (part,))]
+        return [*found, self.single] if self.single else found
+
     def files(self) -> Iterator[tuple[str, Path]]:
-        """Weights and settings of all parts, lent ones too, and the book of words."""
+        """Weights and settings of all parts, borrowed ones too, and the table of synonyms."""
         parts = (*PARTS, "vocoder", NOISING)
         folders = {part: self.part(part) for part in parts if part not in _UNREAD.get(self.role, ())}
         found = {
@@ -115,7 +123,7 @@ def drawing_role(name: str) -> Role:
 
 def _from_package(given: Card, package: str) -> DiffusionFiles:
     what = f"The {given.role} model {given.name!r}"
-    folder = shipped(what, package_folder(package), "unet/config.json", "training.train all")
+    folder = shipped(what, package_folder(package), "unet/config.json", "training.train export")
     lender = lender_of(given)
     advice = _advice_of(folder).over(given.defaults)
     borrowed = package_folder(lender) if lender else None

@@ -1,8 +1,8 @@
 """YAMNet in plain torch: which of AudioSet's 521 classes can be heard, and when.
 
-The weights ship with the package; `training/tagger.py` made them from the TensorFlow authors' checkpoint
-(Apache-2.0). Batch normalisation is folded into the convolutions. It judges and describes; nothing that is
-generated here was trained on it.
+The weights ship with the package; `training/networks/tagger.py` made them from the TensorFlow authors'
+checkpoint (Apache-2.0). Batch normalisation is folded into the convolutions. It judges and describes;
+it also chose the sounds that the audio model learned from.
 """
 
 import json
@@ -134,7 +134,7 @@ def load_tagger(folder: Path | None = None) -> Tagger:
     Raises:
         WeightsAbsent: they are not there.
     """
-    folder = shipped("The tagger", folder or package_folder(FOLDER), WEIGHTS, "training.tagger convert")
+    folder = shipped("The tagger", folder or package_folder(FOLDER), WEIGHTS, "training.train tagger")
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     net = YamNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third quicker
     net.load_state_dict({key: value.float() for key, value in load_file(folder / WEIGHTS).items()})

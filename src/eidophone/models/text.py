@@ -1,6 +1,6 @@
-"""Words to the condition of a U-Net."""
+"""Text encoders: from a prompt to the condition of a U-Net."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -14,11 +14,11 @@ _LONGEST_SHOWN = 60
 
 @dataclass(frozen=True)
 class TextEncoder:
-    """CLIP's: all tokens' last hidden states, padded to the encoder's length.
+    """CLIP: the last hidden states of all tokens, padded to the encoder's length.
 
     Attributes:
-        tokenizer, network: Of transformers.
-        synonyms: What is read in place of words that the model never met.
+        tokenizer, network: Objects of transformers.
+        synonyms: Replacements for words that the model does not know.
     """
 
     tokenizer: Any
@@ -29,18 +29,22 @@ class TextEncoder:
         """The condition of one prompt, shape (1, tokens, width).
 
         Raises:
-            BadInput: the prompt is longer than the encoder reads; the message says what would be cut.
+            BadInput: the prompt is too long; the message says what would be cut.
         """
         self.check_length(prompt, what)
         padded = torch.tensor([self.padded(prompt)], device=self.network.device)
         with torch.no_grad():
             return self._states(padded)
 
+    def without_mask(self) -> "TextEncoder":
+        """The same encoder, with attention to the padding; CLIP never masks it."""
+        return self
+
     def check_length(self, prompt: str, what: str = "prompt") -> None:
-        """Refuses a prompt that is longer than the encoder reads.
+        """Checks that a prompt fits into the encoder's length.
 
         Raises:
-            BadInput: the message says what would be cut.
+            BadInput: it does not; the message says what would be cut.
         """
         ids = self._ids(prompt, truncation=False, verbose=False)
         marks = int(self.tokenizer.num_special_tokens_to_add())
@@ -54,17 +58,17 @@ class TextEncoder:
             )
 
     def padded(self, prompt: str) -> list[int]:
-        """The numbers of a prompt's tokens, filled up to `length`."""
+        """The token ids of a prompt, padded to `length`."""
         return self._ids(prompt, padding="max_length", max_length=self.length)
 
     @property
     def length(self) -> int:
-        """How many tokens it reads, with those that mark beginning and end."""
+        """The number of tokens, with the start and end tokens."""
         return min(int(self.tokenizer.model_max_length), int(self.network.config.max_position_embeddings))
 
     @property
     def width(self) -> int:
-        """How many numbers it says a token."""
+        """The width of its output per token."""
         return int(self.network.config.hidden_size)
 
     def _ids(self, prompt: str, **how: Any) -> list[int]:
@@ -76,19 +80,31 @@ class TextEncoder:
         return states
 
 
+@dataclass(frozen=True)
 class T5TextEncoder(TextEncoder):
-    """T5's, as DeepFloyd IF was trained with it: small letters, 77 tokens, padding is not looked at."""
+    """T5, as DeepFloyd IF was trained with it: lower case, padded to 77 tokens.
+
+    Attributes:
+        mask_padding: Padding is masked in the attention, as in IF's own pipelines. Images that Sound masks it
+            in colorization, but not in score distillation.
+    """
+
+    mask_padding: bool = True
 
     @property
     def length(self) -> int:
-        """T5 itself reads any length; the U-Nets behind it saw no more than this."""
+        """77 tokens: T5 itself reads any length, but IF's U-Nets were trained with no more."""
         return min(77, int(self.tokenizer.model_max_length))
+
+    def without_mask(self) -> "T5TextEncoder":
+        """The same encoder, with attention to the padding."""
+        return replace(self, mask_padding=False)
 
     def _ids(self, prompt: str, **how: Any) -> list[int]:
         return super()._ids(prompt.lower().strip(), **how)
 
     def _states(self, padded: Tensor) -> Tensor:
-        # as a tokenizer's own mask: the mark of the end is looked at, what follows is not
-        mask = padded != self.tokenizer.pad_token_id
-        states: Tensor = self.network(padded, attention_mask=mask.long())[0]
+        # as the tokenizer's own mask: the end token is kept, the padding behind it is not
+        mask = (padded != self.tokenizer.pad_token_id).long() if self.mask_padding else None
+        states: Tensor = self.network(padded, attention_mask=mask)[0]
         return states

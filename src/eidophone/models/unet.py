@@ -59,17 +59,23 @@ class NoisePredictor:
         return found
 
     def predicted(
-        self, noisy: Tensor, timestep: Tensor, condition: Tensor, seen: Tensor | None = None, **more: Any
+        self,
+        noisy: Tensor,
+        timestep: Tensor,
+        condition: Tensor,
+        seen: Tensor | None = None,
+        *,
+        variance: bool = False,
+        **more: Any,
     ) -> Tensor:
         """The noise in `noisy`, whatever the network predicts; in its format and on its device.
-
-        A variance that the network learned beside the noise is left out.
 
         Args:
             noisy: Shape (batch, channels, rows, columns).
             timestep: Shape ().
             condition: (1, tokens, width) for all of them, or (batch, tokens, width).
             seen: Channels that the network sees beside the noisy ones.
+            variance: Keep the learned variance, in further channels behind the noise.
             more: Further arguments of the network.
         """
         batch, channels = noisy.shape[:2]
@@ -79,10 +85,10 @@ class NoisePredictor:
         given = noisy if seen is None else torch.cat([noisy, seen.to(noisy)], 1)
         given = given.to(self.device, self.dtype)
         answer: Tensor = self.unet(given, at, condition, return_dict=False, **more)[0]
-        answer = answer[:, :channels].to(noisy)
-        if self.schedule.get("prediction_type", "epsilon") == "epsilon":
-            return answer
-        return noise_from_velocity(answer, noisy, self.alphas_cumprod[at].to(noisy))
+        noise, learned = answer[:, :channels].to(noisy), answer[:, channels:].to(noisy)
+        if self.schedule.get("prediction_type", "epsilon") != "epsilon":
+            noise = noise_from_velocity(noise, noisy, self.alphas_cumprod[at].to(noisy))
+        return torch.cat([noise, learned], 1) if variance else noise
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from eidophone.models.cards import FACTS_FILE, Role
+from eidophone.models.identity import FileId, file_id
 
 #: Folders of a model over latents, and of stages I and II of a model over pixels: stage II hears the text
 #: encoder of stage I.
@@ -139,11 +140,20 @@ NETWORK = Layout(wanted_beside, _whole_network)
 def digest_of(files: Iterable[tuple[str, Path]]) -> str:
     """16 hexadecimal digits that change when one of these files, given with their names, changes.
 
-    Taken from names, sizes and contents; of files over 64 MB from the first and last MiB only.
+    They depend on names, sizes and contents; of files over 64 MB only the first and last MiB are read. Files
+    that have not changed since they were read last are not read again.
+
+    Raises:
+        BadInput: one is missing, cannot be read, or is no plain file.
     """
+    return _digest(tuple((name, file_id(path)) for name, path in files))
+
+
+@lru_cache(maxsize=256)
+def _digest(files: tuple[tuple[str, FileId], ...]) -> str:
     digest = hashlib.sha256()
-    for name, path in files:
-        size = path.stat().st_size
+    for name, file_facts in files:
+        path, size = Path(file_facts.path), file_facts.size
         digest.update(f"{name}\0{size}\0".encode())
         with path.open("rb") as file:
             if size <= _WHOLE_BYTES:
@@ -174,7 +184,7 @@ class ModelFiles(ABC):
     def files(self) -> Iterator[tuple[str, Path]]:
         """The files that a loading reads, by their names in the model, in order of name."""
 
-    @cached_property
+    @property
     def weights(self) -> str:
         """The digest of the files that decide what the model computes."""
         return digest_of(self.files())

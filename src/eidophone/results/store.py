@@ -23,7 +23,8 @@ from eidophone.core.recipe import FORMAT, Facts, Record
 from eidophone.core.values import Picture, Result, Score
 from eidophone.media.audio import read_sound, write_wav
 from eidophone.media.files import cannot_write, sha256, write_atomically, write_text
-from eidophone.media.picture import contact_sheet, from_bytes, read_picture, to_bytes, write_png
+from eidophone.media.picture import from_bytes, read_picture, to_bytes, write_png
+from eidophone.media.sheets import contact_sheet
 from eidophone.media.video import write_video
 from eidophone.results.recipe import KEYWORD, RECORD_FILE, read_record
 

@@ -1,4 +1,4 @@
-"""What a judge is, and what it is shown."""
+"""The contract of a judge: a subject goes in, named numbers come out."""
 
 import math
 from collections.abc import Iterable
@@ -12,15 +12,15 @@ from eidophone.media.mel import MelSpec
 
 @dataclass(frozen=True)
 class Subject:
-    """What is judged: a picture, a sound, and what both were meant to be.
+    """A picture, a sound, and the prompts they were made for.
 
     Attributes:
         picture: As it is shown, in colour.
-        gray: The channel that plays, shape (height, width); of another shape than what plays only where a
-            view lies between.
+        gray: The channel that plays, shape (height, width). It has the shape of the spectrogram unless a view
+            lies between.
         clip: The sound.
-        image_prompt, audio_prompt: What was asked for; empty if nothing was.
-        spectrogram: What was played, shape (bands, columns); None if it is not known.
+        image_prompt, audio_prompt: Empty if there is none.
+        spectrogram: The mel picture that was played, shape (bands, columns); None if it is not known.
         mel_spec: How `spectrogram` was played; None if it is not known.
     """
 
@@ -34,18 +34,18 @@ class Subject:
 
 
 class Scorer(Protocol):
-    """A judge: named numbers of one subject, which depend on that subject and on nothing else."""
+    """A judge: named numbers of one subject, which depend on that subject only."""
 
     @property
     def name(self) -> str:
-        """What its numbers begin with."""
+        """The first part of the names of its numbers."""
         ...
 
     def __call__(self, subject: Subject) -> dict[str, float]:
-        """Numbers by what they say; empty if the subject gives it nothing to judge.
+        """Numbers by name; empty if the subject lacks what this judge needs, such as a prompt.
 
         Raises:
-            EidophoneError: it could judge, but not this.
+            EidophoneError: the subject has what it needs, but cannot be judged.
         """
         ...
 
@@ -65,18 +65,18 @@ def subject_of(result: Result) -> Subject:
 
 
 def judged(subject: Subject, judges: Iterable[Scorer]) -> Score:
-    """Asks every judge; one that fails, or says something that is no number, is named with its reason."""
+    """Asks every judge. One that fails, or returns NaN or infinity, is listed with the reason."""
     numbers: dict[str, float] = {}
     failed: dict[str, str] = {}
     for judge in judges:
         try:
-            said = judge(subject)
+            found = judge(subject)
         except EidophoneError as error:
             failed[judge.name] = str(error)
             continue
-        for what, number in said.items():
+        for what, number in found.items():
             if math.isfinite(number):
                 numbers[f"{judge.name}.{what}"] = number
             else:
-                failed[f"{judge.name}.{what}"] = f"came out as {number}"
+                failed[f"{judge.name}.{what}"] = f"the result is {number}"
     return Score(numbers, failed)

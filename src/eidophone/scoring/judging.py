@@ -21,8 +21,8 @@ def judge_with(options: ScoreOptions, registry: Registry) -> Callable[[Path, Pat
     Raises:
         EidophoneError: a judge is not known or not here.
     """
-    del registry
-    judges = open_judges(options.judges, choose_device(options.device), offline=options.offline)
+    device = choose_device(options.device)
+    judges = open_judges(options.judges, device, offline=options.offline, registry=registry)
 
     def _judge(path: Path, sound: Path | None) -> Score:
         if sound is None:

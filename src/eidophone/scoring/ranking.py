@@ -1,26 +1,78 @@
-"""Which results are best: records with their own scores in, the same records out, best first."""
+"""Ranks results, best first. This is the only ranking: `--from`, `score`, `evaluate` and tables all use it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eidophone.core.values import Result
+from eidophone.core.values import Result, Score
 from eidophone.options.kinds import RankBy
 
 T = TypeVar("T")
 _Column = NDArray[np.float64]
 
+SIDES = ("looks", "sounds")
+#: A judge's number with this ending replaces its plain number in a ranking, where the judge gives it.
+CLEARER = "_clear"
+
+
+def sides_of(score: Score) -> tuple[float | None, float | None]:
+    """The two numbers that rank a result: looks and sound, each from the first judge that gives it.
+
+    >>> sides_of(Score({"clip.looks": 0.3, "tiny.sounds": 0.8, "tiny.sounds_clear": 0.1}))
+    (0.3, 0.1)
+    """
+    return score.side("looks", CLEARER), score.side("sounds", CLEARER)
+
+
+def rank(
+    items: Iterable[T],
+    score_of: Callable[[T], Score],
+    rule: RankBy = "weaker",
+    looks_weight: float = 0.5,
+    *,
+    key_of: Callable[[T], Any] | None = None,
+    rank_of: Callable[[T], int | None] | None = None,
+) -> list[T]:
+    """Sorts anything that has a score, best first.
+
+    A ranking is relative to the items in it: ranking the best four of five again may change their order.
+    Items that were chosen from more candidates therefore keep their ranks.
+
+    Args:
+        items: What to rank.
+        score_of: The score of an item.
+        rule: See `ranked`.
+        looks_weight: See `ranked`.
+        key_of: Decides ties, lower first; no two alike. Default: the order of `items`.
+        rank_of: The rank that an item was chosen with (`facts["rank"]` of a result), or None. If every item
+            has one and no two are alike, the items keep this order.
+
+    >>> best = {"a": Score({"j.looks": 0.9, "j.sounds": 0.1}), "b": Score({"j.looks": 0.5, "j.sounds": 0.5})}
+    >>> rank(best, best.__getitem__, "weights", 0.9), rank(best, best.__getitem__, rank_of={"b": 1, "a": 2}.get)
+    (['a', 'b'], ['b', 'a'])
+    """
+    found = list(items)
+    ranks = [rank_of(item) for item in found] if rank_of else [None]
+    known = [number for number in ranks if number is not None]
+    if known and len(known) == len(set(known)) == len(found):
+        return [item for _, item in sorted(zip(known, found, strict=True), key=lambda pair: pair[0])]
+    candidates = [
+        Candidate(item, place if key_of is None else key_of(item), *sides_of(score_of(item)))
+        for place, item in enumerate(found)
+    ]
+    return [candidate.item for candidate in ranked(candidates, rule, looks_weight)]
+
 
 @dataclass(frozen=True)
 class Candidate(Generic[T]):
-    """Something to rank, with its own two scores; more is better.
+    """Something to rank, with its own two numbers; higher is better.
 
     Attributes:
-        item: What it is.
-        key: Ties go to the lower one; must be comparable and no two alike.
+        item: The thing itself.
+        key: Ties go to the lower one; must be comparable, and no two may be alike.
         looks, sounds: None where the judge failed.
     """
 
@@ -31,12 +83,8 @@ class Candidate(Generic[T]):
 
 
 def candidate_of(result: Result) -> Candidate[Result]:
-    """A result by what its first judges say; ties go to the lower index, then to the first folder.
-
-    How clear a sound is counts instead of how like, where the judge says it.
-    """
-    key, score = (result.index, str(result.folder)), result.score
-    return Candidate(result, key, score.side("looks"), score.side("sounds", "_clear"))
+    """A result with its two numbers; ties go to the lower index, then to the first folder."""
+    return Candidate(result, (result.index, str(result.folder)), *sides_of(result.score))
 
 
 def ranked(
@@ -45,24 +93,47 @@ def ranked(
     """Best first, whatever the order they come in.
 
     Rules:
-        weaker: by the weaker of the two sides, each as deviations from the mean of all candidates.
-        both: as published, the samples in the top share of both sides: by the smallest such share.
-        weights: by `looks_weight` of the looks and the rest of the sounds, both as deviations.
+        weaker: By the weaker of the two sides, each in standard deviations from the mean of all candidates.
+        both: By the smallest top share that holds the candidate on both sides (Images that Sound, its
+            selection of examples).
+        weights: By the weighted sum of both sides, in standard deviations; the looks weigh `looks_weight`.
 
-    A side that no candidate has is left out. A candidate that lacks a side that others have comes after
-    all that lack none.
+    A side that no candidate has is ignored. A candidate that lacks a side that others have comes last.
 
     >>> few = [Candidate("a", 0, 0.9, 0.1), Candidate("b", 1, 0.5, 0.5), Candidate("c", 2, 0.1, None)]
     >>> [c.item for c in ranked(few)]
     ['b', 'a', 'c']
     """
-    used = [name for name in ("looks", "sounds") if any(getattr(c, name) is not None for c in candidates)]
+    used = [name for name in SIDES if any(getattr(c, name) is not None for c in candidates)]
     whole = [c for c in candidates if all(getattr(c, name) is not None for name in used)]
     broken = [c for c in candidates if any(getattr(c, name) is None for name in used)]
     sides = {name: np.array([getattr(c, name) for c in whole], np.float64) for name in used}
     merits = _RULES[rule](sides, looks_weight) if whole and used else [(0.0,)] * len(whole)
     order = sorted(range(len(whole)), key=lambda i: ([-m for m in merits[i]], whole[i].key))
     return [*(whole[i] for i in order), *sorted(broken, key=lambda c: c.key)]
+
+
+def in_top_share(candidates: Sequence[Candidate[T]], share: float) -> list[Candidate[T]]:
+    """The candidates that are in the top `share` by looks and in the top `share` by sound (the intersection).
+
+    Best first by the rule "both". Candidates that lack a side are left out.
+
+    Args:
+        candidates: All samples.
+        share: In (0, 1]; a side keeps `ceil(share * n)` places, and ties share a place.
+
+    >>> few = [Candidate("a", 0, 0.9, 0.1), Candidate("b", 1, 0.5, 0.5), Candidate("c", 2, 0.1, 0.2)]
+    >>> [c.item for c in in_top_share(few, 0.66)]
+    ['b']
+    """
+    whole = [c for c in candidates if c.looks is not None and c.sounds is not None]
+    if not whole:
+        return []
+    sides = [np.array([getattr(c, name) for c in whole], np.float64) for name in SIDES]
+    keep = int(np.ceil(round(share * len(whole), 9)))
+    inside = np.stack([_places(side) < keep for side in sides]).all(0)
+    chosen = {id(c) for c, kept in zip(whole, np.atleast_1d(inside), strict=True) if kept}
+    return [c for c in ranked(whole, "both") if id(c) in chosen]
 
 
 def _weaker(sides: dict[str, _Column], _: float) -> list[tuple[float, ...]]:
@@ -82,14 +153,14 @@ def _weights(sides: dict[str, _Column], looks_weight: float) -> list[tuple[float
 
 
 def _normalised(side: _Column) -> _Column:
-    """Deviations from the mean, in standard deviations; 0 where all are equal."""
+    """Standard deviations from the mean; 0 where all are equal."""
     spread = side.std()
     found: _Column = (side - side.mean()) / (spread if spread > 0 else 1.0)
     return found
 
 
 def _places(side: _Column) -> _Column:
-    """How many are better."""
+    """How many candidates are better."""
     found: _Column = (len(side) - np.searchsorted(np.sort(side), side, side="right")).astype(np.float64)
     return found
 

@@ -11,10 +11,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, Protocol
 
-from eidophone.core.errors import BadInput
+from eidophone.core.errors import BadInput, WeightsAbsent
 
 TABLE = Path(__file__).with_name("nouns.txt")
-_FLAIR = "flair/pos-english"
+_FLAIR, _FLAIR_WEIGHTS = "flair/pos-english", "pytorch_model.bin"
 _TAGS = ("NN", "NNS")
 
 _DETERMINER_WORDS = """
@@ -103,22 +103,25 @@ class FlairNouns:
     """The published tagger, `flair/pos-english`; needs the extra flair.
 
     Args:
-        tagger: A `flair.models.SequenceTagger`; loaded when it is not given.
+        tagger: A `flair.models.SequenceTagger`; loaded if it is not given.
+        offline: Do not download the tagger.
 
     Raises:
         BadInput: flair is not installed.
+        WeightsAbsent: the tagger's weights cannot be loaded.
     """
 
-    def __init__(self, tagger: Any = None) -> None:
+    def __init__(self, tagger: Any = None, *, offline: bool = False) -> None:
         try:
             from flair.data import Sentence
             from flair.models import SequenceTagger
         except ImportError as error:
             raise BadInput(
-                "The word tagger flair is not installed; run `pip install flair`, or use the default."
+                "The part-of-speech tagger flair is not installed; run `pip install flair`, or use --nouns "
+                "wordnet."
             ) from error
         self._sentence = Sentence
-        self._tagger = tagger or SequenceTagger.load(_FLAIR)
+        self._tagger = tagger or _load_flair(SequenceTagger, offline)
 
     def probabilities(self, words: Sequence[str]) -> list[float]:
         """See `Nouns`."""
@@ -126,3 +129,16 @@ class FlairNouns:
         self._tagger.predict(sentence, return_probabilities_for_all_classes=True)
         tags = [token.get_tags_proba_dist("pos") for token in sentence]
         return [sum(float(tag.score) for tag in each if tag.value in _TAGS) for each in tags]
+
+
+def _load_flair(kind: Any, offline: bool) -> Any:
+    from huggingface_hub import hf_hub_download
+
+    try:
+        weights = hf_hub_download(_FLAIR, _FLAIR_WEIGHTS, local_files_only=offline)
+        return kind.load(weights)
+    except Exception as error:  # flair and the hub raise many kinds
+        raise WeightsAbsent(
+            f"The part-of-speech tagger {_FLAIR} cannot be loaded ({type(error).__name__}); run once without "
+            "--offline and with a network connection, or use --nouns wordnet."
+        ) from error

@@ -1,7 +1,7 @@
 """The embedded captioner: the tagger's classes and their course in time, as a sentence.
 
 Sources that the embedded family knows are told by a small head on the tagger's embedding, trained by
-`training/listener.py` on single sounds and mixtures; all others by the tagger's own classes."""
+`training/networks/captioner.py` on single sounds and mixtures; all others by the tagger's own classes."""
 
 import functools
 import json
@@ -282,7 +282,7 @@ def load_tagged(folder: Path | None = None) -> TaggedCaptioner:
     Raises:
         WeightsAbsent: they are not there.
     """
-    folder = shipped("The captioner", folder or package_folder(FOLDER), WEIGHTS, "training.listener")
+    folder = shipped("The captioner", folder or package_folder(FOLDER), WEIGHTS, "training.train captioner")
     weights = {key: value.float() for key, value in load_file(folder / WEIGHTS).items()}
     known = tuple(json.loads((folder / CONFIG).read_text(encoding="utf-8"))["sources"])
     head = nn.Linear(weights["weight"].shape[1], len(known))

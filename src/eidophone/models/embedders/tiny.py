@@ -1,7 +1,8 @@
 """The embedded joint space: pictures through EfficientNet-Lite0, sounds through a small network, text.
 
-Trained by `training/embedder.py` as CLIP is (Radford et al., 2021, arXiv:2103.00020), with every row of the
-same concept as a positive (Khosla et al., 2020, arXiv:2004.11362). Text is read by the family's own encoder.
+Trained by `training/networks/embedder.py` as CLIP is (Radford et al., 2021, arXiv:2103.00020), with every
+row of the same concept as a positive (Khosla et al., 2020, arXiv:2004.11362). Text is read by the family's
+own encoder.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from torch.nn import functional as F
 from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import log_mel, picture_from_log_mel, resampled
 from eidophone.media.vocoder_files import read_json, settings_of
+from eidophone.models.cards import package_folder
 from eidophone.models.components import checked, load_text_encoder, settled
 from eidophone.models.embedders.contract import Embedder, Sense
 from eidophone.models.embedders.efficientnet import FEATURES, EfficientNetLite, photographed
@@ -218,7 +220,8 @@ def load_tiny(folder: Path, device: torch.device) -> TinyEmbedder:
     stored = checked(weights, lambda: load_file(weights))
     plain = {key: value.float() for key, value in stored.items()}
     checked(weights, lambda: space.load_state_dict(plain))
-    lender, other = find("tiny", "image"), find("tiny", "audio")
+    family = folder.parent if (folder.parent / "image").is_dir() else package_folder("tiny")
+    lender, other = find(str(family / "image"), "image"), find(str(family / "audio"), "audio")
     book = read_synonyms(lender.path).common(read_synonyms(other.path))
     words = replace(load_text_encoder(lender, torch.float32, device), synonyms=book)
     spec = MelSpec.from_dict(config.mel_spec, str(where))

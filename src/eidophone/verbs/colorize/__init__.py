@@ -1,1 +1,1 @@
-"""TODO."""
+"""The verb colorize: colours for a picture that plays."""

@@ -1,4 +1,8 @@
-"""Colours for a picture that plays (Factorized Diffusion, ECCV 2024); its grey part, the sound, stays."""
+"""Colours for a picture that plays (Factorized Diffusion, ECCV 2024).
+
+The published command reads the colour decode of a sample. Here the input is its spectrogram, and after the
+last step the grey part is put back exactly, so the coloured picture plays the same sound.
+"""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -21,7 +25,7 @@ from eidophone.models.source import DiffusionFiles, find
 from eidophone.models.unet import check_condition
 from eidophone.results.recipe import RECORD_FILE, recipe_in_png
 from eidophone.verbs.colorize.options import ColorizeOptions
-from eidophone.verbs.colorize.stages import BLOCK, Frame, Small, Stages
+from eidophone.verbs.colorize.stages import BLOCK, ColorizeStages, Frame, Small
 from eidophone.verbs.hear.pipeline import mel_picture, player
 from eidophone.verbs.shared.canvas import clip_of, play
 from eidophone.verbs.shared.context import Context
@@ -30,22 +34,22 @@ from eidophone.verbs.shared.models import DEFAULT_GUIDANCE, open_loader
 from eidophone.verbs.shared.recipes import single_recipe
 from eidophone.verbs.shared.results import Meter
 
-#: Columns that are coloured at once: attention looks at all of them.
+#: The widest picture in columns, because attention spans all of them.
 WIDEST = 4096
 _PICTURES = ("picture.png", "spectrogram.png")
 
 
 @dataclass(frozen=True)
 class Given:
-    """What is coloured.
+    """The input of a run.
 
     Attributes:
         gray: The mel picture, float32, shape (height, width), in [0, 1].
         clip: Its sound.
-        audio: Whose mel picture it is.
-        mel_spec: Of the mel picture.
-        vocoder: Name of who plays it.
-        audio_prompt: What it sounds like, if its recipe says.
+        audio: The audio model that the mel picture comes from.
+        mel_spec: Settings of the mel picture.
+        vocoder: Name of the vocoder.
+        audio_prompt: From its recipe; empty if there is none.
     """
 
     gray: Floats
@@ -58,7 +62,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Sketch:
-    """What stage I made of one sample, and its cost: U-Net evaluations and seconds."""
+    """The result of stage I for one sample, and its cost: U-Net evaluations and seconds."""
 
     index: int
     small: Small
@@ -66,7 +70,7 @@ class Sketch:
 
 
 def colorize(options: ColorizeOptions, context: Context) -> Iterator[Result]:
-    """Makes coloured samples; all of them small first, so that one stage's network at a time is in memory.
+    """Colours a picture. Stage I of all samples comes first, so only one stage's network is in memory.
 
     Raises:
         EidophoneError: before the first step, if the settings, files, prompts or models cannot work.
@@ -78,7 +82,7 @@ def colorize(options: ColorizeOptions, context: Context) -> Iterator[Result]:
     stages, first, sketches = _sketched(options, given, loader, context.report)
     with within_memory(1):
         model = loader.upscaler(second.name)
-        check_condition(model, stages.told["prompt"].shape[-1])
+        check_condition(model, stages.conditions["prompt"].shape[-1])
     sources = {"pixel": first, "upscaler": second, "audio": given.audio}
     options = stages.options
     for sketch in sketches:
@@ -93,17 +97,18 @@ def colorize(options: ColorizeOptions, context: Context) -> Iterator[Result]:
 
 def _sketched(
     options: ColorizeOptions, given: Given, loader: Loader, progress: Reporter
-) -> tuple[Stages, DiffusionFiles, list[Sketch]]:
-    """Completes the options and runs stage I, whose network is gone afterwards."""
+) -> tuple[ColorizeStages, DiffusionFiles, list[Sketch]]:
+    """Completes the options and runs stage I; its network is freed on return."""
     prompts = {"prompt": options.image_prompt, "negative prompt": options.image_negative}
     with within_memory(1):
-        model, told = loader.pixel(options.image_model, prompts)
+        model, conditions = loader.pixel(options.image_model, prompts)
     options = _completed(options, given, model.source, loader)
     for steps in (options.steps, options.upscale_steps):
         make_scheduler(options.sampler, model.schedule, steps)  # refuses too many steps
     height, width = given.gray.shape
-    frame = Frame.of(height, width, model.canvas[0], max(BLOCK, model.block_size))
-    stages = Stages(options, given.gray, frame, told, _counter(options, progress))
+    block = max(BLOCK, model.block_size)
+    frame = Frame.of(height, width, model.canvas[0], block, antialias=options.antialias)
+    stages = ColorizeStages(options, given.gray, frame, conditions, _counter(options, progress))
     sketches = []
     for index in options.numbers:
         meter = Meter(lambda: model.evaluations)
@@ -116,7 +121,7 @@ def _sketched(
 def _completed(
     options: ColorizeOptions, given: Given, first: DiffusionFiles, loader: Loader
 ) -> ColorizeOptions:
-    """With what was left open filled in."""
+    """The options with open settings filled in."""
     guidance = options.image_guidance
     if guidance is None:
         guidance = first.defaults.image_guidance or DEFAULT_GUIDANCE
@@ -131,8 +136,8 @@ def _completed(
 
 
 def _counter(options: ColorizeOptions, progress: Reporter) -> Callable[[], None]:
-    """Tells the steps of both stages of all samples, one after another."""
-    total = options.count * (options.steps + options.upscale_steps - 2 * options.start_step)
+    """A function that counts and reports the steps of both stages over all samples."""
+    total = options.count * (options.steps - options.start_step + options.upscale_steps)
     steps = itertools.count(1)
     return lambda: progress("colouring", next(steps), total)
 
@@ -162,21 +167,22 @@ def _result(
     )
 
 
-# --- what is coloured ----------------------------------------------------------------------------
+# --- input ---------------------------------------------------------------------------------------
 
 
 def _with_files(options: ColorizeOptions) -> ColorizeOptions:
-    """Names the files of a result for its folder, and for a picture in it.
+    """Replaces a result's folder, or a picture in it, by the result's spectrogram and sound.
 
     Raises:
-        BadInput: a folder that is no result.
+        BadInput: the folder holds no result.
     """
     given = options.picture
     folder = given if given.is_dir() else given.parent
     if not (folder / RECORD_FILE).is_file():
         if given.is_dir():
             raise BadInput(
-                f"{given}: no finished sample is in it; name a folder with a {RECORD_FILE}, or a picture."
+                f"{given}: no finished sample is in this folder; give a folder with a {RECORD_FILE}, or a "
+                "picture."
             )
         return options
     if folder is given.parent and given.name not in _PICTURES:
@@ -186,10 +192,10 @@ def _with_files(options: ColorizeOptions) -> ColorizeOptions:
 
 
 def _read(options: ColorizeOptions) -> Given:
-    """The mel picture and its sound, which is played if there is none.
+    """The mel picture and its sound; without a sound file, the vocoder plays the picture.
 
     Raises:
-        EidophoneError: a file or the model that plays cannot be used.
+        EidophoneError: a file or the audio model cannot be used.
     """
     recipe = recipe_in_png(options.picture)
     audio, spec, vocoder = player(options, recipe)
@@ -199,5 +205,5 @@ def _read(options: ColorizeOptions) -> Given:
         clip = clip_of(play(torch.from_numpy(gray)[None], vocoder, spec)[0], spec)
     else:
         clip = read_sound(options.sound)
-    told = recipe.options.audio_prompt if recipe else ""
-    return Given(gray, clip, audio, spec, vocoder.name, told)
+    prompt = recipe.options.audio_prompt if recipe else ""
+    return Given(gray, clip, audio, spec, vocoder.name, prompt)

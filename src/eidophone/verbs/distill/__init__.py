@@ -1,1 +1,1 @@
-"""TODO."""
+"""The verb distill: score distillation."""

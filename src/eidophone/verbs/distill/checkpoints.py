@@ -1,4 +1,4 @@
-"""A long sample on its way: kept on disk, so that it goes on after any interruption with the same numbers."""
+"""Unfinished samples on disk: a run that was interrupted continues with the same numbers."""
 
 import shutil
 from dataclasses import dataclass
@@ -21,30 +21,30 @@ _FILE, _PREVIEW = "checkpoint.pt", "preview.png"
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Where the unfinished samples of a run are kept, beside the finished ones.
+    """The unfinished samples of a run, beside the finished ones.
 
     Attributes:
-        root: The output folder; each unfinished sample has a folder `NAME-unfinished` in it.
-        resume: Go on from what is there.
+        root: The output folder; it has a folder `NAME-unfinished` for each unfinished sample.
+        resume: Continue unfinished samples.
     """
 
     root: Path
     resume: bool = False
 
     def folder(self, index: int) -> Path:
-        """Where a sample is kept until it is finished."""
+        """The folder of an unfinished sample."""
         return self.root / f"{sample_name(index)}-unfinished"
 
     def finished(self, index: int) -> bool:
-        """Whether a sample need not be made any more."""
+        """Whether a sample is already finished and can be skipped."""
         return self.resume and (self.root / sample_name(index) / RECORD_FILE).is_file()
 
     def read(self, index: int, recipe: Recipe) -> dict[str, Any] | None:
-        """What `write` wrote, if anything.
+        """The state that `write` stored, if there is one.
 
         Raises:
-            CannotWrite: somebody began this sample, and nobody said to go on.
-            BadInput: it was begun by another recipe, or cannot be read.
+            CannotWrite: there is one, but `resume` is off.
+            BadInput: it belongs to another recipe, or cannot be read.
         """
         path = self.folder(index) / _FILE
         if not path.is_file():
@@ -56,23 +56,23 @@ class Checkpoints:
         found = checked(path, lambda: torch.load(path, map_location="cpu", weights_only=True))
         if found["recipe"] != recipe.text():
             raise BadInput(
-                f"{path}: was begun with other settings, models or versions; give the same, "
-                "or choose another --out."
+                f"{path}: this sample was started with other settings, models or versions; use those, or "
+                "choose another --out."
             )
         state: dict[str, Any] = found["state"]
         return state
 
     def write(self, index: int, recipe: Recipe, state: dict[str, Any]) -> None:
-        """Keeps a state: tensors, numbers and texts in dictionaries and lists.
+        """Stores a state: tensors, numbers and texts in dictionaries and lists.
 
         Raises:
-            CannotWrite: the disk is full, or the folder may not be written.
+            CannotWrite: the disk is full, or the folder is not writable.
         """
         kept = {"recipe": recipe.text(), "state": state}
         write_atomically(self.folder(index) / _FILE, lambda draft: torch.save(kept, draft))
 
     def preview(self, index: int, picture: Picture) -> None:
-        """Shows how far a sample is.
+        """Stores a preview of an unfinished sample.
 
         Raises:
             CannotWrite: as `write`.
@@ -80,5 +80,5 @@ class Checkpoints:
         write_png(self.folder(index) / _PREVIEW, picture)
 
     def drop(self, index: int) -> None:
-        """Forgets a sample that is finished and stored."""
+        """Deletes the checkpoint of a sample that is finished and stored."""
         shutil.rmtree(self.folder(index), ignore_errors=True)

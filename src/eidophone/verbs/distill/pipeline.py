@@ -1,4 +1,4 @@
-"""Score distillation (Images that Sound, section 4.1): a picture is optimised until both models like it."""
+"""Score distillation (Images that Sound, section 4.1): a picture is optimised for both models at once."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from eidophone.core.errors import EidophoneError
 from eidophone.core.values import Picture, Result
 from eidophone.diffusion.distillation import distil
-from eidophone.media.picture import from_bytes, strip, to_bytes
+from eidophone.diffusion.draws import Draws
+from eidophone.media.picture import from_bytes, to_bytes
+from eidophone.media.sheets import strip
 from eidophone.models.device import within_memory
 from eidophone.verbs.distill.checkpoints import Checkpoints
 from eidophone.verbs.distill.models import DistillModels, load_distill_models
@@ -23,41 +25,41 @@ from eidophone.verbs.shared.results import Meter, make_results
 
 @dataclass
 class Sample:
-    """One sample on its way; everything that a checkpoint keeps.
+    """An unfinished sample; everything that a checkpoint stores.
 
     Attributes:
         canvas: Draws without any input.
         optimiser: Of its parameters.
-        generator: Of everything that is drawn on the way.
+        draws: The sample's random numbers.
         done: Finished iterations.
-        frames: Previews in 8 bits, (height, width, 3), with the iteration that each was made after.
-        evaluations, seconds: What it cost before this process took it up.
+        frames: Previews in 8 bits, (height, width, 3), each with the number of its iteration.
+        evaluations, seconds: Cost in earlier processes.
     """
 
     canvas: nn.Module
     optimiser: torch.optim.Optimizer
-    generator: torch.Generator
+    draws: Draws
     done: int = 0
     frames: list[tuple[int, Tensor]] = field(default_factory=list)
     evaluations: int = 0
     seconds: float = 0.0
 
     def state(self, costs: tuple[int, float]) -> dict[str, Any]:
-        """To keep; `costs` are the evaluations and seconds of this process."""
+        """For a checkpoint; `costs` are the evaluations and seconds of this process."""
         return {
             "canvas": self.canvas.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "generator": self.generator.get_state(),
+            "generator": self.draws.generator.get_state(),
             "done": self.done,
             "frames": self.frames,
             "costs": (self.evaluations + costs[0], self.seconds + costs[1]),
         }
 
     def take_up(self, state: dict[str, Any]) -> None:
-        """Goes on from what was kept."""
+        """Continues from the state of a checkpoint."""
         self.canvas.load_state_dict(state["canvas"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.generator.set_state(state["generator"])
+        self.draws.generator.set_state(state["generator"])
         self.done, self.frames = state["done"], state["frames"]
         self.evaluations, self.seconds = state["costs"]
 
@@ -92,7 +94,7 @@ def _begun(atelier: DistillModels, index: int) -> Sample:
     optimiser = torch.optim.AdamW(
         canvas.parameters(), filled(options.rate), weight_decay=options.weight_decay
     )
-    return Sample(canvas, optimiser, torch.Generator().manual_seed(seed))
+    return Sample(canvas, optimiser, Draws.seeded(seed))
 
 
 def _sample(
@@ -110,7 +112,7 @@ def _sample(
         sample.take_up(kept)
     with within_memory(1):
         steps = distil(
-            sample.canvas, sample.optimiser, atelier.voices, atelier.rule, sample.generator, sample.done
+            sample.canvas, sample.optimiser, atelier.terms, atelier.config, sample.draws, sample.done
         )
         for sample.done in steps:
             watch(sample.done)
@@ -119,8 +121,8 @@ def _sample(
                 checkpoints.write(index, recipe, sample.state(meter.each(1)))
         pictures, numbers = atelier.pictures(sample.canvas)
     if not torch.isfinite(pictures).all():
-        raise EidophoneError("The picture came out as not-a-number; lower --rate, or use --dtype float32.")
-    (result,) = make_results(pictures, pictures.mean(1), options, studio, [recipe], numbers)
+        raise EidophoneError("The picture has NaN or infinite pixels; lower --rate, or use --dtype float32.")
+    (result,) = make_results(pictures, atelier.gray(pictures), options, studio, [recipe], numbers)
     evaluations, seconds = meter.each(1)
     result.facts.update(
         unet_evaluations=sample.evaluations + evaluations,
@@ -135,7 +137,7 @@ def _sample(
 
 
 def _look(atelier: DistillModels, sample: Sample, index: int, checkpoints: Checkpoints | None) -> None:
-    """Keeps a preview, if it is time, and after the last iteration."""
+    """Adds a preview, every `preview_every` iterations and after the last."""
     if sample.done % atelier.options.preview_every and sample.done < atelier.options.iterations:
         return
     pictures, _ = atelier.pictures(sample.canvas)

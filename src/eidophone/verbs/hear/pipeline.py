@@ -1,6 +1,6 @@
 """A spectrogram picture, played."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def hear(options: HearOptions, context: Context) -> Iterator[Result]:
     """
     source, spec, vocoder = player(options, recipe_in_png(options.picture))
     options = options.model_copy(update={"threads": use_threads(options.threads, context.report.warn)})
-    scaled = mel_picture(options.picture, spec)
+    scaled = mel_picture(options.picture, spec, warn=context.report.warn)
     gray = 1 - scaled.gray() if options.invert else scaled.gray()
     context.report("playing", 0, 1)
     samples = play(torch.from_numpy(gray)[None], vocoder, spec)[0]
@@ -54,13 +54,15 @@ def hear(options: HearOptions, context: Context) -> Iterator[Result]:
     )
 
 
-def mel_picture(path: Path, spec: MelSpec, widest: int = WIDEST) -> Picture:
+def mel_picture(
+    path: Path, spec: MelSpec, widest: int = WIDEST, warn: Callable[[str], None] | None = None
+) -> Picture:
     """A picture file at the height of a mel picture.
 
     Raises:
         BadInput: it cannot be read, or it would be wider than so many columns.
     """
-    picture = read_picture(path)
+    picture = read_picture(path) if warn is None else read_picture(path, warn=warn)
     height, width = picture.pixels.shape[:2]
     if (columns := width * spec.n_mels // height) > widest:
         raise BadInput(

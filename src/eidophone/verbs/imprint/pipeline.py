@@ -13,7 +13,7 @@ from eidophone.core.events import Reporter
 from eidophone.core.recipe import Recipe
 from eidophone.core.values import Floats, Picture, Result
 from eidophone.diffusion.sampler import make_scheduler
-from eidophone.media.audio import peak_normalize, read_sound, resample
+from eidophone.media.audio import cancelled_channels, peak_normalize, read_sound, resample
 from eidophone.media.picture import read_picture, resize
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.device import within_memory
@@ -118,7 +118,7 @@ def _picture_maker(settings: ImprintSettings, loaded: LoadedModels, counter: _Co
         return _generated(
             loaded.image, prompts, settings.image_steps, settings.image_guidance, settings, counter
         )
-    picture = read_picture(settings.picture)
+    picture = read_picture(settings.picture, warn=counter.report.warn)
     fitted, lost = covering(picture, settings.height, settings.width)
     if lost > _NEGLIGIBLE:
         counter.report.warn(
@@ -193,6 +193,8 @@ def _mel_picture(path: Path, loaded: LoadedModels, width: int, report: Reporter)
             f"{path.name}: the canvas holds its first {fits_s:.2f} seconds, and the rest is cut; "
             "raise --width to keep more."
         )
+    if (warning := cancelled_channels(clip, path.name)) is not None:
+        report.warn(warning)
     gray = gray_from_clip(peak_normalize(resample(clip, spec.rate_hz)), spec)[:, :width]
     padded: Floats = F.pad(torch.from_numpy(gray.copy()), (0, width - gray.shape[1])).numpy()
     return padded

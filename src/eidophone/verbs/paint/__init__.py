@@ -1,1 +1,1 @@
-"""TODO."""
+"""The verb paint: a picture of a recorded sound."""

@@ -1,13 +1,17 @@
-"""What paints: image model, captioner and embedders, loaded once for any number of sounds."""
+"""The models of paint: image model, captioner and embedders, loaded once for any number of sounds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from eidophone.core.errors import BadInput
+from eidophone.core.errors import BadInput, EidophoneError, WeightsAbsent
 from eidophone.diffusion.sampler import make_scheduler
 from eidophone.media.mel import MelSpec
 from eidophone.models.captioners.contract import Captioner
 from eidophone.models.captioners.load import captioner_of
-from eidophone.models.checkpoint import find_network
+from eidophone.models.captioners.nouns import FlairNouns, Nouns, WordNetNouns
+from eidophone.models.cards import Role, cards
+from eidophone.models.checkpoint import NetworkFiles, find_network
 from eidophone.models.device import within_memory
 from eidophone.models.embedders.contract import Embedder
 from eidophone.models.embedders.load import embedder_of
@@ -25,17 +29,19 @@ class PaintModels:
     """The loaded models of a run.
 
     Attributes:
-        options: Completed by what the models advise.
-        model: Draws.
-        captioner: Finds the words; None where the user gave them.
-        listener, reader: Compare the picture with sound and caption.
-        spec: Of the mel picture that shows the sound.
-        sources: Where all of them come from, by role.
+        options: Completed with the models' defaults.
+        model: The image model.
+        captioner: None if the user gave the caption.
+        nouns: Finds the nouns of the caption.
+        listener, reader: Compare the picture with the sound, and with the caption.
+        spec: Settings of the sound's spectrogram.
+        sources: The files of all models, by role.
     """
 
     options: PaintOptions
     model: LatentModel
     captioner: Captioner | None
+    nouns: Nouns
     listener: Embedder
     reader: Embedder
     spec: MelSpec
@@ -46,41 +52,79 @@ def load_paint_models(options: PaintOptions, context: Context) -> PaintModels:
     """Loads a run's models and completes its options.
 
     Raises:
-        EidophoneError: unknown or absent models, a device that is not there, a size that cannot be drawn.
+        WeightsAbsent: models are missing; the message names each of them and how to get it.
+        EidophoneError: unknown models, a missing device, a size that the model cannot draw.
     """
     loader, decided = open_loader(options, context)
     device, threads = loader.device, decided["threads"]
+    nouns = _check_all_there(options)
     with within_memory(1):
         model = loader.model(options.image_model, "image")
         sources: dict[str, ModelFiles] = {"image": model.source}
         sources["audio"] = audio = find(options.audio_model, "audio", offline=options.offline)
-        sources["embedder"] = found = find_network(options.embedder, "embedder", offline=options.offline)
-        listener = reader = embedder_of(found, device)
-        captioner = None
-        if not options.caption.split():
-            sources["captioner"] = found = find_network(
-                options.captioner, "captioner", offline=options.offline
-            )
-            captioner = captioner_of(found, device)
-        if options.text_embedder:
-            sources["text_embedder"] = found = find_network(
-                options.text_embedder, "embedder", offline=options.offline
-            )
-            reader = embedder_of(found, device)
+        networks = _networks(options)
+        found: dict[str, NetworkFiles] = {
+            key: find_network(name, role, offline=options.offline) for key, (name, role) in networks.items()
+        }
+        sources |= found
+        listener = reader = embedder_of(found["embedder"], device)
+        captioner = captioner_of(found["captioner"], device) if "captioner" in found else None
+        if "text_embedder" in found:
+            reader = embedder_of(found["text_embedder"], device)
     for embedder, senses in ((listener, {"picture", "sound"}), (reader, {"picture", "text"})):
         if missing := senses - embedder.senses:
             raise BadInput(
-                f"The embedder {embedder.name!r} knows no {missing.pop()}; choose tiny or audioclip."
+                f"The embedder {embedder.name!r} cannot embed a {missing.pop()}; use tiny or audioclip."
             )
     make_scheduler(options.sampler, model.schedule, options.steps)  # refuses too many steps
     context.report("loading models", 1, 1)
     options = _completed(options, model, threads)
-    return PaintModels(options, model, captioner, listener, reader, mel_spec_of(audio), sources)
+    return PaintModels(options, model, captioner, nouns, listener, reader, mel_spec_of(audio), sources)
+
+
+def _networks(options: PaintOptions) -> dict[str, tuple[str, Role]]:
+    """Name and role of each network beside the diffusion models, by its key in the recipe."""
+    found: dict[str, tuple[str, Role]] = {"embedder": (options.embedder, "embedder")}
+    if not options.caption.split():
+        found["captioner"] = (options.captioner, "captioner")
+    if options.text_embedder:
+        found["text_embedder"] = (options.text_embedder, "embedder")
+    return found
+
+
+def _check_all_there(options: PaintOptions) -> Nouns:
+    """The part-of-speech tagger, once no model is missing that cannot be fetched now.
+
+    Raises:
+        EidophoneError: what is missing, all at once, before anything large is fetched or loaded.
+    """
+    nouns: list[Nouns] = []
+    looks: list[Callable[[], object]] = [lambda: nouns.append(_tagger(options))]
+    for name, role in _networks(options).values():
+        if options.offline or ((name, role) in cards() and cards()[name, role].file):
+            looks.append(partial(find_network, name, role, offline=True))
+    if options.offline:
+        looks += [partial(find, options.image_model, "image", offline=True)]
+    missing: list[EidophoneError] = []
+    for look in looks:
+        try:
+            look()
+        except EidophoneError as error:
+            missing.append(error)
+    if len(missing) == 1:
+        raise missing[0]
+    if missing:
+        raise WeightsAbsent(" ".join(dict.fromkeys(map(str, missing))))
+    return nouns[0]
+
+
+def _tagger(options: PaintOptions) -> Nouns:
+    return FlairNouns(offline=options.offline) if options.nouns == "flair" else WordNetNouns()
 
 
 def _completed(options: PaintOptions, model: LatentModel, threads: int) -> PaintOptions:
-    """The options with what runs filled in for what was left open."""
-    advice = model.source.defaults
+    """The options with the model's defaults for what was left open."""
+    defaults = model.source.defaults
     height, width = _size_of(options, model)
     return options.model_copy(
         update={
@@ -88,19 +132,19 @@ def _completed(options: PaintOptions, model: LatentModel, threads: int) -> Paint
             "dtype": str(model.dtype).removeprefix("torch."),
             "threads": threads,
             "size": f"{width}x{height}",
-            "style": (advice.style or "") if options.style is None else options.style,
+            "style": (defaults.style or "") if options.style is None else options.style,
             "image_guidance": options.image_guidance
             if options.image_guidance is not None
-            else advice.image_guidance or DEFAULT_GUIDANCE,
+            else defaults.image_guidance or DEFAULT_GUIDANCE,
         }
     )
 
 
 def _size_of(options: PaintOptions, model: LatentModel) -> tuple[int, int]:
-    """Height and width: as asked for, else those that the U-Net was trained for.
+    """(height, width) in pixels: as requested, else the size that the U-Net was trained on.
 
     Raises:
-        BadInput: the VAE cannot divide them.
+        BadInput: they are not multiples of the VAE's scale factor.
     """
     factor = model.vae_scale_factor
     if options.size is None:
@@ -111,7 +155,7 @@ def _size_of(options: PaintOptions, model: LatentModel) -> tuple[int, int]:
     if width % factor or height % factor:
         near = (f"{max(1, round(length / factor)) * factor}" for length in (width, height))
         raise BadInput(
-            f"--size {options.size}: the VAE works in blocks of {factor} pixels; "
-            f"the nearest is {'x'.join(near)}."
+            f"--size {options.size}: width and height must be multiples of {factor}; "
+            f"the nearest size is {'x'.join(near)}."
         )
     return height, width

@@ -1,8 +1,9 @@
-"""Direct sound optimisation (Images from In-the-wild Sounds, ICCV 2023, section 3.4): token weights that fit.
+"""Direct sound optimization (Images from In-the-wild Sounds, ICCV 2023, section 3.4).
 
-A picture is sampled again and again from one noise, with gradients; between two samplings the weights of the
-caption's tokens move so that the picture fits the caption and the sound. Published: gradients through all
-steps, ten pictures, the last one counts. That costs hours and gigabytes, so `Plan` can cut each of it."""
+A picture is sampled again and again from the same noise, with gradients. Between two pictures the weights of
+the caption's tokens move, so that the picture fits the caption and the sound. As published, gradients flow
+through all steps and the last of ten pictures counts. That takes hours and gigabytes; `Plan` can reduce it.
+"""
 
 import math
 from collections.abc import Callable, Iterator
@@ -14,15 +15,16 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from eidophone.diffusion.draws import Draws
 from eidophone.diffusion.guidance import Denoiser
-from eidophone.diffusion.sampler import make_scheduler, sampling_steps
+from eidophone.diffusion.sampler import make_scheduler, sampling_steps, step_count
 from eidophone.models.embedders.contract import Embedder
 from eidophone.models.latent import LatentModel
 from eidophone.options.samplers import Sampler
 
 _SOUND_SHARE = 0.9
 _PERCENT = 0.01
-#: A loss that falls by less has not fallen.
+#: A smaller decrease of the loss does not count as progress.
 _STANDSTILL = 1e-4
 
 
@@ -31,12 +33,12 @@ class Plan:
     """How the weights are optimised; the defaults are the publication's.
 
     Attributes:
-        trials: Pictures that are sampled, the first from the weights as they were given. 1 optimises nothing.
-        noun_rate, other_rate: Learning rates (Adam) of the nouns' tokens and of all others.
-        condition_share: Of the loss's first term, which holds the condition where the plain caption has it.
+        trials: Number of pictures; the first has the initial weights. 1 optimises nothing.
+        noun_rate, other_rate: Learning rates (Adam) for the tokens of nouns and for all others.
+        condition_share: Factor of the loss's first term, the squared change of the text condition.
         gradient_steps: Gradients flow through this many last steps of the sampler; None: through all.
-        checkpointed: Compute every step twice and keep nothing of it between: less memory, more time.
-        patience: Stop after so many trials in a row that are no better; None: never.
+        checkpointed: Gradient checkpointing: less memory, more time.
+        patience: Stop after this many pictures in a row without progress; None: never.
     """
 
     trials: int = 10
@@ -50,14 +52,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class Scene:
-    """What is sampled: one picture of one noise under one condition.
+    """What is sampled: one picture from one start noise and one condition.
 
     Attributes:
-        model: Draws.
+        model: The image model.
         condition, unwanted: Encoded prompts, (1, tokens, width).
-        guidance: Scale.
-        noise: Start, (1, channels, rows, columns).
-        sampler, steps: How the ladder is walked.
+        guidance: Classifier-free guidance scale.
+        noise: Start noise, (1, channels, rows, columns).
+        sampler, steps: Name of the sampler and number of steps.
+        eta: Of DDIM: 0 is deterministic, 1 adds as much noise as DDPM.
+        draws: Random numbers for the noise that DDIM adds; every picture gets the same.
     """
 
     model: LatentModel
@@ -67,6 +71,16 @@ class Scene:
     noise: Tensor
     sampler: Sampler
     steps: int
+    eta: float = 0.0
+    draws: Draws | None = None
+
+    def added_noise(self) -> dict[str, Any]:
+        """Arguments of the scheduler's steps; a fresh generator, in the same state each time."""
+        if self.eta == 0 or self.sampler != "ddim" or self.draws is None:
+            return {}
+        generator = torch.Generator()
+        generator.set_state(self.draws.generator.get_state())
+        return {"eta": self.eta, "generator": generator}
 
 
 @dataclass(frozen=True)
@@ -92,7 +106,7 @@ class Trial:
 
     Attributes:
         picture: (3, height, width) in [0, 1], on the CPU.
-        weights: Of the tokens, (tokens,).
+        weights: One per token, (tokens,), or one per token and channel of the condition, (tokens, width).
         loss: As published; lower is better.
         to_sound, to_text: Cosines of the picture with sound and caption.
     """
@@ -107,25 +121,27 @@ class Trial:
 def optimise(
     scene: Scene, aim: Aim, plan: Plan, weights: Tensor, nouns: Tensor, watch: Callable[[int], None]
 ) -> Iterator[Trial]:
-    """Samples and improves in turn; yields every picture.
+    """Samples a picture and updates the weights, in turn; yields every picture.
 
     Args:
-        weights: Where the tokens' weights begin, (tokens,).
+        scene: What is sampled.
+        aim: What the pictures should fit.
+        plan: How the weights are optimised.
+        weights: Initial weights, (tokens,) or (tokens, width); so many numbers are optimised.
         nouns: Which tokens belong to nouns, bool, (tokens,).
-        watch: Told how many steps of the sampler are done, over all trials.
+        watch: Called with the number of sampling steps over all pictures.
     """
     groups = [weights[mask].detach().clone().requires_grad_() for mask in (nouns, ~nouns)]
     rates = (plan.noun_rate, plan.other_rate)
     optimiser = torch.optim.Adam([{"params": [g], "lr": r} for g, r in zip(groups, rates, strict=True)])
-    best, waited = math.inf, 0
+    best, waited, steps = math.inf, 0, steps_of(scene)
     for number in range(plan.trials):
         last = number + 1 == plan.trials
         with torch.set_grad_enabled(not last):
             current = _joined(groups, nouns)
-            picture = sample(scene, current, plan, partial(_tell, watch, number * scene.steps))
-            loss, to_sound, to_text = loss_of(
-                picture, change_of(scene.condition, current) * plan.condition_share, aim
-            )
+            picture = sample(scene, current, plan, partial(_report, watch, number * steps))
+            change = change_of(scene.condition, current) * plan.condition_share
+            loss, to_sound, to_text = loss_of(picture, change, aim)
         yield Trial(picture[0].detach(), current.detach(), loss.item(), to_sound, to_text)
         waited = 0 if loss.item() < best - _STANDSTILL else waited + 1
         best = min(best, loss.item())
@@ -134,28 +150,33 @@ def optimise(
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
-        del picture, loss, current  # nothing of this trial's graph may live on beside the next
+        del picture, loss, change, current  # frees this picture's graph before the next one is built
 
 
-def _tell(watch: Callable[[int], None], before: int, done: int) -> None:
+def steps_of(scene: Scene) -> int:
+    """The number of sampling steps of one picture."""
+    return step_count(make_scheduler(scene.sampler, scene.model.schedule, scene.steps))
+
+
+def _report(watch: Callable[[int], None], before: int, done: int) -> None:
     watch(before + done)
 
 
 def _joined(groups: list[Tensor], nouns: Tensor) -> Tensor:
-    """The two groups as one row of weights, (tokens,)."""
-    joined = torch.empty(len(nouns), dtype=groups[0].dtype, device=groups[0].device)
-    return joined.masked_scatter(nouns, groups[0]).masked_scatter(~nouns, groups[1])
+    """The weights of nouns and others in the order of the tokens: (tokens,) or (tokens, width)."""
+    joined = torch.zeros((len(nouns), *groups[0].shape[1:]), dtype=groups[0].dtype, device=groups[0].device)
+    return joined.index_put((nouns,), groups[0]).index_put((~nouns,), groups[1])
 
 
 def sample(scene: Scene, weights: Tensor, plan: Plan, watch: Callable[[int], None]) -> Tensor:
-    """One picture, (1, 3, height, width), with gradients for the weights through the plan's last steps."""
+    """One picture, (1, 3, height, width) in [0, 1], differentiable through the plan's last steps."""
     model = scene.model
     condition = weighted(scene.condition, weights.to(scene.condition))
     denoiser: Denoiser = model.guided(condition, scene.unwanted, scene.guidance)
     if plan.checkpointed:
         denoiser = _Checkpointed(denoiser)
     scheduler = make_scheduler(scene.sampler, model.schedule, scene.steps)
-    states = sampling_steps(denoiser, scene.noise, scheduler)
+    states = sampling_steps(denoiser, scene.noise, scheduler, **scene.added_noise())
     count = len(scheduler.timesteps)
     first = 0 if plan.gradient_steps is None else count - plan.gradient_steps
     latents = scene.noise
@@ -172,7 +193,7 @@ def sample(scene: Scene, weights: Tensor, plan: Plan, watch: Callable[[int], Non
 
 @dataclass(frozen=True)
 class _Checkpointed:
-    """A denoiser that is computed again on the way back instead of being remembered."""
+    """A denoiser that is computed again in the backward pass, instead of keeping its activations."""
 
     inner: Denoiser
 
@@ -186,16 +207,19 @@ class _Checkpointed:
 
 
 def change_of(condition: Tensor, weights: Tensor) -> Tensor:
-    """The square of what the weights change of the condition, summed over all tokens and numbers."""
+    """The squared difference between the condition and the weighted condition, summed over all numbers.
+
+    The weighted condition is taken after its mean was restored, as the U-Net sees it.
+    """
     plain = condition.float()  # half precision would overflow
-    return (plain - plain * weights.to(plain)[:, None]).square().sum()
+    return (plain - weighted(plain, weights.to(plain))).square().sum()
 
 
 def loss_of(picture: Tensor, change: Tensor, aim: Aim) -> tuple[Tensor, float, float]:
     """The published loss of a picture, and its cosines with sound and caption.
 
-    `change` (its share of the loss already taken), plus the squared angle to the caption, plus 0.9 of what
-    the sound's similarity lacks to 100 percent.
+    The sum of three terms: `change` (already scaled), half the squared angle to the caption, and 0.9 x (1 -
+    0.01 x logit), where the logit is the scaled cosine with the sound.
     """
     seen = aim.listener.picture(picture)
     to_sound = (seen * aim.sound).sum()
@@ -216,30 +240,32 @@ def spherical(cosine: Tensor) -> Tensor:
 
 
 def best_of(trials: list[Trial]) -> int:
-    """Which trial has the lowest loss of those that are no further from the sound than the first.
+    """The trial with the lowest loss among those at least as similar to the sound as the first trial.
 
-    The loss alone may trade the sound for the caption. The first of equals.
+    The loss alone might improve the caption at the expense of the sound. Of equals, the first.
     """
     faithful = [i for i, trial in enumerate(trials) if trial.to_sound >= trials[0].to_sound]
     return min(faithful, key=lambda i: trials[i].loss)
 
 
-#: Share of the deviation below which a mean is a remainder.
+#: A mean below this share of the standard deviation is treated as 0.
 _NO_MEAN = 0.005
 
 
 def weighted(condition: Tensor, weights: Tensor) -> Tensor:
-    """Each token's numbers times its weight, then scaled so that the mean stays that of the condition.
+    """The condition times the weights, scaled so that its mean stays that of the condition.
 
-    Some text encoders end in a normalisation that leaves no mean; a quotient of two remainders would say
-    nothing there, so the mean square stays instead.
+    Some text encoders end in a normalisation without bias, so their mean is 0 and the quotient of two means
+    would be arbitrary; for those, the mean square stays instead.
 
-    Shape:
-        - condition: (batch, tokens, width)
-        - weights: (tokens,)
-        - Output: as `condition`
+    Args:
+        condition: (batch, tokens, width).
+        weights: (tokens,) or (tokens, width).
+
+    Returns:
+        As `condition`.
     """
-    raised = condition * weights[:, None]
+    raised = condition * (weights[:, None] if weights.ndim == 1 else weights)
     if condition.mean().abs() < _NO_MEAN * condition.std():
         return raised * (condition.square().mean() / raised.square().mean()).sqrt()
     return raised * (condition.mean() / raised.mean())

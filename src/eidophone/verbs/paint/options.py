@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from eidophone.options.groups import DrawOptions
-from eidophone.options.kinds import ModelName, Rate, Scale, Steps, setting
+from eidophone.options.kinds import ModelName, Rate, Scale, Share, Steps, setting
 from eidophone.options.samplers import Sampler
 
 
@@ -16,58 +16,90 @@ class PaintOptions(DrawOptions):
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"sound", "samples"})
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {
-            "sampler": "plms", "steps": 40, "image_guidance": 7.5, "optimise": 10, "keep": "last",
-            "noun_rate": 0.01, "other_rate": 0.01, "condition_share": 0.01, "gradient_steps": None,
-            "patience": None,
+            "image_model": "sd14", "captioner": "act", "embedder": "audioclip", "text_embedder": "clip-b32",
+            "nouns": "flair", "sampler": "plms", "steps": 40, "image_guidance": 7.5, "optimise": 10,
+            "keep": "last", "weights_per": "channel", "noun_rate": 0.01, "other_rate": 0.01,
+            "condition_share": 0.01, "gradient_steps": None, "patience": None,
         },
         "fast": {
-            "sampler": "dpm++2m", "steps": 10, "optimise": 6, "keep": "best",
+            "sampler": "dpm++2m", "steps": 10, "optimise": 6, "keep": "best", "weights_per": "token",
             "noun_rate": 0.1, "other_rate": 0.1, "condition_share": 0.0, "gradient_steps": 3,
             "patience": 2,
         },
         "draft": {"sampler": "unipc", "steps": 8, "optimise": 0},
     }  # fmt: skip
 
-    sound: Path = setting("the sound to paint")
-    count: int = setting("pictures to paint of each sound", default=1, ge=1, le=1_000_000)
-    captioner: ModelName = setting("card, folder, file or hub id that finds the words", default="tiny")
-    caption: str = setting("your own words instead of the captioner's", default="")
+    sound: Path = setting("sound file")
+    count: int = setting("pictures of each sound", default=1, ge=1, le=1_000_000)
+    captioner: ModelName = setting("captioner: card, folder, file or hub id (paper: act)", default="tiny")
+    caption: str = setting("your own caption; no captioner runs", default="")
+    nouns: Literal["wordnet", "flair"] = setting(
+        "part-of-speech tagger that finds the nouns; flair needs the package flair (paper: flair)",
+        default="wordnet",
+    )
     style: str | None = setting(
-        "how it is painted: words behind the caption, or a frame with {} for it (default: the model's own)",
+        "words appended to the caption, or a sentence with {} in place of the caption (default: the model's)",
         default=None,
     )
     size: Annotated[str, Field(pattern=r"^[1-9]\d{0,4}x[1-9]\d{0,4}$")] | None = setting(
-        "WIDTHxHEIGHT in pixels (default: the model's own)", default=None
+        "picture size, WIDTHxHEIGHT in pixels (default: the model's)", default=None
     )
     embedder: ModelName = setting(
-        "card, folder, file or hub id that compares sound and picture", default="tiny"
+        "embedder that compares picture and sound: card, folder, file or hub id (paper: audioclip)",
+        default="tiny",
     )
-    text_embedder: str = setting("who compares caption and picture (default: the same)", default="")
-    audio_model: ModelName = setting("whose mel picture shows the sound", default="tiny")
-    sampler: Sampler = setting("how the noise ladder is walked", default="dpm++2m")
+    text_embedder: str = setting(
+        "embedder that compares picture and caption (default: same as --embedder; paper: clip-b32)",
+        default="",
+    )
+    audio_model: ModelName = setting(
+        "audio model whose mel settings are used for the sound's spectrogram", default="tiny"
+    )
+    sampler: Sampler = setting("sampler", default="dpm++2m")
     steps: Steps = setting("denoising steps", default=10)
-    image_guidance: Scale | None = setting("pull of the caption (default: the model's own)", default=None)
-    optimise: int = setting(
-        "pictures to try while the words' weights are fitted to the sound; 0 is off", default=6, ge=0, le=1000
+    eta: Share = setting(
+        "with --sampler ddim: noise added at each step, from 0 (deterministic) to 1 (as DDPM)", default=0.0
     )
+    image_guidance: Scale | None = setting(
+        "classifier-free guidance scale for the caption (default: the model's)", default=None
+    )
+    optimise: int = setting(
+        "pictures sampled while the word weights are fitted to the sound; 0 turns this off",
+        default=6, ge=0, le=1000,
+    )  # fmt: skip
     keep: Literal["best", "last"] = setting(
-        "which of the tried pictures counts: the last, or the best that the sound does not lose by",
+        "which of these pictures is kept: the last, or the one with the lowest loss among those at least as "
+        "similar to the sound as the first",
         default="best",
     )
-    noun_rate: Rate = setting("learning rate of the nouns' weights", default=0.1)
-    other_rate: Rate = setting("learning rate of all other weights", default=0.1)
+    weights_per: Literal["token", "channel"] = setting(
+        "number of weights: one per token, or one per token and channel of the text condition (77 x 768)",
+        default="token",
+    )
+    noun_rate: Rate = setting("learning rate for the weights of nouns", default=0.1)
+    other_rate: Rate = setting("learning rate for all other weights", default=0.1)
     condition_share: Rate = setting(
-        "how much of the loss holds the condition where the plain caption has it", default=0.0
+        "factor of the loss term that keeps the weighted text condition close to the original", default=0.0
     )
     gradient_steps: int | None = setting(
-        "gradients flow through this many last steps; paper: all", default=3, ge=1
+        "gradients flow through this many last sampling steps (paper: all)", default=3, ge=1
     )
-    checkpointing: bool = setting("compute steps twice instead of keeping them in memory", default=False)
+    checkpointing: bool = setting("gradient checkpointing: less memory, more time", default=False)
     patience: int | None = setting(
-        "stop after so many tries in a row that are no better; paper: never", default=2, ge=1
+        "stop after this many pictures in a row without a lower loss (paper: never)", default=2, ge=1
     )
-    start_s: float = setting("where the sound begins, in seconds", default=0.0, ge=0, allow_inf_nan=False)
-    duration_s: float | None = setting("how much of the sound, in seconds (default: all)", default=None, gt=0)
+    start_s: float = setting(
+        "start within the sound file, in seconds", default=0.0, ge=0, allow_inf_nan=False
+    )
+    duration_s: float | None = setting(
+        "length of the part to use, in seconds (default: to the end)", default=None, gt=0
+    )
+
+    @model_validator(mode="after")
+    def _only_ddim_has_an_eta(self) -> Self:
+        if self.eta > 0 and self.sampler != "ddim":
+            raise ValueError(f"--eta {self.eta}: only the sampler ddim has it; add --sampler ddim.")
+        return self
 
     @model_validator(mode="after")
     def _style_has_one_place(self) -> Self:

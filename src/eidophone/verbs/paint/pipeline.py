@@ -8,10 +8,12 @@ import numpy as np
 import torch
 
 from eidophone.core.values import Caption, Clip, Floats, Picture, Result
-from eidophone.diffusion.canvas import batch_noise
+from eidophone.diffusion.draws import Draws
+from eidophone.diffusion.sampler import make_scheduler, step_count
 from eidophone.media.audio import peak_normalize, resample
 from eidophone.media.files import check_readable
-from eidophone.media.picture import resize, strip, word_bars
+from eidophone.media.picture import resize
+from eidophone.media.sheets import strip, word_bars
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.captioners.weights import WordWeights, weigh
 from eidophone.models.device import within_memory
@@ -29,12 +31,12 @@ from eidophone.verbs.shared.results import Meter
 
 @dataclass(frozen=True)
 class Heard:
-    """A sound and all that is known of it before the first picture.
+    """A sound with its caption.
 
     Attributes:
         clip: As it was read.
-        spectrogram: Its mel picture, (bands, columns) in [0, 1].
-        caption, prompt: What is heard; the sentence that the picture model reads.
+        spectrogram: Its mel picture, (n_mels, columns) in [0, 1].
+        caption, prompt: The caption, and the prompt of the image model.
         words: Weights of the caption's words.
     """
 
@@ -46,21 +48,22 @@ class Heard:
 
 
 def paint(options: PaintOptions, context: Context) -> Iterator[Result]:
-    """Paints a sound; one picture after another.
+    """Paints a sound; yields one picture after another.
 
     Args:
         options: Of this sound.
         context: Models and report; steps are counted over all trials of all pictures.
 
     Raises:
-        EidophoneError: before the first step, if the sound, the words or the models cannot work.
+        EidophoneError: before the first step, if sound, caption or models cannot be used.
     """
     check_readable(options.sound, "a sound")
     easel = load_paint_models(options, context)
     options = easel.options.model_copy(update={"sound": options.sound})
     sums = checksums(options)
     heard = hear_out(options, easel)
-    total = options.count * _plan(options).trials * options.steps
+    steps = step_count(make_scheduler(options.sampler, easel.model.schedule, options.steps))
+    total = options.count * _plan(options).trials * steps
     for number, index in enumerate(options.numbers):
 
         def _watch(done: int, base: int = total // options.count * number) -> None:
@@ -75,10 +78,10 @@ def paint(options: PaintOptions, context: Context) -> Iterator[Result]:
 
 
 def hear_out(options: PaintOptions, easel: PaintModels) -> Heard:
-    """Reads a sound and finds its words.
+    """Reads a sound and captions it.
 
     Raises:
-        BadInput: it cannot be read, or is too long for one mel picture or the text encoder.
+        BadInput: it cannot be read, or sound or caption are too long.
     """
     clip = read_for_one_picture(options.sound, easel.spec, options.start_s, options.duration_s)
     if easel.captioner is None:
@@ -87,7 +90,7 @@ def hear_out(options: PaintOptions, easel: PaintModels) -> Heard:
         caption = easel.captioner.caption([resample(clip, easel.captioner.rate_hz).mono()])
     prompt = make_prompt(caption, filled(options.style), easel.model.text)
     drawn = gray_from_clip(peak_normalize(resample(clip, easel.spec.rate_hz)), easel.spec)
-    return Heard(clip, drawn, caption, prompt, weigh(caption))
+    return Heard(clip, drawn, caption, prompt, weigh(caption, easel.nouns))
 
 
 def _plan(options: PaintOptions) -> Plan:
@@ -105,10 +108,11 @@ def _plan(options: PaintOptions) -> Plan:
 def _painted(
     options: PaintOptions, easel: PaintModels, heard: Heard, index: int, watch: Callable[[int], None]
 ) -> list[Trial]:
-    """All tries of one picture."""
+    """All trials of one picture."""
     model = easel.model
     width, height = map(int, filled(options.size).split("x"))
-    noise = batch_noise(model.latent_shape(height, width), [options.seed + index]).to(model.device)
+    draws = Draws.seeded(options.seed + index)
+    noise = draws.normal("start noise", (1, *model.latent_shape(height, width))).to(model.device)
     scene = Scene(
         model,
         model.text.encode(heard.prompt.text, "caption"),
@@ -117,6 +121,8 @@ def _painted(
         noise,
         options.sampler,
         options.steps,
+        options.eta,
+        draws,
     )
     with torch.no_grad():
         samples = torch.from_numpy(heard.clip.mono())[None]
@@ -124,6 +130,8 @@ def _painted(
         text = easel.reader.text([heard.caption.text])
     aim = Aim(easel.listener, sound, easel.reader, text)
     weights = heard.prompt.spread(heard.words.weights)
+    if options.weights_per == "channel":
+        weights = weights[:, None].repeat(1, scene.condition.shape[-1])
     nouns = heard.prompt.spread(heard.words.nouns, rest=False) > 0
     return list(optimise(scene, aim, _plan(options), weights, nouns, watch))
 
@@ -133,7 +141,7 @@ def _kept(options: PaintOptions, trials: list[Trial]) -> int:
 
 
 def _facts(options: PaintOptions, heard: Heard, trials: list[Trial]) -> dict[str, Any]:
-    """What came out, for the record."""
+    """The facts of the record."""
     kept = _kept(options, trials)
     before, after = trials[0], trials[kept]
     words = []
@@ -196,7 +204,7 @@ def _picture(trial: Trial) -> Picture:
 
 
 def _film(picture: Picture, spectrogram: Picture) -> Picture:
-    """The picture above the sound's mel picture, equally wide."""
+    """The picture above the sound's spectrogram, equally wide."""
     height, width = picture.pixels.shape[:2]
     below = resize(spectrogram, max(1, height // 3), width)
     return Picture(np.concatenate([picture.pixels, below.pixels]))

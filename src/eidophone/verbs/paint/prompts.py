@@ -1,4 +1,4 @@
-"""A caption inside the sentence that a picture model draws best, and the tokens of its words."""
+"""The prompt of the image model: a caption in a style, with the tokens of the caption's words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ PLACE = "{}"
 
 @dataclass(frozen=True)
 class Prompt:
-    """What the picture model reads.
+    """The prompt of the image model.
 
     Attributes:
-        text: The whole sentence.
-        spans: Of each word of the caption, its first token and the one behind its last.
-        tokens: How many tokens the encoder reads, padding counted.
+        text: The whole prompt.
+        spans: First token and end (exclusive) of each word of the caption.
+        tokens: Length of the encoded prompt in tokens, with padding.
     """
 
     text: str
@@ -27,7 +27,7 @@ class Prompt:
     tokens: int
 
     def spread(self, values: Sequence[float], rest: float = 1.0) -> Tensor:
-        """A word's value for each of its tokens, `rest` for all others: float32, (tokens,)."""
+        """Each word's value at all of its tokens, `rest` at all other tokens: float32, (tokens,)."""
         found = torch.full((self.tokens,), rest)
         for (first, end), value in zip(self.spans, values, strict=True):
             found[first:end] = value
@@ -35,15 +35,15 @@ class Prompt:
 
 
 def make_prompt(caption: Caption, style: str, encoder: TextEncoder) -> Prompt:
-    """Puts a caption into a style and finds its words' tokens, word by word as published.
+    """Puts a caption into a style and finds the tokens of its words, word by word as published.
 
     Args:
-        caption: What can be heard.
-        style: A sentence with `{}` for the caption, or words that follow it; "" adds nothing.
-        encoder: Of the picture model.
+        caption: What the sound contains.
+        style: A sentence with `{}` in place of the caption, or words that follow it; "" adds nothing.
+        encoder: Of the image model.
 
     Raises:
-        BadInput: it is longer than the encoder reads.
+        BadInput: the prompt is too long for the encoder.
     """
     if PLACE not in style:
         style = f"{PLACE}, {style}" if style else PLACE
@@ -59,6 +59,6 @@ def make_prompt(caption: Caption, style: str, encoder: TextEncoder) -> Prompt:
 
 
 def _count(encoder: TextEncoder, text: str) -> int:
-    """How many tokens a piece of text has, without the two marks."""
+    """The number of tokens of a text, without the start and end tokens."""
     read = encoder.synonyms.understood(text)
     return len(encoder.tokenizer(read, add_special_tokens=False, verbose=False)["input_ids"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from eidophone.core.errors import BadInput
 from eidophone.core.values import Clip, Picture, Result
-from eidophone.media.audio import peak_normalize, read_sound, resample
+from eidophone.media.audio import cancelled_channels, peak_normalize, read_sound, resample
 from eidophone.media.files import check_readable
 from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import gray_from_clip
@@ -28,9 +28,10 @@ def see(options: SeeOptions, context: Context) -> Iterator[Result]:
     source = find(options.audio_model, "audio", offline=options.offline)
     spec = mel_spec_of(source)
     context.report("drawing", 0, 1)
-    clip = resample(
-        read_for_one_picture(options.sound, spec, options.start_s, options.duration_s), spec.rate_hz
-    )
+    given = read_for_one_picture(options.sound, spec, options.start_s, options.duration_s)
+    if (warning := cancelled_channels(given, options.sound.name)) is not None:
+        context.report.warn(warning)
+    clip = resample(given, spec.rate_hz)
     clip = peak_normalize(clip) if options.normalize else clip
     gray = gray_from_clip(clip, spec)
     context.report("drawing", 1, 1)

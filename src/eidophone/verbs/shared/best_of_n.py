@@ -40,9 +40,8 @@ def open_judge(options: ChoiceOptions, context: Context) -> Judge:
     Raises:
         EidophoneError: one is not known or not here.
     """
-    del context
     device = torch.device(options.device)
-    judges = open_judges(options.judge_names, device, offline=options.offline)
+    judges = open_judges(options.judge_names, device, offline=options.offline, registry=context.registry)
     return lambda result: judged(subject_of(result), judges)
 
 

@@ -1,0 +1,1 @@
+"""What the networks learn from: downloads, packs, canvases, sounds and captions."""

@@ -1,0 +1,1 @@
+"""The networks of the embedded family: how each is built, trained, measured and exported."""
