@@ -66,7 +66,7 @@ WITHIN = [  # inside a layer, too
     (
         "evaluation",
         ["journal", "statistics", "protocol"],
-        ["samples", "summary", "tables", "selection"],
+        ["samples", "summary", "tables", "selection", "consistency"],
         ["report"],
         ["evaluate"],
     ),

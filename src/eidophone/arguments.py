@@ -247,6 +247,7 @@ class EvaluateArguments(TypedDict, total=False):
     looks_bar: float | None
     sounds_bar: float | None
     select: float | None
+    consistency: bool
     shown: int
     protocol: str
     methods: str
