@@ -65,7 +65,7 @@ def test_a_recipe_cannot_make_us_fetch_a_foreign_model(made, tmp_path: Path, mon
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", asked)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     recipe = copy.deepcopy(made.recipe.plain())
-    recipe.models["audio"].name = recipe.options.plain()["audio_model"] = "evil/repo"
+    recipe["models"]["audio"]["name"] = recipe["options"]["audio_model"] = "evil/repo"
     path = tmp_path / "x.png"
     write_png(path, eidophone.Picture(np.zeros((32, 64, 3), np.float32)), text={KEYWORD: json.dumps(recipe)})
     for verb in (eidophone.hear, eidophone.remake):

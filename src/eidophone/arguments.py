@@ -277,6 +277,7 @@ class EvaluateArguments(TypedDict, total=False):
     looks_bar: float | None
     sounds_bar: float | None
     select: float | None
+    consistency: bool
     shown: int
     protocol: str
     methods: str

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import librosa
@@ -10,7 +11,8 @@ import pytest
 import torch
 
 from eidophone.core.errors import BadInput
-from eidophone.models.captioners.act import RATE_HZ, Act, features, load_act
+from eidophone.models.captioners.act import RATE_HZ, Act, best_first, features, load_act
+from eidophone.models.captioners.load import load_captioner
 from eidophone.models.captioners.vocabulary import read_vocabulary
 
 CPU = torch.device("cpu")
@@ -106,3 +108,45 @@ def test_a_damaged_vocabulary_is_named(raw: bytes, tmp_path: Path) -> None:
     (tmp_path / "words_list.p").write_bytes(raw)
     with pytest.raises(BadInput, match=r"words_list\.p"):
         read_vocabulary(tmp_path / "words_list.p")
+
+
+def chain(table: dict[int, dict[int, float]]) -> Callable[[list[int]], torch.Tensor]:
+    """Words that depend on the word before only."""
+    rows = torch.zeros(6, 6)
+    for word, following in table.items():
+        for next_word, chance in following.items():
+            rows[word, next_word] = chance
+    return lambda said: rows[said[-1]]
+
+
+# 0 starts, 5 ends; the likeliest first word, 1, leads to a less likely caption than 2
+TABLE = {0: {1: 0.55, 2: 0.45}, 1: {3: 0.33, 4: 0.33, 5: 0.34}, 2: {5: 1.0}, 3: {5: 1.0}, 4: {5: 1.0}}
+
+
+def test_a_search_with_more_beams_finds_the_caption_that_greed_misses() -> None:
+    greedy = best_first(chain(TABLE), 0, 5, 1)
+    assert [word for word, _ in greedy] == [1]
+    found = best_first(chain(TABLE), 0, 5, 2)
+    assert [word for word, _ in found] == [2] and found[0][1] == pytest.approx(0.45)
+
+
+def test_one_beam_is_greedy(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    rows = torch.rand(9, 9).softmax(1)
+    greedy, word = [], 0
+    while len(greedy) < 30 and word != 8:
+        word = int(rows[word].argmax())
+        greedy.append(word)
+    found = [word for word, _ in best_first(lambda said: rows[said[-1]], 0, 8, 1)]
+    assert found == [word for word in greedy if word != 8]
+
+
+@pytest.mark.parametrize("name", ["act-beam-2", "act-beam-3"])
+def test_beam_search_is_a_captioner_by_name(name: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words_list.txt").write_text("\n".join(WORDS))
+    favoured = torch.tensor([-9.0, 0.0, 2.0, 1.0, 1.5])
+    checkpoint(tmp_path, **{"dec_fc.bias": favoured})
+    captioner = load_captioner(name, CPU, offline=True)
+    said = captioner.caption([0.1 * np.random.default_rng(0).standard_normal(32_000).astype(np.float32)])
+    assert captioner.name == name and set(said.text.split()) <= {"a", "dog", "barks"}

@@ -145,7 +145,7 @@ def test_the_best_imprints(judged, settings, tmp_path: Path) -> None:
     assert chosen[0].facts["candidates"] == 5
     assert chosen[0].facts["unet_evaluations_of_all"] == sum(r.facts["unet_evaluations"] for r in every)
     assert max(weakest) >= min(by_light(chosen[0]).numbers.values())
-    again = eidophone.remake(chosen[0].folder, out=tmp_path / "b")
+    again = eidophone.remake(chosen[0].folder, out=tmp_path / "b", **models(settings))
     assert (again.folder / "sound.wav").read_bytes() == (chosen[0].folder / "sound.wav").read_bytes()
 
 
@@ -156,7 +156,7 @@ def test_the_command_prints_scores_best_first(settings, tmp_path, capsys) -> Non
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:3] == ["sample", "seed", "sounds"]
     assert float(lines[1].split()[2]) >= float(lines[2].split()[2])
-    assert lines[3].startswith("the best of 6 candidates, which took ")
+    assert lines[3].startswith("Best of 6 candidates, which took ")
     stored = [eidophone.load(folder.parent) for folder in tmp_path.glob("*/record.json")]
     assert all("tagger.sounds" in result.score.numbers for result in stored)
 
@@ -165,9 +165,9 @@ def test_the_command_prints_scores_best_first(settings, tmp_path, capsys) -> Non
     ("given", "words"),
     [
         ({"from_": 2, "count": 3, "judges": "clean"}, "--from 2: too few"),
-        ({"from_": 8, "judges": "none"}, "nobody judges"),
-        ({"from_": 8, "audio_weights": "0.3,1.5"}, "shares from 0 to 1"),
-        ({"from_": 8, "audio_weights": "some"}, "shares from 0 to 1"),
+        ({"from_": 8, "judges": "none"}, "needs a judge"),
+        ({"from_": 8, "audio_weights": "0.3,1.5"}, "weights from 0 to 1"),
+        ({"from_": 8, "audio_weights": "some"}, "weights from 0 to 1"),
         ({"audio_weights": "0.3,0.5"}, "needs --from"),
         ({"samples": (3, 3), "count": 2}, "not 2 different"),
         ({"samples": (3, 4, 9), "count": 2}, "not 2 different"),

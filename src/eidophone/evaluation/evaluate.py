@@ -10,6 +10,7 @@ from typing import Any
 from eidophone.core.errors import BadInput
 from eidophone.core.events import Progress, silent
 from eidophone.core.values import Floats, Score
+from eidophone.evaluation.consistency import CONSISTENCY_FOLDER, consistency_of, folder_name
 from eidophone.evaluation.journal import JOURNAL_FILE, Journal, Row
 from eidophone.evaluation.protocol import make_samples
 from eidophone.evaluation.report import write_report
@@ -21,6 +22,7 @@ from eidophone.media.files import write_atomically
 from eidophone.media.lock import folder_lock
 from eidophone.models.device import choose_device, use_threads
 from eidophone.options.commands import EvaluateOptions
+from eidophone.results.store import load
 from eidophone.scoring.contract import Scorer
 from eidophone.scoring.judges import judge_names, open_judges, shareable_names
 from eidophone.scoring.ranking import rank
@@ -110,7 +112,17 @@ class _Conclusion:
         write_atomically(self.out / SUMMARY_FILE, lambda draft: _write_json(draft, summary, facts, chosen))
         shown = [(row, self.current[row.folder].path) for row in self._shown()]
         write_report(self.out / REPORT_FILE, summary, shown, facts)
+        if self.options.consistency:
+            self._write_consistency(shown)
         return summary
+
+    def _write_consistency(self, shown: Sequence[tuple[Row, Path]]) -> None:
+        for row, folder in shown:
+            try:
+                found = consistency_of(load(folder))
+            except BadInput:
+                continue  # it has changed since it was judged
+            found.write(self.out / CONSISTENCY_FOLDER / folder_name(row.folder))
 
     def _rows(self) -> Iterable[Row]:
         return (row for row in self.journal.rows() if row.folder in self.current)

@@ -76,6 +76,10 @@ class EvaluateOptions(JudgeOptions, PlaceOptions):
         "copy the samples that are in this top share by looks and by sound to selected/ (0.1: the top tenth; "
         "default: no selection)", default=None, group="judges",
     )  # fmt: skip
+    consistency: bool = setting(
+        "write consistency/ for the shown samples: the spectrogram with stretched contrast, that of the stored "
+        "sound, and replays by inverse STFT and Griffin-Lim", default=False, group="judges",
+    )  # fmt: skip
     shown: int = setting("samples to show and play in the report", default=24, ge=0, le=1000, group="samples")
     protocol: str = setting(
         "first make the missing samples of a protocol: published (Images that Sound)",

@@ -87,7 +87,7 @@ def _guarded(recipe: Recipe, verb: Verb, changes: Mapping[str, Any]) -> dict[str
             continue
         flag = "--" + name.replace("_", "-")
         raise BadInput(
-            f"The recipe uses the model {Path(value).name!r}, which is not one of the cards; say with {flag} "
+            f"The recipe uses the model {value!r}, which is not one of the cards; say with {flag} "
             "where it is."
         )
     guard: dict[str, Any] = {"offline": True, "judges": "none", "resume": False}

@@ -3,8 +3,10 @@
 Own implementation with the names and shapes of the published checkpoint `ACTm.pth`.
 """
 
+import heapq
+import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -172,14 +174,51 @@ class Act(nn.Module):
         return words, sure
 
 
+#: Most nodes of a search.
+_MOST_NODES = 2000
+
+
+def best_first(
+    next_words: Callable[[list[int]], Tensor], start: int, end: int, beams: int
+) -> list[tuple[int, float]]:
+    """The published beam search: always extends the caption with the highest log probability per word.
+
+    Args:
+        next_words: Probabilities of the next word, (words,), from the words so far.
+        start, end: The marks; the caption contains neither.
+        beams: Extensions of a caption that are tried, the likeliest ones; 1 is greedy.
+
+    Returns:
+        Words and their probabilities.
+    """
+    queue: list[tuple[float, int, list[tuple[int, float]], float]] = [(0.0, 0, [], 0.0)]
+    nodes = 1
+    while True:
+        _, _, said, total = heapq.heappop(queue)
+        if (said and said[-1][0] == end) or len(said) == MOST_WORDS or nodes > _MOST_NODES:
+            return said[:-1] if said and said[-1][0] == end else said
+        likeliest = next_words([start, *(word for word, _ in said)]).topk(beams)
+        for word, chance in zip(likeliest.indices.tolist(), likeliest.values.tolist(), strict=True):
+            longer = total + math.log(max(chance, 1e-30))
+            heapq.heappush(queue, (-longer / (len(said) + 1), nodes, [*said, (word, chance)], longer))
+            nodes += 1
+
+
 class ActCaptioner:
-    """ACT over windows of 10 s; see `contract.Captioner`."""
+    """ACT over windows of 10 s; see `contract.Captioner`.
+
+    Args:
+        name: As the card calls it.
+        network: Ready to use.
+        words: By their numbers.
+        beams: See `best_first`; 1 is greedy, as in the publication's run.
+    """
 
     rate_hz = RATE_HZ
 
-    def __init__(self, name: str, network: Act, words: tuple[str, ...]) -> None:
+    def __init__(self, name: str, network: Act, words: tuple[str, ...], beams: int = 1) -> None:
         self.name = name
-        self._network, self._words = network, words
+        self._network, self._words, self._beams = network, words, beams
 
     def caption(self, blocks: Iterable[Floats]) -> Caption:
         """See `contract.Captioner`."""
@@ -189,17 +228,21 @@ class ActCaptioner:
     def _listen(self, samples: Floats) -> list[Said]:
         device = self._network.dec_fc.weight.device
         heard = self._network.encode(features(torch.from_numpy(samples)[None]).to(device))
-        end = self._words.index(END)
-        numbers, sure = self._network.greedy(heard, self._words.index(START), end)
-        said: list[Said] = []
-        for number, probability in zip(numbers[0, 1:].tolist(), sure[0, 1:].tolist(), strict=True):
-            if number == end:
-                break
-            said.append((self._words[number], min(probability, 1.0)))
-        return said
+        start, end = self._words.index(START), self._words.index(END)
+        if self._beams > 1:
+
+            def _next_words(said: list[int]) -> Tensor:
+                return self._network.next_word(heard, torch.tensor([said], device=device))[0]
+
+            found = best_first(_next_words, start, end, self._beams)
+        else:
+            numbers, sure = self._network.greedy(heard, start, end)
+            pairs = zip(numbers[0, 1:].tolist(), sure[0, 1:].tolist(), strict=True)
+            found = list(itertools.takewhile(lambda pair: pair[0] != end, pairs))
+        return [(self._words[number], min(chance, 1.0)) for number, chance in found]
 
 
-def load_act(name: str, path: Path, device: torch.device) -> ActCaptioner:
+def load_act(name: str, path: Path, device: torch.device, beams: int = 1) -> ActCaptioner:
     """ACT from a checkpoint like `ACTm.pth`, with its vocabulary beside it, ready to use.
 
     Raises:
@@ -218,4 +261,4 @@ def load_act(name: str, path: Path, device: torch.device) -> ActCaptioner:
         network = Act(len(words))
     check_keys(path, {k: tuple(v.shape) for k, v in network.state_dict().items()}, given)
     network.load_state_dict(given, assign=True)
-    return ActCaptioner(name, settled(network, device), words)
+    return ActCaptioner(name, settled(network, device), words, beams)
