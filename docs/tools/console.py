@@ -89,7 +89,7 @@ def _run(command: str) -> str:
 
 def _eidophone(words: list[str]) -> tuple[int, str]:
     """The exit code and what a reader sees: standard output, without the lines of progress; errors if it failed."""
-    from eidophone.cli.main import main
+    from eidophone.cli import main
 
     printed, messages = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(messages):
