@@ -41,7 +41,7 @@ WITHIN = [  # inside a layer, too
         ["synonyms", "patches", "device", "identity"],
         ["cards", "parts", "predictions"],
         ["weights", "text"],
-        ["hub", "files", "tagger"],
+        ["hub", "files", "tagger", "single_file", "digests"],
         ["components", "checkpoint"],
         ["families"],
         ["layout", "predictor"],
@@ -50,7 +50,7 @@ WITHIN = [  # inside a layer, too
         ["fit", "preview"],
         ["embedders", "captioners"],
         ["load"],
-        ["registry"],
+        ["registry", "check"],
     ),
     (
         "scoring",
