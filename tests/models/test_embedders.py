@@ -160,4 +160,4 @@ def test_another_network_is_refused_and_check_says_what_it_compares(
     damaged = shutil.copytree(clip_folder, tmp_path / "damaged")
     (damaged / "model.safetensors").write_bytes(b"not weights")
     assert main(["models", "check", str(damaged)]) == 2
-    assert "not loadable" in capsys.readouterr().out
+    assert "cannot be loaded" in capsys.readouterr().out

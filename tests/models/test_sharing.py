@@ -197,7 +197,7 @@ def test_a_text_encoder_of_another_width_is_refused(audio: Path) -> None:
     CLIPTextModel(wide).save_pretrained(audio / "text_encoder")
     with pytest.raises(BadInput) as refused:
         loader().model(str(audio), "audio")
-    one_sentence(refused.value, str(audio), "says 48 numbers a token", "hears 32")
+    one_sentence(refused.value, str(audio), "gives 48 numbers per token", "takes 32")
 
 
 def test_a_long_prompt_is_refused_without_chatter(pair, caplog, capfd) -> None:

@@ -27,23 +27,25 @@ def composed(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def stages(cascade: tuple[Path, Path]) -> dict[str, object]:
+def stages(cascade: tuple[Path, Path], pair: tuple[Path, Path]) -> dict[str, object]:
     first, second = map(str, cascade)
     return {
-        "image_model": first, "upscaler": second, "steps": 3, "upscale_steps": 2, "start_step": 1,
+        "image_model": first, "upscaler": second, "audio_model": str(pair[1]), "steps": 3, "upscale_steps": 2,
+        "start_step": 1,
         "offline": True, "device": "cpu",
     }  # fmt: skip
 
 
 def test_the_sound_and_the_gray_part_stay(composed: Path, stages: dict, tmp_path: Path) -> None:
+    player = {"audio_model": stages["audio_model"]}
     made = eidophone.colorize(composed, "a photo of dogs", count=2, out=tmp_path, **stages)
     before = read_picture(composed / "spectrogram.png").gray()
-    heard_before = eidophone.hear(composed / "spectrogram.png").clip.samples
+    heard_before = eidophone.hear(composed / "spectrogram.png", **player).clip.samples
     for result in made:
         colored = read_picture(result.folder / "picture.png")
         assert np.abs(colored.gray() - before).mean() < 1e-6
         assert colored.pixels.std(2).max() > 0.01
-        heard = eidophone.hear(result.folder / "picture.png").clip.samples
+        heard = eidophone.hear(result.folder / "picture.png", **player).clip.samples
         assert np.abs(heard - heard_before).max() < 1e-4
         sounds = [eidophone.load(folder).clip.samples for folder in (composed, result.folder)]
         np.testing.assert_array_equal(*sounds)
@@ -51,7 +53,13 @@ def test_the_sound_and_the_gray_part_stay(composed: Path, stages: dict, tmp_path
         assert result.facts["unet_evaluations"] == 2 * (2 + 2) and (result.folder / "video.mp4").is_file()
     assert (tmp_path / "contact-sheet.png").is_file()
     assert not np.array_equal(made[0].picture.pixels, made[1].picture.pixels)
-    again = eidophone.remake(made[1].folder, out=tmp_path / "again")
+    again = eidophone.remake(
+        made[1].folder,
+        out=tmp_path / "again",
+        **player,
+        image_model=stages["image_model"],
+        upscaler=stages["upscaler"],
+    )
     for name in ("picture.png", "spectrogram.png", "sound.wav"):
         assert (again.folder / name).read_bytes() == (made[1].folder / name).read_bytes()
 
@@ -150,7 +158,7 @@ def test_it_is_refused_in_one_sentence(
     with pytest.raises(BadInput, match="--start-step 7: the first stage has only 3 steps"):
         eidophone.colorize(composed, "a dog", **(stages | {"start_step": 7}))
     with pytest.raises(WeightsAbsent, match="accept its licence there"):
-        eidophone.colorize(composed, "a dog", image_model="if-m", offline=True)
+        eidophone.colorize(composed, "a dog", **(stages | {"image_model": "if-m"}))
 
 
 def test_the_command(composed: Path, stages: dict, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -38,7 +38,11 @@ def test_a_result_is_stored_and_made_again(representation: str, settings: dict, 
     assert first.picture.pixels.shape == (32, 64, 3)
     assert first.clip.rate_hz == 8000 and first.clip.duration_s == pytest.approx(64 * 64 / 8000)
     assert first.facts["unet_evaluations"] == 3 * 4
-    again = eidophone.remake(tmp_path / "a" / "0000" / "sound.wav", out=tmp_path / "b")
+    again = eidophone.remake(
+        tmp_path / "a" / "0000" / "sound.wav",
+        out=tmp_path / "b",
+        **{k: settings[k] for k in ("image_model", "audio_model")},
+    )
     assert files(tmp_path / "a" / "0000") == files(tmp_path / "b" / "0000")
     assert again.recipe == first.recipe
     (moved,) = eidophone.distill("castle", "bell", **{**told, "iterations": 1})

@@ -9,6 +9,7 @@ from eidophone.core.errors import BadInput, WeightsAbsent
 from eidophone.media.vocoder_files import read_json
 from eidophone.models.cards import Card, Role, known, package_folder, quoted, readable, resolved, shipped
 from eidophone.models.hub import fetched
+from eidophone.models.identity import file_ids
 from eidophone.models.kinds import registered_code
 from eidophone.models.weights import NETWORK, ModelFiles, wanted_beside
 
@@ -52,10 +53,16 @@ def find_network(name: str, role: Role, *, offline: bool = False) -> NetworkFile
     code = registered_code(name, role)
     if code is not None:
         return NetworkFiles(name, role, name, code, "registered", "")
+    with readable(name):
+        files = _find(name, role, offline)
+        file_ids(path for _, path in files.files())  # plain files only: a pipe would block for ever
+    return files
+
+
+def _find(name: str, role: Role, offline: bool) -> NetworkFiles:
     found = resolved(name, role)
     if isinstance(found, Path):
-        with readable(name):
-            return NetworkFiles(name, role, _kind_of(found, role), found, "local", "")
+        return NetworkFiles(name, role, _kind_of(found, role), found, "local", "")
     if found.file:
         path, revision = _kept_file(found, found.file), "local"
     elif found.package:

@@ -3,7 +3,7 @@
 With `single_file`, the only module that builds networks of diffusers and transformers. Weights that
 could run code while they are read are refused by the loaders it uses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -15,7 +15,9 @@ from torch import Tensor
 from eidophone.core.errors import BadInput
 from eidophone.media.vocoder_files import read_json, settings_of
 from eidophone.models.cards import PIXEL
+from eidophone.models.device import out_of_memory
 from eidophone.models.files import DiffusionFiles
+from eidophone.models.identity import file_id
 from eidophone.models.text import IF_RULES, TextEncoder, TextRules
 from eidophone.models.weights import chosen_weights, variant_of
 
@@ -160,6 +162,7 @@ def load_schedule(source: DiffusionFiles, part: str = "scheduler") -> dict[str, 
         BadInput: it is missing or damaged, or holds an impossible value.
     """
     path = source.part(part) / "scheduler_config.json"
+    file_id(path)
     given = read_json(path)
     settings_of(_Schedule, given, str(path))
     if not isinstance(given, dict):
@@ -196,22 +199,45 @@ def _variant(folder: Path) -> str | None:
 
 
 def checked(place: Path, load: Callable[[], Part]) -> Part:
-    """Calls a loader of a foreign library, without its chatter; says what it did not like."""
+    """Calls a loader of another library without its progress bars; turns its failures into a sentence."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
         return load()
-    except Exception as error:  # foreign loaders raise many kinds; each means: not loadable
-        first = str(error).strip().splitlines()
-        raise BadInput(
-            f"{place}: not loadable; damaged, of another layout, or wanting to run code "
-            f"({type(error).__name__}: {first[0] if first else ''})."
-        ) from error
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # other libraries' loaders raise many kinds
+        if out_of_memory(error):
+            raise
+        raise BadInput(_why_not_loaded(place, error)) from error
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+def _why_not_loaded(place: Path, error: Exception) -> str:
+    words = str(error).strip()
+    # torch's own sentence, which suggests to switch its protection off; diffusers raises another one from it
+    if any("weights_only" in str(each) for each in _chain(error)):
+        return (
+            f"{place}: refused, because its weights are a pickle that would run code when it is opened; ask its "
+            "author for safetensors."
+        )
+    first = words.splitlines()[0].rstrip(".") if words else ""
+    return (
+        f"{place}: cannot be loaded, because it is damaged or has another layout ({type(error).__name__}: {first}); "
+        "fetch the model again."
+    )
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and those that it was raised from."""
+    at: BaseException | None = error
+    while at is not None:
+        yield at
+        at = at.__cause__ or at.__context__
 
 
 def check_keys(path: Path, expected: dict[str, tuple[int, ...]], given: object) -> None:

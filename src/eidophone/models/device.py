@@ -84,6 +84,20 @@ def use_threads(wanted: int | None, warn: Callable[[str], None] = warnings.warn)
 # --- memory --------------------------------------------------------------------------------------
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory ran out.
+
+    >>> out_of_memory(MemoryError()), out_of_memory(RuntimeError("shapes differ"))
+    (True, False)
+    """
+    # only CUDA has an error class for this; the allocators of the CPU and of MPS say it in words
+    words = str(error).lower()
+    by_words = (
+        isinstance(error, RuntimeError) and "memory" in words and ("alloc" in words or "out of" in words)
+    )
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or by_words
+
+
 @contextmanager
 def within_memory(samples: int) -> Iterator[None]:
     """Turns an out-of-memory error into a sentence that says what to do.
@@ -97,10 +111,7 @@ def within_memory(samples: int) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        # only CUDA has an error class for this; the allocators of the CPU and of MPS say it in words
-        words = str(error).lower()
-        by_class = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not (by_class or ("memory" in words and ("alloc" in words or "out of" in words))):
+        if not out_of_memory(error):
             raise
         if samples > 1:
             advice = f"Out of memory with {samples} samples at once; use --batch-size {samples // 2}."

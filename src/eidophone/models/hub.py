@@ -93,12 +93,22 @@ def _cached(repo: str, revision: str, layout: Layout) -> Path:
         found = Path(snapshot_download(repo, revision=revision, local_files_only=True))
     except LocalEntryNotFoundError as error:
         # the client counts every file of the repository; only those that a loading reads were fetched
-        if (partial := getattr(error, "snapshot_path", None)) is None:
+        partial = getattr(error, "snapshot_path", None) or _only_snapshot(repo, layout)
+        if partial is None:
             raise
         found = Path(partial)
     if not layout.whole(found):
         raise FileNotFoundError(f"{found}: broken off")
     return found
+
+
+def _only_snapshot(repo: str, layout: Layout) -> Path | None:
+    """The newest whole snapshot in a cache that does not say which commit a revision is, such as a copied one."""
+    from huggingface_hub import constants
+
+    folder = Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "snapshots"
+    whole = [path for path in folder.glob("*") if path.is_dir() and layout.whole(path)]
+    return max(whole, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def _short(error: Exception) -> str:

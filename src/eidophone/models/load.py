@@ -72,6 +72,12 @@ class Loader:
         assert isinstance(found, DiffusionFiles)
         return found
 
+    def network(self, name: str, role: Role) -> NetworkFiles:
+        """The files of a network that listens or compares; see `models.checkpoint.find_network`."""
+        found = self._found((name, role), lambda: find_network(name, role, offline=self.offline))
+        assert isinstance(found, NetworkFiles)
+        return found
+
     def model(self, name: str, role: Role) -> LatentModel:
         """A model over latents, by name (card, folder, file, hub id) and role.
 
@@ -156,14 +162,14 @@ class Loader:
         """An embedder, in float32; see `models.embedders.load.load_embedder`."""
         from eidophone.models.embedders.load import embedder_of
 
-        found = self._network(name, "embedder")
+        found = self.network(name, "embedder")
         return self._copy("embedder", name, _paths(found), lambda: embedder_of(found, self.device))
 
     def captioner(self, name: str) -> "Captioner":
         """A captioner; see `models.captioners.load.load_captioner`."""
         from eidophone.models.captioners.load import captioner_of
 
-        found = self._network(name, "captioner")
+        found = self.network(name, "captioner")
         return self._copy("captioner", name, _paths(found), lambda: captioner_of(found, self.device))
 
     def tagger(self) -> Tagger:
@@ -182,11 +188,6 @@ class Loader:
         found = look()
         if found.revision not in ("local", "package"):
             self.found[key] = found
-        return found
-
-    def _network(self, name: str, role: Role) -> NetworkFiles:
-        found = self._found((name, role), lambda: find_network(name, role, offline=self.offline))
-        assert isinstance(found, NetworkFiles)
         return found
 
     def _denoiser(self, source: DiffusionFiles) -> Any:

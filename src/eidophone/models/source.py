@@ -21,32 +21,40 @@ from eidophone.models.cards import (
 from eidophone.models.families import FAMILIES
 from eidophone.models.files import NOISING, DiffusionFiles
 from eidophone.models.hub import fetched
+from eidophone.models.identity import file_id, file_ids
 from eidophone.models.layout import family_name, refuse_foreign
+from eidophone.models.single_file import check_single_file
 from eidophone.models.weights import INDEX_FILE, PIPELINES
 
 __all__ = ["NOISING", "DiffusionFiles", "drawing_role", "find"]
 
 
 def find(name: str, role: Role, *, offline: bool = False) -> DiffusionFiles:
-    """Finds a model's files; asks a hub for what is not here unless `offline`.
+    """Finds a model's files; a hub is asked for those that are not on this machine, unless `offline`.
 
     Raises:
-        UnknownModel: no card, folder or hub id of that name.
-        WeightsAbsent: known, but not here and not to be had now.
-        BadInput: a folder or file of another layout, or one that cannot be read.
+        UnknownModel: no card, folder or hub id has that name.
+        WeightsAbsent: the model is known, but its weights are not here and cannot be fetched now.
+        BadInput: a folder or file has another layout, or cannot be read; a family that cannot work here.
     """
+    with readable(name):
+        source = _find(name, role, offline)
+        file_ids(path for _, path in source.files())  # plain files only: a pipe would block for ever
+    return source
+
+
+def _find(name: str, role: Role, offline: bool) -> DiffusionFiles:
     found = resolved(name, role)
     if isinstance(found, Path):
-        with readable(name):
-            return _from_path(name, role, found)
+        return _from_path(name, role, found)
     return _from_package(found, found.package) if found.package else _from_hub(found, offline)
 
 
 def drawing_role(name: str) -> Role:
-    """In which role a model draws: as stage I or II over pixels, or else as "image".
+    """The role in which a model draws: "pixel" or "upscaler" for stages I and II over pixels, else "image".
 
     Args:
-        name: Card, folder, file or hub id; what cannot be told is taken for "image".
+        name: Card, folder, file or hub id. Where the files do not say it, the role is "image".
     """
     if (name, "image") in cards() or (name, "pixel") in cards():
         return "image" if (name, "image") in cards() else "pixel"
@@ -74,7 +82,10 @@ def _from_path(name: str, role: Role, path: Path) -> DiffusionFiles:
     if path.is_file():
         if path.suffix != ".safetensors":
             raise BadInput(_not_safe(name, path))
-        return DiffusionFiles(name, role, _layout_of(path, role), path, None, "local", "", ModelDefaults())
+        layout = _layout_of(path, role)
+        if role not in PIXEL:
+            check_single_file(path, name, own_settings=layout == path.with_suffix(""))
+        return DiffusionFiles(name, role, layout, path, None, "local", "", ModelDefaults())
     advice = _advice_of(path)
     family = family_name(path, name, role, advice.family or "")
     check_network(path, name, family)
@@ -146,4 +157,7 @@ def _layout_of(single: Path, role: Role) -> Path:
 
 def _advice_of(folder: Path) -> ModelDefaults:
     path = folder / FACTS_FILE
-    return ModelDefaults.from_dict(read_json(path), str(path)) if path.exists() else ModelDefaults()
+    if not (path.exists() or path.is_symlink()):
+        return ModelDefaults()
+    file_id(path)
+    return ModelDefaults.from_dict(read_json(path), str(path))

@@ -6,6 +6,7 @@ from eidophone.core.errors import BadInput
 from eidophone.media.mel import MelSpec
 from eidophone.media.vocoder import GriffinLim, Vocoder, load_hifi_gan, read_vocoder_config
 from eidophone.models.files import DiffusionFiles
+from eidophone.models.identity import file_id
 
 
 def mel_spec_of(source: DiffusionFiles) -> MelSpec:
@@ -30,6 +31,7 @@ def uses_hifi_gan(source: DiffusionFiles, choice: str) -> bool:
         return False
     if source.vocoder is None:
         raise BadInput(f"{source.name}: has no vocoder; use --vocoder griffin-lim.")
+    file_id(source.vocoder / "config.json")
     spec, theirs = mel_spec_of(source), read_vocoder_config(source.vocoder).mel_spec()
     if (theirs.n_mels, theirs.hop_length, theirs.rate_hz) != (spec.n_mels, spec.hop_length, spec.rate_hz):
         raise BadInput(

@@ -178,7 +178,7 @@ class ModelFiles(ABC):
     Attributes:
         name: As the user wrote it.
         role: What it is used for.
-        revision: What was found: the commit on a hub, "package", or "local".
+        revision: The commit on a hub, "package", or "local".
         licence: Of the weights; empty if unknown.
     """
 
@@ -196,10 +196,15 @@ class ModelFiles(ABC):
         """The digest of the files that decide what the model computes."""
         return digest_of(self.files())
 
+    @property
+    def shared_name(self) -> str:
+        """A name that says nothing of this machine: a card's, a hub id, or the bare name of a folder or file."""
+        return Path(self.name).expanduser().resolve().name if self.revision == "local" else self.name
+
     def describe(self) -> dict[str, Any]:
-        """For the record."""
+        """What a recipe says of the model: names and digests, never a path of this machine."""
         return {
-            "name": self.name,
+            "name": self.shared_name,
             "role": self.role,
             "revision": self.revision,
             "licence": self.licence,

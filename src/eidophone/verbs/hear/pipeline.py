@@ -13,6 +13,7 @@ from eidophone.core.values import Picture, Result
 from eidophone.media.mel import MelSpec
 from eidophone.media.picture import fit_height, read_picture
 from eidophone.media.vocoder import GriffinLim, Vocoder
+from eidophone.models.cards import cards, quoted
 from eidophone.models.device import use_threads
 from eidophone.models.load import load_vocoder, mel_spec_of
 from eidophone.models.source import DiffusionFiles, find
@@ -107,6 +108,11 @@ def player(options: PlayerOptions, recipe: Recipe | None) -> tuple[DiffusionFile
     if "audio" not in recipe.models:
         raise BadInput(f"{options.picture}: its recipe names no audio model; name one with --audio-model.")
     name = recipe.models["audio"].name
+    if (name, "audio") not in cards():  # a folder that only a recipe names is never opened
+        raise BadInput(
+            f"{options.picture}: its recipe uses the audio model {quoted(name)}, which is not one of the cards; say "
+            "with --audio-model where it is."
+        )
     source = find(name, "audio", offline=True)
     choice = options.vocoder
     if choice == "auto" and recipe.vocoder.startswith("griffin-lim"):

@@ -1,0 +1,151 @@
+"""Whether a model works: its files are what was shipped, its networks load and give numbers for one step."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from eidophone.core.errors import BadInput
+from eidophone.core.values import Floats
+from eidophone.models.cards import DIFFUSION, PIXEL, Role, quoted
+from eidophone.models.digests import check_shipped
+from eidophone.models.load import Loader
+from eidophone.models.pixel import PixelModel
+from eidophone.models.vocoders import mel_spec_of
+
+_SIDE_CELLS = 16
+_COLUMNS = 32
+_TIMESTEP = 500
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A model that works.
+
+    Attributes:
+        name, role: Which model.
+        facts: What it is, in a few words each, such as "U-Net of 12.3 M parameters".
+        model: The loaded model; None for networks that listen or compare.
+    """
+
+    name: str
+    role: Role
+    facts: tuple[str, ...]
+    model: Any = None
+
+
+def check_model(name: str, role: Role, loader: Loader) -> Checked:
+    """Loads a model and runs it for one step: denoising, decoding and playing, comparing, or listening.
+
+    Args:
+        name: Card, folder, file or hub id.
+        role: What it is used for.
+        loader: Where it runs; its networks stay in memory, so that two models can be compared afterwards.
+
+    Raises:
+        EidophoneError: it is not here, is damaged, differs from what was shipped, or does not give numbers.
+    """
+    with torch.inference_mode():
+        if role in DIFFUSION:
+            return _check_latent(name, role, loader)
+        if role in PIXEL:
+            return _check_pixel(name, role, loader)
+        return _check_network(name, role, loader)
+
+
+def _check_latent(name: str, role: Role, loader: Loader) -> Checked:
+    source = loader.source(name, role)
+    _check_files(source.revision, source.path)
+    model = loader.model(name, role)
+    latents = _noise((1, model.latent_shape(8, 8)[0], _SIDE_CELLS, _SIDE_CELLS)).to(model.device)
+    condition = model.text.encode("a dog")
+    _check_numbers(name, "denoising network", model.noise_of(latents, torch.tensor(_TIMESTEP), condition))
+    _check_numbers(name, "VAE", model.decode(latents))
+    facts = _facts(model)
+    if role == "audio":
+        spec, vocoder = mel_spec_of(source), loader.vocoder(source)
+        _check_numbers(name, "vocoder", vocoder(torch.zeros(1, spec.n_mels, _COLUMNS, device=model.device)))
+        facts = (*facts, f"{spec.n_mels} mel bands at {spec.rate_hz} Hz", vocoder.name)
+    return Checked(name, role, facts, model)
+
+
+def _check_pixel(name: str, role: Role, loader: Loader) -> Checked:
+    source = loader.source(name, role)
+    _check_files(source.revision, source.path)
+    beside = None
+    if role == "pixel":
+        model, conditions = loader.pixel(name, {"prompt": "a dog"})
+        condition = conditions["prompt"]
+    else:
+        model = loader.upscaler(name)
+        config = model.network.config
+        condition = torch.zeros(1, 4, config.get("encoder_hid_dim") or config.cross_attention_dim)
+    side = 4 * model.block_size
+    pixels = _noise((1, 3, side, side)).to(model.device)
+    if role == "upscaler":
+        beside = model.beside(pixels[..., ::4, ::4], (side, side), 0, pixels)
+    noise = model.noise_of(pixels, torch.tensor(_TIMESTEP), condition, beside)
+    _check_numbers(name, "denoising network", noise)
+    height, width = model.canvas
+    return Checked(name, role, (*_facts(model), f"{width} x {height} pixels"), model)
+
+
+def _check_network(name: str, role: Role, loader: Loader) -> Checked:
+    found = loader.network(name, role)
+    _check_files(found.revision, found.path)
+    run: Callable[[], str] = {
+        "embedder": lambda: _compares(name, loader),
+        "captioner": lambda: _listens(name, loader),
+        "tagger": lambda: _names(name, loader),
+    }[role]
+    return Checked(name, role, (run(),))
+
+
+def _compares(name: str, loader: Loader) -> str:
+    embedder = loader.embedder(name)
+    if "text" in embedder.senses:
+        _check_numbers(name, "text encoder", embedder.text(["a dog"]))
+    if "picture" in embedder.senses:
+        _check_numbers(name, "image encoder", embedder.picture(torch.full((1, 3, 64, 64), 0.5)))
+    if "sound" in embedder.senses:
+        _check_numbers(name, "audio encoder", embedder.sound(0.1 * _noise((1, 16_000)), 16_000))
+    return f"compares {', '.join(sorted(embedder.senses))}"
+
+
+def _listens(name: str, loader: Loader) -> str:
+    captioner = loader.captioner(name)
+    second: Floats = (0.1 * _noise((captioner.rate_hz,))).numpy()
+    captioner.caption([second])
+    return f"describes sound at {captioner.rate_hz} Hz"
+
+
+def _names(name: str, loader: Loader) -> str:
+    tagger = loader.tagger()
+    _check_numbers(name, "tagger", tagger.scores(0.1 * _noise((1, 16_000))))
+    return f"knows {len(tagger.classes)} classes of sound"
+
+
+def _facts(model: Any) -> tuple[str, ...]:
+    size = sum(weight.numel() for weight in model.network.parameters()) / 1e6
+    kind = "U-Net" if "UNet" in type(model.network).__name__ else "transformer"
+    stage = "" if not isinstance(model, PixelModel) else " over pixels"
+    return f"{kind}{stage} of {size:.1f} M parameters", model.schedule.get("prediction_type", "epsilon")
+
+
+def _noise(shape: tuple[int, ...]) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+def _check_files(revision: str, folder: Any) -> None:
+    if revision == "package":
+        check_shipped(folder)
+
+
+def _check_numbers(name: str, part: str, values: Tensor) -> None:
+    if not torch.isfinite(values).all():
+        raise BadInput(
+            f"{quoted(name)}: its {part} gives values that are not numbers, so its weights are damaged; fetch the "
+            "model again."
+        )

@@ -1,0 +1,65 @@
+"""`check_model` runs a model for one step and compares shipped files with their checksums."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from eidophone.core.errors import BadInput
+from eidophone.models.cards import package_folder
+from eidophone.models.check import check_model
+from eidophone.models.digests import check_shipped, digests_of, pinned
+from eidophone.models.load import Loader
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+def loader() -> Loader:
+    return Loader(torch.device("cpu"), torch.float32, offline=True)
+
+
+def test_the_pinned_checksums_are_those_of_the_weights_that_ship() -> None:
+    """After a change of weights: `python -m eidophone.models.digests`."""
+    assert pinned() == digests_of(package_folder("tiny"))
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "fact"),
+    [
+        ("tiny", "image", "U-Net of"), ("tiny", "audio", "mel bands at 22050 Hz"),
+        ("tiny-pixel", "pixel", "over pixels"), ("tiny-pixel", "upscaler", "pixels"),
+        ("tiny", "embedder", "compares picture, sound, text"), ("tiny", "captioner", "describes sound at"),
+        ("tiny", "tagger", "521 classes"),
+    ],
+)  # fmt: skip
+def test_everything_that_ships_works(name: str, role: str, fact: str) -> None:
+    assert any(fact in found for found in check_model(name, role, loader()).facts)
+
+
+def test_a_flipped_bit_in_shipped_weights_is_found(tmp_path: Path) -> None:
+    root = shutil.copytree(package_folder("tiny"), tmp_path / "tiny")
+    check_shipped(root / "image", root)
+    file = root / "image" / "unet" / WEIGHTS
+    data = bytearray(file.read_bytes())
+    data[-1000] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(BadInput, match=f"{WEIGHTS}: differs from the file that this version ships"):
+        check_shipped(root / "image", root)
+    check_shipped(root / "embedder", root)
+    file.unlink()
+    with pytest.raises(BadInput, match="is missing; reinstall"):
+        check_shipped(root / "image", root)
+
+
+@pytest.mark.parametrize(("part", "said"), [("unet", "denoising network"), ("vae", "VAE")])
+def test_weights_that_are_not_numbers_do_not_pass(
+    part: str, said: str, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(pair[0], tmp_path / "nan")
+    state = load_file(folder / part / WEIGHTS)
+    save_file({k: v * float("nan") for k, v in state.items()}, folder / part / WEIGHTS, {"format": "pt"})
+    with pytest.raises(Exception, match=f"{said}.*(not numbers|damaged)") as refused:
+        check_model(str(folder), "image", loader())
+    assert "--dtype" not in str(refused.value)
