@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import datetime
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def _parser(commands: Any, name: str, summary: str, examples: tuple[str, ...], f
         description=summary[0].upper() + summary[1:] + ".",
         epilog="\n".join(lines),
         usage=f"eidophone {name} {_usage(name)}[flags]",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=30, width=100),
     )
     return found
 

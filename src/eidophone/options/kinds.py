@@ -146,9 +146,9 @@ def _scaled(known: dict[str, Any], given: dict[str, Any], scaled: dict[str, str]
     """A preset's steps as the same shares of the number of steps that the user gives."""
     found = {}
     for name, steps in scaled.items():
-        wanted, usual = given.get(steps), known.get(steps)
-        if name in known and name not in given and isinstance(wanted, int) and usual:
-            found[name] = round(known[name] * wanted / usual)
+        wanted, usual = str(given.get(steps)), known.get(steps)
+        if name in known and name not in given and wanted.isdecimal() and usual:
+            found[name] = round(known[name] * int(wanted) / usual)
     return found
 
 

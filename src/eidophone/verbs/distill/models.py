@@ -19,9 +19,10 @@ from eidophone.models.predictor import DiffusionModel
 from eidophone.models.source import drawing_role
 from eidophone.options.kinds import Representation
 from eidophone.verbs.distill.options import DistillOptions, DistillSettings, Gray
-from eidophone.verbs.shared.canvas import CROP_PIXELS, check_canvas
+from eidophone.verbs.shared.canvas import check_canvas
 from eidophone.verbs.shared.context import Context
 from eidophone.verbs.shared.models import LoadedModels, filled, load_models, open_loader
+from eidophone.verbs.shared.sizes import CROP_PIXELS
 
 #: Learning rates that converge within hundreds of iterations.
 RATES: dict[Representation, float] = {"implicit": 3e-3, "pixels": 0.12, "latent": 0.12}

@@ -22,7 +22,6 @@ from eidophone.models.preview import preview
 from eidophone.verbs.imprint.options import ImprintOptions, ImprintSettings
 from eidophone.verbs.shared.best_of_n import best_of_n, open_judge
 from eidophone.verbs.shared.canvas import (
-    CROP_PIXELS,
     batches,
     check_canvas,
     clip_of,
@@ -36,6 +35,7 @@ from eidophone.verbs.shared.inputs import checksums, with_inputs
 from eidophone.verbs.shared.models import LoadedModels, load_models, warn_of_substitutes
 from eidophone.verbs.shared.recipes import sample_recipe
 from eidophone.verbs.shared.results import Meter
+from eidophone.verbs.shared.sizes import CROP_PIXELS
 
 #: Makes the grey canvases of a batch, (batch, height, width), from the generators and indices of its samples.
 Maker = Callable[[list[torch.Generator], Sequence[int]], Tensor]

@@ -1,12 +1,11 @@
 """The canvas of a run: its size in pixels, its batches, what is cut off, and its sound."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from eidophone.core.errors import BadInput
 from eidophone.core.events import Reporter
 from eidophone.core.values import Clip, Floats, Picture
 from eidophone.diffusion.guidance import Denoiser
@@ -16,38 +15,10 @@ from eidophone.media.spectrogram import log_mel_from_picture
 from eidophone.media.vocoder import Vocoder
 from eidophone.models.device import batch_size
 from eidophone.verbs.shared.models import LoadedModels
+from eidophone.verbs.shared.sizes import CROP_PIXELS, SampleSettings, check_size
 
-CROP_PIXELS = 32
 #: Mel pictures that a vocoder plays at once, so that memory does not grow with the batch.
 PLAYED_AT_ONCE = 4
-
-
-class SampleSettings(Protocol):
-    """What these functions read of a run's completed settings."""
-
-    @property
-    def height(self) -> int:
-        """Of the canvas, in pixels."""
-
-    @property
-    def width(self) -> int:
-        """Of the canvas, in pixels."""
-
-    @property
-    def crop(self) -> bool:
-        """Whether the right edge is dropped."""
-
-    @property
-    def count(self) -> int:
-        """How many samples the run makes."""
-
-    @property
-    def batch_size(self) -> int | None:
-        """How many are sampled at once; None: as the device allows."""
-
-    @property
-    def numbers(self) -> Sequence[int]:
-        """Indices of the samples."""
 
 
 def check_canvas(
@@ -67,37 +38,13 @@ def check_canvas(
     """
     player = loaded.sources["audio"].name
     return check_size(
-        settings, loaded.vae_scale_factor, loaded.mel_spec.n_mels * rows, f"the audio model {player!r}", cut
+        settings.height,
+        settings.width,
+        loaded.vae_scale_factor,
+        loaded.mel_spec.n_mels * rows,
+        f"the audio model {player!r}",
+        cut,
     )
-
-
-def check_size(
-    settings: SampleSettings, factor: int, playable: int, player: str, cut: int = 0
-) -> tuple[int, int]:
-    """As `check_canvas`, from the facts alone.
-
-    Args:
-        settings: Height and width.
-        factor: Pixels per latent cell.
-        playable: The only height that can be played.
-        player: Who plays it, for messages.
-        cut: Pixels that will be dropped on the right.
-    """
-    height, width = settings.height, settings.width
-    plays = f"{player} plays pictures {playable} pixels high"
-    for name, size, hint in (("--height", height, f", and {plays}"), ("--width", width, "")):
-        if size % factor:
-            near = sorted({max(factor, size // factor * factor), (size // factor + 1) * factor})
-            raise BadInput(
-                f"{name} {size}: the VAE works in blocks of {factor} pixels; "
-                f"the nearest are {' and '.join(map(str, near))}{hint}."
-            )
-    if height != playable:
-        raise BadInput(f"--height {height}: {plays}; leave out --height or use {playable}.")
-    if width <= cut:
-        flag = "--crop" if settings.crop else "--cutoff"
-        raise BadInput(f"--width {width}: {flag} drops {cut} pixels and nothing would be left; widen it.")
-    return height, width
 
 
 def batches(settings: SampleSettings, loaded: LoadedModels) -> Iterator[Sequence[int]]:

@@ -6,12 +6,14 @@ from typing import Any, TypeVar
 from eidophone.core.events import Reporter
 from eidophone.media.mel import MelSpec
 from eidophone.media.vocoder import Vocoder
+from eidophone.media.vocoder_files import read_json
 from eidophone.models.device import choose_device, choose_dtype, use_threads, within_memory
 from eidophone.models.latent import LatentModel
 from eidophone.models.load import Loader, mel_spec_of
 from eidophone.models.source import DiffusionFiles, find
 from eidophone.options.groups import SampleOptions
 from eidophone.verbs.shared.context import Context
+from eidophone.verbs.shared.sizes import check_size
 
 DEFAULT_CANVAS = (256, 1024)
 DEFAULT_GUIDANCE = 7.5
@@ -73,6 +75,7 @@ def load_models(
         EidophoneError: unknown or absent models, models that do not fit, a device that is not there.
     """
     loader, decided = open_loader(options, context)
+    _check_size_first(options, loader, roles, rows)
     with within_memory(1):
         models: dict[str, LatentModel]
         if shared:
@@ -90,6 +93,24 @@ def load_models(
     )
     context.report("loading models", 1, 1)
     return loaded, decided | _advised(options, loaded, rows)
+
+
+def _check_size_first(options: SampleOptions, loader: Loader, roles: tuple[str, ...], rows: int) -> None:
+    """Refuses a size before gigabytes are read for it, as far as the files of the models say enough.
+
+    Raises:
+        BadInput: a size that cannot be decoded or played.
+    """
+    if options.height is None and options.width is None:
+        return
+    audio = loader.source(options.audio_model, "audio")
+    drawn = loader.source(options.image_model, "image") if "image" in roles else audio
+    config = drawn.part("vae") / "config.json"
+    channels = read_json(config).get("block_out_channels") if config.is_file() else None
+    if isinstance(channels, list) and channels:
+        playable, factor = mel_spec_of(audio).n_mels * rows, 2 ** (len(channels) - 1)
+        player = f"the audio model {audio.name!r}"
+        check_size(options.height or playable, options.width or 8 * factor, factor, playable, player)
 
 
 def open_loader(options: Any, context: Context) -> tuple[Loader, dict[str, Any]]:
