@@ -106,7 +106,8 @@ def _check_size_first(options: SampleOptions, loader: Loader, roles: tuple[str, 
     audio = loader.source(options.audio_model, "audio")
     drawn = loader.source(options.image_model, "image") if "image" in roles else audio
     config = drawn.part("vae") / "config.json"
-    channels = read_json(config).get("block_out_channels") if config.is_file() else None
+    facts = read_json(config) if config.is_file() else None
+    channels = facts.get("block_out_channels") if isinstance(facts, dict) else None
     if isinstance(channels, list) and channels:
         playable, factor = mel_spec_of(audio).n_mels * rows, 2 ** (len(channels) - 1)
         player = f"the audio model {audio.name!r}"
