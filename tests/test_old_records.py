@@ -25,7 +25,9 @@ def test_an_old_result_of_files_is_made_again_to_the_number(tmp_path: Path) -> N
     new = eidophone.remake(OLD / "imprint" / "picture.png", out=tmp_path, **FILES)
     back = eidophone.load(new.folder)
     assert np.array_equal(back.spectrogram, old.spectrogram)
-    assert np.abs(back.clip.samples - old.clip.samples).max() < 1e-3  # the processor may differ in the last bits
+    assert (
+        np.abs(back.clip.samples - old.clip.samples).max() < 1e-3
+    )  # the processor may differ in the last bits
     assert new.recipe.options.plain()["sampler"] == old.recipe.options.plain()["solver"]
 
 
