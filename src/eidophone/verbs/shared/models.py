@@ -145,7 +145,7 @@ def _advised(options: SampleOptions, loaded: LoadedModels, rows: int) -> dict[st
 def warn_of_substitutes(
     report: Reporter, *prompts: tuple[LatentModel | None, str]
 ) -> dict[str, dict[str, str]]:
-    """Reports words that a model does not know; returns them for the record.
+    """Reports words that a model does not know; returns those that it replaces, for the record.
 
     Args:
         report: Receives one warning for each word.
@@ -155,6 +155,9 @@ def warn_of_substitutes(
     for model, prompt in prompts:
         if model is not None:
             found |= model.text.synonyms.replaced(prompt)
+            if prompt.strip() and not model.text.knows_a_word(prompt):
+                name = model.source.name
+                report.warn(f"The model {name!r} knows no word of {prompt!r}; the result will not follow it.")
     for word, instead in found.items():
         report.warn(f"The model does not know {word!r}; it uses {instead!r} instead.")
     return {"read_as": found} if found else {}
