@@ -326,7 +326,7 @@ def test_eta_adds_the_same_noise_to_every_picture(scene: Scene) -> None:
     assert not torch.equal(pictures[0.0], pictures[0.5]) and not torch.equal(pictures[0.5], pictures[1.0])
     with torch.no_grad():
         assert torch.equal(pictures[0.0], sample(scene, torch.ones(77), Plan(), lambda _: None))
-    with pytest.raises(BadInput, match="--eta 0.5: only the sampler ddim has it"):
+    with pytest.raises(BadInput, match=r"--eta 0\.5: only the sampler ddim has it"):
         PaintOptions.make(sound="x.wav", eta=0.5)
 
 
