@@ -204,6 +204,21 @@ def test_unknown_words_are_reported_once(capsys) -> None:
                 list(tiny.compose("a poodle", "dog barking", count=1, steps=1))
 
 
+@pytest.mark.parametrize("prompt", ["xqzw blorf", "\u57ce\u5821", "\U0001f438"])
+def test_r30_a_prompt_without_a_known_word_is_reported(prompt: str) -> None:
+    events: list = []
+    with eidophone.Session(device="cpu", offline=True) as tiny:
+        list(tiny.compose(prompt, "dog barking", count=1, steps=1, events=events.append))
+    (warned,) = (e.message for e in events if isinstance(e, Warned))
+    assert "knows no word of" in warned and prompt in warned
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\n\t"])
+def test_r30_two_empty_prompts_are_refused(blank: str, session) -> None:
+    with pytest.raises(BadInput, match="Both prompts are empty"):
+        list(session.compose(blank, blank, count=1, steps=1))
+
+
 def test_the_typed_arguments_are_those_of_the_options() -> None:
     import subprocess
 

@@ -1,5 +1,6 @@
 """Text encoders: from a prompt to the condition of a denoising network."""
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -63,6 +64,18 @@ class TextEncoder:
     def without_mask(self) -> "TextEncoder":
         """The same encoder, with attention to the padding."""
         return replace(self, rules=replace(self.rules, mask_padding=False))
+
+    def knows_a_word(self, prompt: str) -> bool:
+        """Whether any word of three letters or more, or its replacement, is one token of the vocabulary.
+
+        A tokenizer spells words that it does not know, such as those of another language, in pieces.
+        """
+        words = [word for word in re.findall(r"[^\W\d_]+", self.synonyms.understood(prompt)) if len(word) > 2]
+        return any(self._pieces(word) == 1 for word in words)
+
+    def _pieces(self, word: str) -> int:
+        found: list[int] = self.tokenizer(word.lower(), add_special_tokens=False)["input_ids"]
+        return len(found)
 
     def check_length(self, prompt: str, what: str = "prompt") -> None:
         """Checks that a prompt fits into the encoder's length.

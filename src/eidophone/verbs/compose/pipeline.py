@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from eidophone.core.errors import BadInput
 from eidophone.core.recipe import Recipe
 from eidophone.core.values import Result
 from eidophone.diffusion.sampler import make_scheduler
@@ -69,6 +70,9 @@ def open_run(pairs: Sequence[ComposeOptions], context: Context) -> ComposeRun:
     Raises:
         EidophoneError: the settings, prompts or models cannot work.
     """
+    for pair in pairs:
+        if not (pair.image_prompt.strip() or pair.audio_prompt.strip()):
+            raise BadInput("Both prompts are empty; say what it looks like, what it sounds like, or both.")
     options = pairs[0]
     view = VIEWS[options.view]
     loaded, decided = load_models(options, context, rows=view.rows)

@@ -106,7 +106,8 @@ def _check_size_first(options: SampleOptions, loader: Loader, roles: tuple[str, 
     audio = loader.source(options.audio_model, "audio")
     drawn = loader.source(options.image_model, "image") if "image" in roles else audio
     config = drawn.part("vae") / "config.json"
-    channels = read_json(config).get("block_out_channels") if config.is_file() else None
+    facts = read_json(config) if config.is_file() else None
+    channels = facts.get("block_out_channels") if isinstance(facts, dict) else None
     if isinstance(channels, list) and channels:
         playable, factor = mel_spec_of(audio).n_mels * rows, 2 ** (len(channels) - 1)
         player = f"the audio model {audio.name!r}"
@@ -144,7 +145,7 @@ def _advised(options: SampleOptions, loaded: LoadedModels, rows: int) -> dict[st
 def warn_of_substitutes(
     report: Reporter, *prompts: tuple[LatentModel | None, str]
 ) -> dict[str, dict[str, str]]:
-    """Reports words that a model does not know; returns them for the record.
+    """Reports words that a model does not know; returns those that it replaces, for the record.
 
     Args:
         report: Receives one warning for each word.
@@ -154,6 +155,9 @@ def warn_of_substitutes(
     for model, prompt in prompts:
         if model is not None:
             found |= model.text.synonyms.replaced(prompt)
+            if prompt.strip() and not model.text.knows_a_word(prompt):
+                name = model.source.name
+                report.warn(f"The model {name!r} knows no word of {prompt!r}; the result will not follow it.")
     for word, instead in found.items():
         report.warn(f"The model does not know {word!r}; it uses {instead!r} instead.")
     return {"read_as": found} if found else {}

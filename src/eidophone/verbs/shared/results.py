@@ -7,8 +7,9 @@ from torch import Tensor
 
 from eidophone.core.recipe import Recipe
 from eidophone.core.values import Picture, Result
-from eidophone.verbs.shared.canvas import SampleSettings, clip_of, kept_columns, play
+from eidophone.verbs.shared.canvas import clip_of, kept_columns, play
 from eidophone.verbs.shared.models import LoadedModels
+from eidophone.verbs.shared.sizes import SampleSettings
 
 
 def make_results(
