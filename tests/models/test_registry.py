@@ -175,16 +175,19 @@ def test_threads_that_start_together_read_a_network_once(pair: tuple[Path, Path]
 
 
 def test_files_are_not_read_again_for_their_digest(
-    pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = loader(Registry()).source(str(pair[0]), "image")
+    folder = shutil.copytree(pair[0], tmp_path / "old")
+    for file in folder.rglob("*"):
+        os.utime(file, (1e9, 1e9))
+    source = loader(Registry()).source(str(folder), "image")
     first = source.describe()
 
     def unreadable(*_: object, **__: object) -> None:
         raise AssertionError("a file was read again")
 
-    monkeypatch.setattr(Path, "open", unreadable)
-    assert loader(Registry()).source(str(pair[0]), "image").describe() == first
+    monkeypatch.setattr("eidophone.models.weights._digest", unreadable)
+    assert loader(Registry()).source(str(folder), "image").describe() == first
 
 
 def test_a_digest_sees_a_change_that_keeps_the_size(tmp_path: Path) -> None:

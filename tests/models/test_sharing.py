@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from eidophone.cli import main
-from eidophone.core.errors import BadInput
-from eidophone.models import load
+from eidophone.core.errors import BadInput, ModelsDoNotFit
+from eidophone.models import components, load
 from eidophone.models.components import load_schedule
 from eidophone.models.load import Loader, load_vocoder, same_weights
 from eidophone.models.source import find
@@ -56,7 +56,7 @@ def test_equal_parts_are_not_held_twice(pair, monkeypatch: pytest.MonkeyPatch) -
     alive: list[weakref.ref] = []
 
     def watched(kind: str):
-        plain = getattr(load, kind)
+        plain = getattr(where_it_is[kind], kind)
 
         def loading(*where: object):
             if kind == "load_unet":
@@ -68,8 +68,9 @@ def test_equal_parts_are_not_held_twice(pair, monkeypatch: pytest.MonkeyPatch) -
 
         return loading
 
-    for kind in ("load_vae", "load_text_encoder", "load_unet"):
-        monkeypatch.setattr(load, kind, watched(kind))
+    where_it_is = {"load_vae": load, "load_text_encoder": components, "load_unet": components}
+    for kind, module in where_it_is.items():
+        monkeypatch.setattr(module, kind, watched(kind))
     loader().pair(*map(str, pair))
     assert len(alive) == 4
 
@@ -97,7 +98,7 @@ def test_text_encoders_that_read_otherwise_are_both_kept(file: str, facts: dict,
 
 def test_a_vae_of_another_scaling_is_never_taken_for_the_same(pair, audio: Path) -> None:
     change(audio / "vae/config.json", scaling_factor=0.5)
-    with pytest.raises(load.ModelsDoNotFit, match="VAE scalings differ"):
+    with pytest.raises(ModelsDoNotFit, match="VAE scaling factors differ"):
         loader().pair(str(pair[0]), str(audio))
 
 
@@ -114,7 +115,7 @@ def test_the_lightest_fine_tuning_is_another_vae(size: float, pair, audio: Path)
     torch.manual_seed(0)
     tuned = {k: v + size * v.abs().max() * torch.randn_like(v) for k, v in load_file(audio / VAE).items()}
     save_file(tuned, audio / VAE, {"format": "pt"})
-    with pytest.raises(load.ModelsDoNotFit, match="different weights"):
+    with pytest.raises(ModelsDoNotFit, match="different weights"):
         loader().pair(str(pair[0]), str(audio))
 
 

@@ -86,5 +86,5 @@ def test_a_single_file_is_the_same_model(pair: tuple[Path, Path], tmp_path: Path
 
 def test_a_single_file_of_another_layout_is_refused(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(BadInput, match=r"other\.safetensors: not loadable"):
+    with pytest.raises(BadInput, match=r"other\.safetensors': holds no Stable Diffusion model"):
         Loader(torch.device("cpu"), torch.float32).model(str(tmp_path / "other.safetensors"), "image")

@@ -86,6 +86,6 @@ def test_the_command_line_says_what_is_read(tmp_path: Path, capsys: pytest.Captu
     out = tmp_path / "o"
     told = ["compose", "a painting of a poodle", "a dog barking", "--steps", "1", "--count", "1"]
     assert main([*told, "--out", str(out)]) == 0
-    assert "'poodle' is no word that the model learned; it reads 'dog'." in capsys.readouterr().err
+    assert "The model does not know 'poodle'; it uses 'dog' instead." in capsys.readouterr().err
     record = json.loads((out / "0000" / "record.json").read_text())
     assert record["facts"]["read_as"] == {"poodle": "dog"}

@@ -74,7 +74,7 @@ def _downloaded(repo: str, revision: str, layout: Layout, index: str, check: Che
     info = HfApi().model_info(repo, revision=revision, timeout=_SECONDS_TO_ANSWER)
     listed = [f.rfilename for f in info.siblings or ()]
     if check is not None and index in listed:
-        check(read_json(Path(hf_hub_download(repo, index, revision=revision))))
+        check(read_json(Path(hf_hub_download(repo, index, revision=info.sha or revision))))
     files = layout.wanted(listed)
     # by the name of the revision, not its commit, so that the cache knows it without a network
     return Path(snapshot_download(repo, revision=revision, allow_patterns=files))
