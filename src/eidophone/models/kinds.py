@@ -17,9 +17,6 @@ from eidophone.core.catalog import Catalog
 if TYPE_CHECKING:
     import torch
 
-    from eidophone.models.captioners.contract import Captioner
-    from eidophone.models.embedders.contract import Embedder
-
 T = TypeVar("T")
 
 
@@ -46,10 +43,10 @@ class NetworkKind(Generic[T]):
         return cls(lambda _, device: factory(device), about, Path(code))
 
 
-CAPTIONERS: "Catalog[NetworkKind[Captioner] | Callable[[torch.device], Captioner]]" = Catalog(
+CAPTIONERS: "Catalog[NetworkKind[Any] | Callable[[torch.device], Any]]" = Catalog(
     "captioner", package="eidophone.models.captioners.kinds", attribute="CAPTIONER"
 )
-EMBEDDERS: "Catalog[NetworkKind[Embedder] | Callable[[torch.device], Embedder]]" = Catalog(
+EMBEDDERS: "Catalog[NetworkKind[Any] | Callable[[torch.device], Any]]" = Catalog(
     "embedder", package="eidophone.models.embedders.kinds", attribute="EMBEDDER"
 )
 _BY_ROLE: dict[str, Catalog[Any]] = {"captioner": CAPTIONERS, "embedder": EMBEDDERS}
