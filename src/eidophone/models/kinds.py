@@ -70,7 +70,7 @@ def registered_code(name: str, role: str) -> Path | None:
     return network_kind(catalog, name).code
 
 
-def register_captioner(name: str, factory: "Callable[[torch.device], Captioner]", help: str = "") -> None:
+def register_captioner(name: str, factory: "Callable[[torch.device], Any]", help: str = "") -> None:
     """Adds a captioner that `--captioner` finds by its name.
 
     Args:
@@ -81,7 +81,7 @@ def register_captioner(name: str, factory: "Callable[[torch.device], Captioner]"
     CAPTIONERS.register(name, NetworkKind.made_by(factory, help))
 
 
-def register_embedder(name: str, factory: "Callable[[torch.device], Embedder]", help: str = "") -> None:
+def register_embedder(name: str, factory: "Callable[[torch.device], Any]", help: str = "") -> None:
     """Adds an embedder that `--embedder` and `--judges` find by its name.
 
     Args:
