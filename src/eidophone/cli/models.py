@@ -80,6 +80,8 @@ def is_here(given: Card) -> bool:
     """Whether a card's weights are in the package, in the hub's cache or kept by hand. Does not load."""
     if given.file:
         return any(place.is_file() for place in file_places(given.file))
+    if given.folder:
+        return given.folder.is_dir()
     diffusion = given.role in DENOISING
     if given.package:
         return (package_folder(given.package) / ("unet" if diffusion else "config.json")).exists()

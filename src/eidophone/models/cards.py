@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eidophone.core.errors import BadInput, UnknownModel, WeightsAbsent
 from eidophone.media.mel import MelSpec
@@ -27,6 +27,8 @@ DENOISING: tuple[Role, ...] = (*DIFFUSION, *PIXEL)
 
 #: The file in a model's folder that says what diffusers' layout has no place for.
 FACTS_FILE = "eidophone.json"
+#: Environment variable that names card files of the user, separated as in PATH.
+CARDS_VARIABLE = "EIDOPHONE_CARDS"
 
 _Pixels = Annotated[int, Field(ge=8, le=65_536)]
 _Scale = Annotated[float, Field(ge=0, le=1000)]
@@ -81,7 +83,11 @@ class ModelDefaults:
         Raises:
             BadInput: an impossible value; `where` says in which file.
         """
-        facts = settings_of(_Facts, given, where)
+        return cls.from_facts(settings_of(_Facts, given, where), where)
+
+    @classmethod
+    def from_facts(cls, facts: _Facts, where: str) -> "ModelDefaults":
+        """As `from_dict`, of values whose types are checked."""
         return cls(
             canvas=None if facts.canvas is None else (facts.canvas[0], facts.canvas[1]),
             image_guidance=facts.image_guidance,
@@ -112,6 +118,7 @@ class Card:
         more: Where its model card is.
         kind: Which code reads it, where a role has several.
         package: Folder inside this package, or None.
+        folder: Folder on this machine, or None.
         file: Name of a file of weights that the user fetches from where `more` says, or None.
         hub: Hub ids, in the order in which they are tried.
         revision: Branch, tag or commit on the hub.
@@ -127,6 +134,7 @@ class Card:
     more: str
     kind: str = ""
     package: str | None = None
+    folder: Path | None = None
     file: str | None = None
     hub: tuple[str, ...] = ()
     revision: str = "main"
@@ -144,33 +152,102 @@ class Card:
         """Where the weights come from, for people."""
         if self.package:
             return "in this package"
+        if self.folder:
+            return f"folder: {self.folder}"
         return f"file: {self.file}, from {self.more}" if self.file else f"hub: {self.hub[0]}"
 
 
-@functools.cache
+class _Part(_Facts):
+    """What a card says of one role."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str = ""
+    package: str | None = None
+    folder: Annotated[str, Field(min_length=1)] | None = None
+    file: str | None = None
+    hub: list[str] = []
+    revision: str = "main"
+    borrows: str | None = None
+
+    @model_validator(mode="after")
+    def _weights_are_in_one_place(self) -> "_Part":
+        if sum(map(bool, (self.package, self.folder, self.file, self.hub))) != 1:
+            raise ValueError("needs exactly one of folder, hub, file and package")
+        return self
+
+
+class _Row(BaseModel):
+    """A card as its file has it."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    about: str = ""
+    licence: str = "unknown"
+    card: str = ""
+    gated: bool = False
+    image: _Part | None = None
+    audio: _Part | None = None
+    pixel: _Part | None = None
+    upscaler: _Part | None = None
+    embedder: _Part | None = None
+    captioner: _Part | None = None
+    tagger: _Part | None = None
+
+
 def cards() -> dict[tuple[str, Role], Card]:
-    """All cards by name and role, in the order of `cards.toml`."""
-    table = tomllib.loads((resources.files("eidophone.models") / "cards.toml").read_text(encoding="utf-8"))
-    found = {}
-    for name, row in table.items():
+    """All cards by name and role: those of `cards.toml`, then those of the user's card files.
+
+    Raises:
+        BadInput: a card file of the user that is missing or damaged, or a name that is taken.
+    """
+    return _all_cards(os.environ.get(CARDS_VARIABLE, ""))
+
+
+@functools.cache
+def _all_cards(files: str) -> dict[tuple[str, Role], Card]:
+    own = resources.files("eidophone.models") / "cards.toml"
+    found = _cards_in(own.read_text(encoding="utf-8"), Path("cards.toml"))
+    for name in filter(None, files.split(os.pathsep)):
+        path = Path(name).expanduser().absolute()
+        try:
+            more = _cards_in(path.read_text(encoding="utf-8"), path)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise BadInput(
+                f"{path}: cannot be read as a card file ({why}); correct {CARDS_VARIABLE}."
+            ) from error
+        if taken := sorted({card for card, _ in found} & {card for card, _ in more}):
+            raise BadInput(f"{path}: there is already a card {taken[0]!r}; choose another name.")
+        found |= more
+    return found
+
+
+def _cards_in(text: str, path: Path) -> dict[tuple[str, Role], Card]:
+    """The cards of a TOML file; folders are relative to the file."""
+    found: dict[tuple[str, Role], Card] = {}
+    for name, given in tomllib.loads(text).items():
+        row = settings_of(_Row, given, f"{path}, {name}")
         for role in ROLES:
-            if role in row:
-                part = row[role]
-                found[name, role] = Card(
-                    name=name,
-                    role=role,
-                    about=row["about"],
-                    licence=row["licence"],
-                    more=row["card"],
-                    kind=part.get("kind", ""),
-                    package=part.get("package"),
-                    file=part.get("file"),
-                    hub=tuple(part.get("hub", ())),
-                    revision=part.get("revision", "main"),
-                    borrows=part.get("borrows"),
-                    gated=row.get("gated", False),
-                    defaults=ModelDefaults.from_dict(part, f"cards.toml, {name}"),
-                )
+            part: _Part | None = getattr(row, role)
+            if part is None:
+                continue
+            found[name, role] = Card(
+                name=name,
+                role=role,
+                about=row.about,
+                licence=row.licence,
+                more=row.card,
+                kind=part.kind,
+                package=part.package,
+                folder=None if part.folder is None else path.parent / Path(part.folder).expanduser(),
+                file=part.file,
+                hub=tuple(part.hub),
+                revision=part.revision,
+                borrows=part.borrows,
+                gated=row.gated,
+                defaults=ModelDefaults.from_facts(part, f"{path}, {name}"),
+            )
     return found
 
 
@@ -234,6 +311,19 @@ def shipped(what: str, folder: Path, needed: str, recipe: str = "") -> Path:
     if not (folder / needed).is_file():
         made = f", or make it with `python -m {recipe}`" if recipe else ""
         raise WeightsAbsent(f"{what} is missing from {folder}; reinstall the package{made}.")
+    return folder
+
+
+def existing(given: Card, folder: Path) -> Path:
+    """The folder that a card names, once it is sure that it is there.
+
+    Raises:
+        WeightsAbsent: it is not.
+    """
+    if not folder.is_dir():
+        raise WeightsAbsent(
+            f"The {given.role} model {quoted(given.name)}: there is no folder {folder}; correct the card."
+        )
     return folder
 
 

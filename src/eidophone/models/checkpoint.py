@@ -7,7 +7,17 @@ from pathlib import Path
 
 from eidophone.core.errors import BadInput, WeightsAbsent
 from eidophone.media.vocoder_files import read_json
-from eidophone.models.cards import Card, Role, known, package_folder, quoted, readable, resolved, shipped
+from eidophone.models.cards import (
+    Card,
+    Role,
+    existing,
+    known,
+    package_folder,
+    quoted,
+    readable,
+    resolved,
+    shipped,
+)
 from eidophone.models.hub import fetched
 from eidophone.models.identity import file_ids
 from eidophone.models.kinds import registered_code
@@ -65,6 +75,8 @@ def _find(name: str, role: Role, offline: bool) -> NetworkFiles:
         return NetworkFiles(name, role, _kind_of(found, role), found, "local", "")
     if found.file:
         path, revision = _kept_file(found, found.file), "local"
+    elif found.folder:
+        path, revision = existing(found, found.folder), "local"
     elif found.package:
         what = f"The {found.role} {found.name!r}"
         path, revision = shipped(what, package_folder(found.package), "config.json"), "package"

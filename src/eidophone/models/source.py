@@ -1,5 +1,6 @@
 """The files of a diffusion model: card, folder, single safetensors file, or hub id. Loads nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from eidophone.core.errors import BadInput
@@ -11,6 +12,7 @@ from eidophone.models.cards import (
     ModelDefaults,
     Role,
     cards,
+    existing,
     lender_of,
     package_folder,
     quoted,
@@ -47,6 +49,8 @@ def _find(name: str, role: Role, offline: bool) -> DiffusionFiles:
     found = resolved(name, role)
     if isinstance(found, Path):
         return _from_path(name, role, found)
+    if found.folder:
+        return _from_folder(found, found.folder)
     return _from_package(found, found.package) if found.package else _from_hub(found, offline)
 
 
@@ -76,6 +80,13 @@ def _from_package(given: Card, package: str) -> DiffusionFiles:
     return DiffusionFiles(
         given.name, given.role, folder, None, borrowed, "package", given.licence, advice, family
     )
+
+
+def _from_folder(given: Card, folder: Path) -> DiffusionFiles:
+    """The model in the folder that a card of the user names; what the card says wins."""
+    files = _from_path(given.name, given.role, existing(given, folder))
+    family = family_name(folder, given.name, given.role, given.family) if given.family else files.family
+    return replace(files, licence=given.licence, defaults=given.defaults.over(files.defaults), family=family)
 
 
 def _from_path(name: str, role: Role, path: Path) -> DiffusionFiles:

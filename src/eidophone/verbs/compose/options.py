@@ -74,7 +74,9 @@ class ComposeOptions(ChoiceOptions):
         "drop the right 4 latent columns before decoding, instead of --crop", default=False, group="canvas"
     )
     view: ViewName = setting(
-        "how the audio model sees the canvas: identity, or rows (the upper and lower half side by side)",
+        "how the audio model sees the canvas: identity; rows (upper and lower half side by side); flip (upside down); "
+        "mirror (the sound runs backwards); rotate (half a turn); negate (dark and light exchanged); jigsaw (8 pieces "
+        "exchanged); bands (8 strips exchanged)",
         default="identity", group="canvas",
     )  # fmt: skip
 

@@ -88,6 +88,9 @@ def open_run(pairs: Sequence[ComposeOptions], context: Context) -> ComposeRun:
     settings = completed[0]
     cut = CROP_PIXELS if settings.crop else CUTOFF_COLUMNS * image.vae_scale_factor if settings.cutoff else 0
     check_canvas(settings, loaded, view.rows, cut)
+    view.check(*image.latent_shape(settings.height, settings.width)[1:], image.vae_scale_factor)
+    if settings.blend == "lighten" and not view.collage:
+        raise BadInput(f"--view {view.name} does not go with --blend lighten; use --blend average.")
     make_scheduler(settings.sampler, image.schedule, settings.steps)  # refuses too many steps
     conditions = tuple(encode_prompts(one, image, audio) for one in completed)
     return ComposeRun(completed, loaded, image, audio, conditions)

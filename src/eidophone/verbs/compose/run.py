@@ -113,6 +113,15 @@ class ComposeRun:
         """The latents of each canvas."""
         return torch.split(latents, [shape[-1] for shape in self.shapes], -1)
 
+    def played(self, latents: Tensor, pictures: Tensor) -> Tensor:
+        """What plays: a finished canvas as the audio model sees it, decoded.
+
+        Args:
+            latents: (batch, channels, rows, columns).
+            pictures: The same, decoded: (batch, 3, height, width).
+        """
+        return pictures if self.settings.view == "identity" else self.image.decode(self.view.apply(latents))
+
     def without_cutoff(self, latents: Tensor) -> Tensor:
         """Without the right columns that `--cutoff` drops."""
         return latents[..., :-CUTOFF_COLUMNS] if self.settings.cutoff else latents

@@ -29,8 +29,7 @@ class Average:
         """The picture is the decoded latent; its grey part plays, as the audio model sees it."""
         own = run.without_cutoff(latents[-1])
         pictures = run.image.decode(own)
-        played = pictures if run.view.rows == 1 else run.image.decode(run.view.apply(own))
-        return Finished(pictures, played.mean(1), {"latents": own})
+        return Finished(pictures, run.played(own, pictures).mean(1), {"latents": own})
 
 
 BLEND = Average()

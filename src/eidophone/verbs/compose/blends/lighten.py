@@ -194,8 +194,7 @@ class Lighten:
         own, view = run.without_cutoff(latents[-1]), run.view
         if len(latents) == 1:
             pictures = run.image.decode(own)
-            played = pictures if view.rows == 1 else run.image.decode(view.apply(own))
-            return Finished(pictures, played.mean(1), {"latents": own})
+            return Finished(pictures, run.played(own, pictures).mean(1), {"latents": own})
         drawn = latents[0][..., : own.shape[-1]]
         sound = run.image.decode(view.apply(own)).mean(1, keepdim=True)
         drawing = view.apply(run.image.decode(drawn))
