@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from eidophone.cli import main
 from eidophone.core.errors import BadInput, ModelsDoNotFit
-from eidophone.models import components, load
+from eidophone.models import components, load, weights
 from eidophone.models.components import load_schedule
 from eidophone.models.load import Loader, load_vocoder, same_weights
 from eidophone.models.source import find
@@ -244,6 +244,7 @@ def test_of_large_files_both_ends_are_read(audio: Path, monkeypatch: pytest.Monk
     whole = find(str(audio), "audio").weights
     monkeypatch.setattr("eidophone.models.weights._WHOLE_BYTES", 4096)
     monkeypatch.setattr("eidophone.models.weights._END_BYTES", 64)
+    weights._kept_digest.cache_clear()
     first = find(str(audio), "audio").weights
     data = bytearray((audio / VAE).read_bytes())
     data[-1] ^= 1

@@ -17,10 +17,8 @@ from eidophone.core.catalog import Catalog
 if TYPE_CHECKING:
     import torch
 
-    from eidophone.models.captioners.contract import Captioner
-    from eidophone.models.embedders.contract import Embedder
-
 T = TypeVar("T")
+# The contracts `Captioner` and `Embedder` are not named in types here: their packages import this module.
 
 
 @dataclass(frozen=True)
@@ -46,10 +44,10 @@ class NetworkKind(Generic[T]):
         return cls(lambda _, device: factory(device), about, Path(code))
 
 
-CAPTIONERS: "Catalog[NetworkKind[Captioner] | Callable[[torch.device], Captioner]]" = Catalog(
+CAPTIONERS: "Catalog[NetworkKind[Any] | Callable[[torch.device], Any]]" = Catalog(
     "captioner", package="eidophone.models.captioners.kinds", attribute="CAPTIONER"
 )
-EMBEDDERS: "Catalog[NetworkKind[Embedder] | Callable[[torch.device], Embedder]]" = Catalog(
+EMBEDDERS: "Catalog[NetworkKind[Any] | Callable[[torch.device], Any]]" = Catalog(
     "embedder", package="eidophone.models.embedders.kinds", attribute="EMBEDDER"
 )
 _BY_ROLE: dict[str, Catalog[Any]] = {"captioner": CAPTIONERS, "embedder": EMBEDDERS}
@@ -73,7 +71,7 @@ def registered_code(name: str, role: str) -> Path | None:
     return network_kind(catalog, name).code
 
 
-def register_captioner(name: str, factory: "Callable[[torch.device], Captioner]", help: str = "") -> None:
+def register_captioner(name: str, factory: "Callable[[torch.device], Any]", help: str = "") -> None:
     """Adds a captioner that `--captioner` finds by its name.
 
     Args:
@@ -84,7 +82,7 @@ def register_captioner(name: str, factory: "Callable[[torch.device], Captioner]"
     CAPTIONERS.register(name, NetworkKind.made_by(factory, help))
 
 
-def register_embedder(name: str, factory: "Callable[[torch.device], Embedder]", help: str = "") -> None:
+def register_embedder(name: str, factory: "Callable[[torch.device], Any]", help: str = "") -> None:
     """Adds an embedder that `--embedder` and `--judges` find by its name.
 
     Args:
