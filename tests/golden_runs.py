@@ -371,7 +371,7 @@ def optimise(
     for name, judge in judges.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text(json.dumps({"model_type": name}))
-        patch.setitem(embedders.KINDS, name, lambda *_, judge=judge: judge)
+        patch.setitem(embedders.KINDS._values, name, lambda *_, judge=judge: judge)
     write_wav(tmp_path / "bell.wav", Clip(np.zeros((1, 8000), np.float32) + 0.1, 8000))
     how = flags(
         image_model=with_text_bias(golden / "toy-image", tmp_path / "image", -0.25), caption=told["caption"],

@@ -58,7 +58,7 @@ def test_a_damaged_text_is_refused(text: str, made, tmp_path: Path) -> None:
         eidophone.load(str(folder))
 
 
-def test_a_recipe_cannot_make_us_fetch_a_foreign_model(made, tmp_path: Path, monkeypatch) -> None:
+def test_a_recipe_cannot_make_us_fetch_a_foreign_model(made, settings, tmp_path: Path, monkeypatch) -> None:
     def asked(*_: object, **__: object) -> None:
         raise AssertionError("the network was asked")
 
@@ -68,9 +68,12 @@ def test_a_recipe_cannot_make_us_fetch_a_foreign_model(made, tmp_path: Path, mon
     recipe["models"]["audio"]["name"] = recipe["options"]["audio_model"] = "evil/repo"
     path = tmp_path / "x.png"
     write_png(path, eidophone.Picture(np.zeros((32, 64, 3), np.float32)), text={KEYWORD: json.dumps(recipe)})
-    for verb in (eidophone.hear, eidophone.remake):
-        with pytest.raises(EidophoneError, match="evil/repo"):
-            verb(path, out=tmp_path / "o")
+    with pytest.raises(EidophoneError, match="evil/repo"):
+        eidophone.hear(path, out=tmp_path / "o")
+    with pytest.raises(EidophoneError, match="uses the model 'image', which is not one of the cards"):
+        eidophone.remake(path, out=tmp_path / "o")
+    with pytest.raises(EidophoneError, match="evil/repo"):
+        eidophone.remake(path, out=tmp_path / "o", image_model=settings["image_model"])
 
 
 def test_see_then_hear_uses_the_same_model(pair: tuple[Path, Path], tmp_path: Path) -> None:
@@ -79,6 +82,8 @@ def test_see_then_hear_uses_the_same_model(pair: tuple[Path, Path], tmp_path: Pa
     wave = (0.3 * np.sin(np.arange(9000) / 5)).astype(np.float32)
     write_wav(tmp_path / "x.wav", eidophone.Clip(wave[None], 8000))
     seen = eidophone.see(tmp_path / "x.wav", audio_model=pair[1], out=tmp_path / "seen")
-    heard = eidophone.hear(seen.folder / "picture.png")
+    with pytest.raises(EidophoneError, match="say with --audio-model where it is"):
+        eidophone.hear(seen.folder / "picture.png")  # a picture opens no folder of its own choice
+    heard = eidophone.hear(seen.folder / "picture.png", audio_model=pair[1])
     assert heard.clip.rate_hz == 8000
     assert heard.recipe.models["audio"].name == pair[1].name

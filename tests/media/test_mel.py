@@ -136,5 +136,5 @@ def test_reading_a_spec_names_the_file_and_the_unknown_setting() -> None:
     for nothing in ([], 5, None, "x", [["hop_length", 4]]):
         with pytest.raises(BadInput, match=r"m\.json: mel settings must map names to values"):
             MelSpec.from_dict(nothing, "m.json")
-    with pytest.raises(BadInput, match=r"m\.json: .*hop must be a whole number; got 1\.5"):
+    with pytest.raises(BadInput, match=r"m\.json: .*hop_length must be a whole number; got 1\.5"):
         MelSpec.from_dict({"hop_length": 1.5}, "m.json")

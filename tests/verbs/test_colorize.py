@@ -141,9 +141,7 @@ def test_any_picture_of_any_size_is_colored(
     gray = np.random.default_rng(0).random((50, 31)).astype(np.float32)
     write_png(tmp_path / "mine.png", eidophone.Picture.from_gray(gray))
     few = {"steps": 3, "upscale_steps": 2, "start_step": 1}
-    (made,) = eidophone.colorize(
-        tmp_path / "mine.png", "a dog", audio_model=pair[1], preset=preset, **{**stages, **few}
-    )
+    (made,) = eidophone.colorize(tmp_path / "mine.png", "a dog", preset=preset, **{**stages, **few})
     played = eidophone.hear(tmp_path / "mine.png", audio_model=pair[1])
     assert made.picture.pixels.shape == (32, 20, 3)
     np.testing.assert_array_equal(made.clip.samples, played.clip.samples)

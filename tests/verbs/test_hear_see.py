@@ -27,7 +27,12 @@ def tone(hz: float, seconds: float = 2.0, rate_hz: int = RATE) -> eidophone.Clip
 def test_a_tone_stays_a_tone(hz: float, pair: tuple[Path, Path], tmp_path: Path) -> None:
     write_wav(tmp_path / "tone.wav", tone(hz))
     seen = eidophone.see(tmp_path / "tone.wav", audio_model=str(pair[1]), out=tmp_path / "see")
-    heard = eidophone.hear(seen.folder / "spectrogram.png", vocoder="griffin-lim", out=tmp_path / "hear")
+    heard = eidophone.hear(
+        seen.folder / "spectrogram.png",
+        vocoder="griffin-lim",
+        out=tmp_path / "hear",
+        audio_model=str(pair[1]),
+    )
     assert heard.clip.duration_s == pytest.approx(2.0, abs=0.02)
     band_hz = 130  # 32 bands over 4 kHz
     assert peak_hz(heard.clip.samples[0], heard.clip.rate_hz) == pytest.approx(hz, abs=band_hz)
@@ -35,7 +40,7 @@ def test_a_tone_stays_a_tone(hz: float, pair: tuple[Path, Path], tmp_path: Path)
 
 def test_hear_gives_the_sound_of_the_result_that_it_reads(settings: dict, tmp_path: Path) -> None:
     (made,) = eidophone.compose("a", "b", count=1, steps=2, out=tmp_path / "o", **settings)
-    heard = eidophone.hear(made.folder / "spectrogram.png")
+    heard = eidophone.hear(made.folder / "spectrogram.png", audio_model=settings["audio_model"])
     assert heard.clip.samples.shape == made.clip.samples.shape
     spec = eidophone.MelSpec.from_dict(made.recipe.mel_spec)
     heard_again, made_again = (gray_from_clip(clip, spec) for clip in (heard.clip, made.clip))

@@ -201,8 +201,11 @@ def test_paint_makes_a_whole_folder_and_remake_the_same(barking, flags, tmp_path
     before, after = facts["similarity_to_sound"]
     assert after >= before and (facts["kept"] > 0) == (after != before)
     assert facts["unet_evaluations"] == 2 * 4 * 3
-    assert main(["remake", str(out / "0001" / "picture.png"), "--sound", str(barking),
-                 "--out", str(tmp_path / "again")]) == 0  # fmt: skip
+    here = [*flags[: flags.index("--device")]] if "--device" in flags else flags
+    names = ("--image-model", "--audio-model", "--embedder", "--captioner", "--text-embedder")
+    models = [word for i, word in enumerate(here) if word in names or (i and here[i - 1] in names)]
+    again = ["remake", str(out / "0001" / "picture.png"), "--sound", str(barking), *models]
+    assert main([*again, "--out", str(tmp_path / "again")]) == 0
     for name in ("picture.png", "sound.wav", "iterations.png"):
         assert (out / "0001" / name).read_bytes() == (tmp_path / "again" / "0001" / name).read_bytes()
     assert second["seed"] == first["seed"] + 1

@@ -155,9 +155,10 @@ def progress_bar() -> Iterator[Progress]:
 
 
 def _duration(seconds: float) -> str:
-    """
+    """A duration for people.
+
     >>> _duration(8.2), _duration(95), _duration(7300)
-    ('8 s', '1 min 35 s', '2 h 2 min')
+    ('8 s', '1 min 35 s', '2 h 1 min')
     """
     whole = round(seconds)
     if whole < 60:

@@ -50,7 +50,8 @@ class State:
     @property
     def clean(self) -> Tensor:
         """The estimate of the clean latents at this step, (batch, *)."""
-        return (self.before - (1 - self.alpha).sqrt() * self.predicted) / self.alpha.sqrt()
+        noise = self.predicted[:, : self.before.shape[1]]  # a learned variance may follow
+        return (self.before - (1 - self.alpha).sqrt() * noise) / self.alpha.sqrt()
 
 
 def training_schedule(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -85,7 +85,8 @@ def resample(clip: Clip, rate_hz: int) -> Clip:
     if rate_hz == clip.rate_hz:
         return clip
     frames = max(1, round(clip.samples.shape[1] * rate_hz / clip.rate_hz))
-    changed = soxr.resample(clip.samples.T, clip.rate_hz, rate_hz, quality="VHQ").T[:, :frames]
+    columns = np.ascontiguousarray(clip.samples.T)  # soxr may refuse a single frame in another order
+    changed = soxr.resample(columns, clip.rate_hz, rate_hz, quality="VHQ").T[:, :frames]
     padded = np.pad(changed, ((0, 0), (0, frames - changed.shape[1])))
     return Clip(np.ascontiguousarray(padded, np.float32), rate_hz)
 

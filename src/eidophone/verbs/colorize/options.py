@@ -82,3 +82,10 @@ class ColorizeOptions(DrawOptions):
                 f"--start-step {self.start_step}: the first stage has only {self.steps} steps; lower it."
             )
         return self
+
+
+class ColorizeSettings(ColorizeOptions):
+    """Options of colorize with everything decided."""
+
+    threads: int
+    image_guidance: float

@@ -24,7 +24,7 @@ from eidophone.models.load import Loader
 from eidophone.models.predictor import check_condition
 from eidophone.models.source import DiffusionFiles, find
 from eidophone.results.recipe import RECORD_FILE, recipe_in_png
-from eidophone.verbs.colorize.options import ColorizeOptions
+from eidophone.verbs.colorize.options import ColorizeOptions, ColorizeSettings
 from eidophone.verbs.colorize.stages import BLOCK, ColorizeStages, Frame, Small
 from eidophone.verbs.hear.pipeline import mel_picture, player
 from eidophone.verbs.shared.canvas import clip_of, play
@@ -84,15 +84,15 @@ def colorize(options: ColorizeOptions, context: Context) -> Iterator[Result]:
         model = loader.upscaler(second.name)
         check_condition(model, stages.conditions["prompt"].shape[-1])
     sources = {"pixel": first, "upscaler": second, "audio": given.audio}
-    options = stages.options
+    settings = stages.options
     for sketch in sketches:
         meter = Meter(lambda: model.evaluations)
         with within_memory(1):
             colored = stages.large(model, sketch.small)
-        recipe = single_recipe("colorize", options, sketch.index, sources, given.mel_spec, given.vocoder)
+        recipe = single_recipe("colorize", settings, sketch.index, sources, given.mel_spec, given.vocoder)
         facts = _facts(sketch.cost, meter.each(1))
         picture = with_gray(colored, given.gray)
-        yield _result(picture, given, options, with_inputs(recipe, options, sums), facts)
+        yield _result(picture, given, settings, with_inputs(recipe, settings, sums), facts)
 
 
 def _sketched(
@@ -102,15 +102,15 @@ def _sketched(
     prompts = {"prompt": options.image_prompt, "negative prompt": options.image_negative}
     with within_memory(1):
         model, conditions = loader.pixel(options.image_model, prompts)
-    options = _completed(options, given, model.source, loader)
-    for steps in (options.steps, options.upscale_steps):
-        make_scheduler(options.sampler, model.schedule, steps)  # refuses too many steps
+    settings = _completed(options, given, model.source, loader)
+    for steps in (settings.steps, settings.upscale_steps):
+        make_scheduler(settings.sampler, model.schedule, steps)  # refuses too many steps
     height, width = given.gray.shape
     block = max(BLOCK, model.block_size)
-    frame = Frame.of(height, width, model.canvas[0], block, antialias=options.antialias)
-    stages = ColorizeStages(options, given.gray, frame, conditions, _counter(options, progress))
+    frame = Frame.of(height, width, model.canvas[0], block, antialias=settings.antialias)
+    stages = ColorizeStages(settings, given.gray, frame, conditions, _counter(settings, progress))
     sketches = []
-    for index in options.numbers:
+    for index in settings.numbers:
         meter = Meter(lambda: model.evaluations)
         with within_memory(1):
             small = stages.small(model, index)
@@ -120,7 +120,7 @@ def _sketched(
 
 def _completed(
     options: ColorizeOptions, given: Given, first: DiffusionFiles, loader: Loader
-) -> ColorizeOptions:
+) -> ColorizeSettings:
     """The options with open settings filled in."""
     guidance = options.image_guidance
     if guidance is None:
@@ -132,10 +132,10 @@ def _completed(
         "image_guidance": guidance,
         "audio_prompt": options.audio_prompt or given.audio_prompt,
     }
-    return options.model_copy(update=found)
+    return options.completed(ColorizeSettings, **found)
 
 
-def _counter(options: ColorizeOptions, progress: Reporter) -> Callable[[], None]:
+def _counter(options: ColorizeSettings, progress: Reporter) -> Callable[[], None]:
     """A function that counts and reports the steps of both stages over all samples."""
     total = options.count * (options.steps - options.start_step + options.upscale_steps)
     steps = itertools.count(1)
@@ -148,7 +148,7 @@ def _facts(*costs: tuple[int, float]) -> dict[str, Any]:
 
 
 def _result(
-    picture: Picture, given: Given, options: ColorizeOptions, recipe: Recipe, facts: dict[str, Any]
+    picture: Picture, given: Given, options: ColorizeSettings, recipe: Recipe, facts: dict[str, Any]
 ) -> Result:
     return Result(
         verb="colorize",

@@ -14,8 +14,7 @@ from eidophone.diffusion.factorized import Factorized, FixedGray
 from eidophone.diffusion.guidance import Denoiser
 from eidophone.diffusion.sampler import make_scheduler, sampling_steps
 from eidophone.models.pixel import PixelModel
-from eidophone.verbs.colorize.options import ColorizeOptions
-from eidophone.verbs.shared.models import filled
+from eidophone.verbs.colorize.options import ColorizeSettings
 
 #: Stage II draws pictures this many times as high and wide as stage I.
 ENLARGED = 4
@@ -86,7 +85,7 @@ class ColorizeStages:
         watch: Called after every step.
     """
 
-    options: ColorizeOptions
+    options: ColorizeSettings
     gray: Floats
     frame: Frame
     conditions: dict[str, Tensor]
@@ -135,7 +134,7 @@ class ColorizeStages:
     @property
     def _prompts(self) -> tuple[Tensor, Tensor, float]:
         conditions = self.conditions
-        return conditions["prompt"], conditions["negative prompt"], filled(self.options.image_guidance)
+        return conditions["prompt"], conditions["negative prompt"], self.options.image_guidance
 
     def _learned(self, model: PixelModel) -> bool:
         return self.options.learned_variance and model.learns_variance and self.options.sampler == "ddpm"

@@ -21,7 +21,7 @@ from eidophone.options.kinds import Representation
 from eidophone.verbs.distill.options import DistillOptions, DistillSettings, Gray
 from eidophone.verbs.shared.canvas import check_canvas
 from eidophone.verbs.shared.context import Context
-from eidophone.verbs.shared.models import LoadedModels, filled, load_models, open_loader
+from eidophone.verbs.shared.models import LoadedModels, load_models, open_loader
 from eidophone.verbs.shared.sizes import CROP_PIXELS
 
 #: Learning rates that converge within hundreds of iterations.
@@ -40,7 +40,8 @@ class DistillModels:
 
     Attributes:
         options: Completed.
-        studio: The audio model and its vocoder; the image model too, if it works on latents.
+        studio: The loaded models and the vocoder.
+        audio: The audio model.
         painter: The image model.
         size: Of the canvas in pixels, (height, width).
         terms: One of each model whose weight is above 0.
@@ -49,6 +50,7 @@ class DistillModels:
 
     options: DistillSettings
     studio: LoadedModels
+    audio: LatentModel
     painter: DiffusionModel
     size: tuple[int, int]
     terms: tuple[LossTerm, ...]
@@ -56,11 +58,11 @@ class DistillModels:
 
     def evaluations(self) -> int:
         """U-Net evaluations so far, per sample."""
-        return filled(self.studio.audio).evaluations + self.painter.evaluations
+        return self.audio.evaluations + self.painter.evaluations
 
     def new_canvas(self, seed: int) -> nn.Module:
         """What is optimised, before the first iteration."""
-        audio, options = filled(self.studio.audio), self.options
+        audio, options = self.audio, self.options
         canvas: nn.Module
         channels = 3 if options.color else 1
         if options.representation == "implicit":
@@ -87,7 +89,7 @@ class DistillModels:
         with torch.no_grad():
             shown = canvas().detach()
             latent = self.options.representation == "latent"
-            pictures = _pictured(shown, filled(self.studio.audio) if latent else None)
+            pictures = _pictured(shown, self.audio if latent else None)
             return pictures.cpu(), {"latents": shown} if latent else {}
 
 
@@ -103,7 +105,8 @@ def load_distill_models(given: DistillOptions, context: Context) -> DistillModel
     rate = RATES[given.representation] if given.rate is None else given.rate
     options = given.completed(DistillSettings, **decided, rate=rate)
     size = check_canvas(options, studio, cut=CROP_PIXELS if options.crop else 0)
-    audio = filled(studio.audio)
+    assert studio.audio is not None, "distillation always loads the audio model"
+    audio = studio.audio
     holder = audio if options.representation == "latent" else None
     painter: DiffusionModel
     if over_pixels:
@@ -111,7 +114,8 @@ def load_distill_models(given: DistillOptions, context: Context) -> DistillModel
         studio = replace(studio, sources={"pixel": painter.source, **studio.sources})
         seen = _crops_for(painter, options, _window(painter, options.window, size), holder)
     else:
-        painter = filled(studio.image)
+        assert studio.image is not None, "a model over latents is loaded"
+        painter = studio.image
         draws, seen = _bound(painter, options, "image"), _latents_for(painter, holder)
     plays, heard = _bound(audio, options, "audio"), _latents_for(audio, holder, options.gray)
     terms = (
@@ -119,7 +123,7 @@ def load_distill_models(given: DistillOptions, context: Context) -> DistillModel
         _term(options, "image", draws, seen, painter),
     )
     on = tuple(term for term in terms if term.weight > 0)
-    return DistillModels(options, studio, painter, size, on, _config(options))
+    return DistillModels(options, studio, audio, painter, size, on, _config(options))
 
 
 def _term(

@@ -18,7 +18,7 @@ from eidophone.verbs.distill.checkpoints import Checkpoints
 from eidophone.verbs.distill.models import DistillModels, load_distill_models
 from eidophone.verbs.distill.options import DistillOptions
 from eidophone.verbs.shared.context import Context
-from eidophone.verbs.shared.models import filled, warn_of_substitutes
+from eidophone.verbs.shared.models import warn_of_substitutes
 from eidophone.verbs.shared.recipes import sample_recipe
 from eidophone.verbs.shared.results import Meter, make_results
 
@@ -91,9 +91,7 @@ def distill(options: DistillOptions, context: Context) -> Iterator[Result]:
 def _begun(atelier: DistillModels, index: int) -> Sample:
     options, seed = atelier.options, atelier.options.seed + index
     canvas = atelier.new_canvas(seed)
-    optimiser = torch.optim.AdamW(
-        canvas.parameters(), filled(options.rate), weight_decay=options.weight_decay
-    )
+    optimiser = torch.optim.AdamW(canvas.parameters(), options.rate, weight_decay=options.weight_decay)
     return Sample(canvas, optimiser, Draws.seeded(seed))
 
 

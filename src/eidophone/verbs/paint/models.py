@@ -19,7 +19,7 @@ from eidophone.models.latent import LatentModel
 from eidophone.models.load import mel_spec_of
 from eidophone.models.source import find
 from eidophone.models.weights import ModelFiles
-from eidophone.verbs.paint.options import PaintOptions
+from eidophone.verbs.paint.options import PaintOptions, PaintSettings
 from eidophone.verbs.shared.context import Context
 from eidophone.verbs.shared.models import DEFAULT_GUIDANCE, open_loader
 
@@ -38,7 +38,7 @@ class PaintModels:
         sources: The files of all models, by role.
     """
 
-    options: PaintOptions
+    options: PaintSettings
     model: LatentModel
     captioner: Captioner | None
     nouns: Nouns
@@ -78,8 +78,8 @@ def load_paint_models(options: PaintOptions, context: Context) -> PaintModels:
             )
     make_scheduler(options.sampler, model.schedule, options.steps)  # refuses too many steps
     context.report("loading models", 1, 1)
-    options = _completed(options, model, threads)
-    return PaintModels(options, model, captioner, nouns, listener, reader, mel_spec_of(audio), sources)
+    settings = _completed(options, model, threads)
+    return PaintModels(settings, model, captioner, nouns, listener, reader, mel_spec_of(audio), sources)
 
 
 def _networks(options: PaintOptions) -> dict[str, tuple[str, Role]]:
@@ -122,21 +122,19 @@ def _tagger(options: PaintOptions) -> Nouns:
     return FlairNouns(offline=options.offline) if options.nouns == "flair" else WordNetNouns()
 
 
-def _completed(options: PaintOptions, model: LatentModel, threads: int) -> PaintOptions:
+def _completed(options: PaintOptions, model: LatentModel, threads: int) -> PaintSettings:
     """The options with the model's defaults for what was left open."""
     defaults = model.source.defaults
     height, width = _size_of(options, model)
-    return options.model_copy(
-        update={
-            "device": str(model.device),
-            "dtype": str(model.dtype).removeprefix("torch."),
-            "threads": threads,
-            "size": f"{width}x{height}",
-            "style": (defaults.style or "") if options.style is None else options.style,
-            "image_guidance": options.image_guidance
-            if options.image_guidance is not None
-            else defaults.image_guidance or DEFAULT_GUIDANCE,
-        }
+    guidance = options.image_guidance
+    return options.completed(
+        PaintSettings,
+        device=str(model.device),
+        dtype=str(model.dtype).removeprefix("torch."),
+        threads=threads,
+        size=f"{width}x{height}",
+        style=(defaults.style or "") if options.style is None else options.style,
+        image_guidance=defaults.image_guidance or DEFAULT_GUIDANCE if guidance is None else guidance,
     )
 
 

@@ -109,3 +109,12 @@ class PaintOptions(DrawOptions):
         if self.style is not None and self.style.count("{}") > 1:
             raise ValueError(f"--style {self.style!r}: has more than one {{}} for the caption; keep one.")
         return self
+
+
+class PaintSettings(PaintOptions):
+    """Options of paint with everything decided."""
+
+    threads: int
+    size: str
+    style: str
+    image_guidance: float

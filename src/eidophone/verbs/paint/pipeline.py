@@ -19,12 +19,12 @@ from eidophone.models.captioners.weights import WordWeights, weigh
 from eidophone.models.device import within_memory
 from eidophone.verbs.paint.models import PaintModels, load_paint_models
 from eidophone.verbs.paint.optimise import Aim, Plan, Scene, Trial, best_of, optimise
-from eidophone.verbs.paint.options import PaintOptions
+from eidophone.verbs.paint.options import PaintOptions, PaintSettings
 from eidophone.verbs.paint.prompts import Prompt, make_prompt
 from eidophone.verbs.see.pipeline import read_for_one_picture
 from eidophone.verbs.shared.context import Context
 from eidophone.verbs.shared.inputs import checksums, with_inputs
-from eidophone.verbs.shared.models import filled, warn_of_substitutes
+from eidophone.verbs.shared.models import warn_of_substitutes
 from eidophone.verbs.shared.recipes import single_recipe
 from eidophone.verbs.shared.results import Meter
 
@@ -59,25 +59,25 @@ def paint(options: PaintOptions, context: Context) -> Iterator[Result]:
     """
     check_readable(options.sound, "a sound")
     easel = load_paint_models(options, context)
-    options = easel.options.model_copy(update={"sound": options.sound})
-    sums = checksums(options)
-    heard = hear_out(options, easel)
-    steps = step_count(make_scheduler(options.sampler, easel.model.schedule, options.steps))
-    total = options.count * _plan(options).trials * steps
-    for number, index in enumerate(options.numbers):
+    settings = easel.options
+    sums = checksums(settings)
+    heard = hear_out(settings, easel)
+    steps = step_count(make_scheduler(settings.sampler, easel.model.schedule, settings.steps))
+    total = settings.count * _plan(settings).trials * steps
+    for number, index in enumerate(settings.numbers):
 
-        def _watch(done: int, base: int = total // options.count * number) -> None:
+        def _watch(done: int, base: int = total // settings.count * number) -> None:
             context.report("painting", base + done, total)
 
         meter = Meter(lambda: easel.model.evaluations)
         with within_memory(1):
-            trials = _painted(options, easel, heard, index, _watch)
-        facts = _facts(options, heard, trials)
+            trials = _painted(settings, easel, heard, index, _watch)
+        facts = _facts(settings, heard, trials)
         facts |= meter.facts(1) | warn_of_substitutes(context.report, (easel.model, heard.prompt.text))
-        yield _result(options, easel, heard, trials, index, facts, sums)
+        yield _result(settings, easel, heard, trials, index, facts, sums)
 
 
-def hear_out(options: PaintOptions, easel: PaintModels) -> Heard:
+def hear_out(options: PaintSettings, easel: PaintModels) -> Heard:
     """Reads a sound and captions it.
 
     Raises:
@@ -88,12 +88,12 @@ def hear_out(options: PaintOptions, easel: PaintModels) -> Heard:
         caption = Caption.from_text(options.caption)
     else:
         caption = easel.captioner.caption([resample(clip, easel.captioner.rate_hz).mono()])
-    prompt = make_prompt(caption, filled(options.style), easel.model.text)
+    prompt = make_prompt(caption, options.style, easel.model.text)
     drawn = gray_from_clip(peak_normalize(resample(clip, easel.spec.rate_hz)), easel.spec)
     return Heard(clip, drawn, caption, prompt, weigh(caption, easel.nouns))
 
 
-def _plan(options: PaintOptions) -> Plan:
+def _plan(options: PaintSettings) -> Plan:
     return Plan(
         trials=max(1, options.optimise),
         noun_rate=options.noun_rate,
@@ -106,18 +106,18 @@ def _plan(options: PaintOptions) -> Plan:
 
 
 def _painted(
-    options: PaintOptions, easel: PaintModels, heard: Heard, index: int, watch: Callable[[int], None]
+    options: PaintSettings, easel: PaintModels, heard: Heard, index: int, watch: Callable[[int], None]
 ) -> list[Trial]:
     """All trials of one picture."""
     model = easel.model
-    width, height = map(int, filled(options.size).split("x"))
+    width, height = map(int, options.size.split("x"))
     draws = Draws.seeded(options.seed + index)
     noise = draws.normal("start noise", (1, *model.latent_shape(height, width))).to(model.device)
     scene = Scene(
         model,
         model.text.encode(heard.prompt.text, "caption"),
         model.text.encode(options.image_negative, "negative prompt"),
-        filled(options.image_guidance),
+        options.image_guidance,
         noise,
         options.sampler,
         options.steps,
@@ -136,11 +136,11 @@ def _painted(
     return list(optimise(scene, aim, _plan(options), weights, nouns, watch))
 
 
-def _kept(options: PaintOptions, trials: list[Trial]) -> int:
+def _kept(options: PaintSettings, trials: list[Trial]) -> int:
     return best_of(trials) if options.keep == "best" else len(trials) - 1
 
 
-def _facts(options: PaintOptions, heard: Heard, trials: list[Trial]) -> dict[str, Any]:
+def _facts(options: PaintSettings, heard: Heard, trials: list[Trial]) -> dict[str, Any]:
     """The facts of the record."""
     kept = _kept(options, trials)
     before, after = trials[0], trials[kept]
@@ -164,7 +164,7 @@ def _facts(options: PaintOptions, heard: Heard, trials: list[Trial]) -> dict[str
 
 
 def _result(
-    options: PaintOptions,
+    options: PaintSettings,
     easel: PaintModels,
     heard: Heard,
     trials: list[Trial],

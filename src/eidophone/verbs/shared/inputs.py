@@ -52,17 +52,18 @@ def _found(name: str, recipe: Recipe, given: str | Path | None, folders: list[Pa
     places = [Path(given)] if given else [folder / stored for folder in folders]
     here = [path for path in places if _is_file(path)]
     where = flag_of(name)
-    if not here:
-        missing = given or stored
-        raise BadInput(f"{missing}: the {name} that was used is not here; say where it is with {where}.")
     checksum = recipe.inputs[name]  # type: ignore[index]
     same = [path for path in here if sha256(path) == checksum]
-    if not same:
+    if same:
+        return str(same[0])
+    if given and not here:
+        raise BadInput(f"{given}: there is no such file; say where the {name} that was used is with {where}.")
+    if here:
         raise BadInput(
             f"{here[0]}: is not the {name} that was used, or has changed since; say with {where} where the "
             "original file is."
         )
-    return str(same[0])
+    raise BadInput(f"{stored}: the {name} that was used is not here; say where it is with {where}.")
 
 
 def _is_file(path: Path) -> bool:

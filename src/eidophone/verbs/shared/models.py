@@ -1,7 +1,7 @@
 """Loads the models of a run and completes its options with what the models advise."""
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from eidophone.core.events import Reporter
 from eidophone.media.mel import MelSpec
@@ -161,12 +161,3 @@ def warn_of_substitutes(
     for word, instead in found.items():
         report.warn(f"The model does not know {word!r}; it uses {instead!r} instead.")
     return {"read_as": found} if found else {}
-
-
-T = TypeVar("T")
-
-
-def filled(value: T | None) -> T:
-    """An option that the pipeline has completed."""
-    assert value is not None, "options are completed before they are used"
-    return value
