@@ -59,6 +59,8 @@ def test_the_sound_and_the_gray_part_stay(composed: Path, stages: dict, tmp_path
         **player,
         image_model=stages["image_model"],
         upscaler=stages["upscaler"],
+        picture=composed / "spectrogram.png",
+        sound=composed / "sound.wav",
     )
     for name in ("picture.png", "spectrogram.png", "sound.wav"):
         assert (again.folder / name).read_bytes() == (made[1].folder / name).read_bytes()

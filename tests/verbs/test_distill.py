@@ -17,11 +17,11 @@ import torch
 import eidophone
 from eidophone.cli import main
 from eidophone.core.errors import BadInput, CannotWrite
-from eidophone.core.events import silent
 from eidophone.models.load import Loader
 from eidophone.models.pixel import PixelModel
 from eidophone.verbs.distill import models as distill_models
 from eidophone.verbs.distill.options import DistillOptions
+from eidophone.verbs.shared.context import Context
 
 BRIEF = {"threads": 1, "iterations": 3, "preview_every": 2}
 KEPT = ("picture.png", "spectrogram.png", "sound.wav", "course.png")
@@ -119,7 +119,7 @@ def test_t5_attends_to_the_padding_here_and_not_in_colorization(
     told = {**settings, "image_model": str(cascade[0]), "image_prompt": "A red truck "}
     (term,) = (
         term
-        for term in distill_models.load_distill_models(DistillOptions.make(**told), silent).terms
+        for term in distill_models.load_distill_models(DistillOptions.make(**told), Context()).terms
         if term.name == "image"
     )
     torch.testing.assert_close(term.denoiser.wanted.condition, plain)
