@@ -27,12 +27,8 @@ def tone(hz: float, seconds: float = 2.0, rate_hz: int = RATE) -> eidophone.Clip
 def test_a_tone_stays_a_tone(hz: float, pair: tuple[Path, Path], tmp_path: Path) -> None:
     write_wav(tmp_path / "tone.wav", tone(hz))
     seen = eidophone.see(tmp_path / "tone.wav", audio_model=str(pair[1]), out=tmp_path / "see")
-    heard = eidophone.hear(
-        seen.folder / "spectrogram.png",
-        vocoder="griffin-lim",
-        out=tmp_path / "hear",
-        audio_model=str(pair[1]),
-    )
+    how = {"vocoder": "griffin-lim", "audio_model": str(pair[1])}
+    heard = eidophone.hear(seen.folder / "spectrogram.png", out=tmp_path / "hear", **how)
     assert heard.clip.duration_s == pytest.approx(2.0, abs=0.02)
     band_hz = 130  # 32 bands over 4 kHz
     assert peak_hz(heard.clip.samples[0], heard.clip.rate_hz) == pytest.approx(hz, abs=band_hz)
