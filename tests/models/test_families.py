@@ -215,7 +215,7 @@ def test_a_hub_is_asked_for_the_index_before_gigabytes(
         def model_info(self, *_: object, **__: object) -> object:
             from types import SimpleNamespace
 
-            return SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in names])
+            return SimpleNamespace(sha=None, siblings=[SimpleNamespace(rfilename=name) for name in names])
 
     def nothing_more(*_: object, **__: object) -> None:
         raise AssertionError("weights were fetched")

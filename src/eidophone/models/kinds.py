@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 T = TypeVar("T")
+# The contracts `Captioner` and `Embedder` are not named in types here: their packages import this module.
 
 
 @dataclass(frozen=True)
