@@ -14,7 +14,7 @@ WORKERS ?= 2
 .PHONY: demo test lint test-wheel docs bench constraints clean
 
 demo: .venv/ready
-	$(BIN)/eidophone compose "a painting of a frog, grayscale, black background" "frog croaking"
+	$(BIN)/eidophone compose "three frogs, grayscale, black background" "frog croaking"
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)

@@ -74,7 +74,7 @@ def test_the_command_works_offline_and_makes_different_samples(tmp_path: Path, c
 
 @pytest.mark.slow
 def test_the_demo_shows_a_frog_and_plays_one() -> None:
-    prompts = ("a painting of a frog, grayscale, black background", "frog croaking")
+    prompts = ("three frogs, grayscale, black background", "frog croaking")
     (made,) = eidophone.compose(*prompts, count=1, offline=True)
     assert made.recipe.options.plain()["blend"] == "average"  # one latent, not a collage
     assert made.spectrogram.shape[1] == find("tiny", "audio").defaults.canvas[1]

@@ -9,25 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eidophone.core.errors import BadInput, EidophoneError, UnknownModel
+from eidophone.core.text import printable
 from eidophone.models.cards import (
     DENOISING,
     DIFFUSION,
-    PIXEL,
     Card,
     Role,
     cards,
     known,
     package_folder,
-    quoted,
     unknown_model,
 )
 from eidophone.models.checkpoint import NetworkFiles, file_places, find_network
 from eidophone.models.source import DiffusionFiles, drawing_role, find
 
 if TYPE_CHECKING:  # torch is slow to import
-    from eidophone.models.latent import LatentModel
-    from eidophone.models.load import Loader
-    from eidophone.models.predictor import DiffusionModel
+    pass
 
 #: A name in a role.
 Part = tuple[str, Role]
@@ -45,6 +42,7 @@ def add_commands(commands: Any) -> None:
     checking.add_argument(
         "names", nargs="*", metavar="MODEL", help="cards, folders or files (default: all here)"
     )
+    checking.add_argument("--offline", action="store_true", help="download nothing; check never does")
     checking.set_defaults(command=check)
     pulling = verbs.add_parser("pull", help="fetch the weights of a card or hub id")
     pulling.add_argument("names", nargs="+", metavar="MODEL", help="cards or hub ids")
@@ -107,7 +105,7 @@ def check(arguments: argparse.Namespace) -> int:
             found = _found(name, role, offline=True)
         except EidophoneError as error:
             failed += 1
-            print(f"{_plain(name)}: {error}")
+            print(f"{printable(name)}: {error}")
             continue
         if isinstance(found, DiffusionFiles):
             parts.append((name, found.role))
@@ -116,7 +114,7 @@ def check(arguments: argparse.Namespace) -> int:
     if not (parts or networks or failed):
         raise BadInput("No model is here; run `eidophone models pull NAME` or give a folder.")
     failed += sum(_check_group(group) for group in groups_of(parts))
-    failed += sum(_check_network(network) for network in networks)
+    failed += sum(_check_group([(network.name, network.role)]) for network in networks)
     return 2 if failed else 0
 
 
@@ -167,93 +165,40 @@ def _network_in(folder: str) -> NetworkFiles:
 
 
 def _check_group(group: list[Part]) -> int:
-    """Says what these models are and whether they fit; returns how often something did not work."""
+    """Says whether these models work and fit together; returns how often something did not."""
     import torch
 
-    from eidophone.models.load import Loader, check_fit
+    from eidophone.models.check import check_model
+    from eidophone.models.fit import check_fit
+    from eidophone.models.load import Loader
 
     loader = Loader(torch.device("cpu"), torch.float32, offline=True)
-    models: list[LatentModel] = []
+    latent = []
     failed = 0
     for name, role in group:
         try:
-            if role in PIXEL:
-                _load_stage(loader, name, role)
-            else:
-                models.append(_loaded(loader, name, role))
+            checked = check_model(name, role, loader)
         except EidophoneError as error:
             failed += 1
-            print(f"{_plain(name)} ({role}): {error}")
-    if len(models) == len(DIFFUSION):
+            print(printable(f"{name} ({role}): {error}"))
+            continue
+        print(printable(f"{name} ({role}): works, {', '.join(checked.facts)}"))
+        if role in DIFFUSION:
+            latent.append(checked.model)
+    if len(latent) == len(DIFFUSION):
         try:
-            check_fit(models[0], models[1])
-            both = " and ".join(dict.fromkeys(_plain(name) for name, _ in group))
-            print(f"{both}: image and audio fit together")
+            check_fit(latent[0], latent[1])
+            both = " and ".join(dict.fromkeys(name for name, _ in group))
+            print(printable(f"{both}: image and audio fit together"))
         except EidophoneError as error:
             failed += 1
-            print(error)
+            print(printable(str(error)))
     return failed
-
-
-def _check_network(found: NetworkFiles) -> int:
-    """Loads a single network and says what it does; 1 if it fails."""
-    try:
-        print(f"{_plain(found.name)} ({found.role}): works, {_does(found)}")
-    except EidophoneError as error:
-        print(f"{_plain(found.name)} ({found.role}): {error}")
-        return 1
-    return 0
-
-
-def _does(found: NetworkFiles) -> str:
-    """Loads a single network; what it does."""
-    import torch
-
-    from eidophone.models.captioners.load import captioner_of
-    from eidophone.models.embedders.load import embedder_of
-    from eidophone.models.tagger import load_tagger
-
-    device = torch.device("cpu")
-    if found.role == "embedder":
-        return f"compares {', '.join(sorted(embedder_of(found, device).senses))}"
-    if found.role == "captioner":
-        return f"puts sound at {captioner_of(found, device).rate_hz} Hz into words"
-    return f"knows {len(load_tagger(found.path).classes)} classes of sound"
-
-
-def _loaded(loader: "Loader", name: str, role: Role) -> "LatentModel":
-    """Loads a model and says what it is."""
-    from eidophone.models.load import load_vocoder, mel_spec_of
-
-    model = loader.model(name, role)
-    facts = _facts_of(model)
-    if role == "audio":
-        spec = mel_spec_of(model.source)
-        facts.append(f"{spec.n_mels} mels at {spec.rate_hz} Hz, {load_vocoder(model.source).name}")
-    print(f"{_plain(name)} ({role}): {', '.join(facts)}")
-    return model
-
-
-def _load_stage(loader: "Loader", name: str, role: Role) -> None:
-    """Loads a stage of a cascade over pixels and says what it is."""
-    model = loader.pixel(name, {"prompt": ""})[0] if role == "pixel" else loader.upscaler(name)
-    height, width = model.canvas
-    print(f"{_plain(name)} ({role}): {', '.join([*_facts_of(model), f'{width} x {height} pixels'])}")
-
-
-def _facts_of(model: "DiffusionModel") -> list[str]:
-    size = sum(p.numel() for p in model.network.parameters()) / 1e6
-    return [f"works, U-Net of {size:.1f} M parameters", model.schedule.get("prediction_type", "epsilon")]
-
-
-def _plain(name: str) -> str:
-    """A name as it was written, in quotes where it would break the line."""
-    return name if name.isprintable() else quoted(name)
 
 
 def pull(arguments: argparse.Namespace) -> int:
     """Fetches weights; says where they are."""
     for name, role in _parts_of(arguments.names):
         found = _found(name, role, offline=False)
-        print(f"{_plain(name)} ({found.role}): {found.path} ({found.revision})")
+        print(f"{printable(name)} ({found.role}): {found.path} ({found.revision})")
     return 0

@@ -119,7 +119,7 @@ register(
         pipeline="eidophone.verbs.compose.pipeline:compose",
         arguments=(_IMAGE, _AUDIO),
         examples=(
-            'compose "a painting of a frog, grayscale, black background" "frog croaking"',
+            'compose "three frogs, grayscale, black background" "frog croaking"',
             'compose "a castle, grayscale" "bell ringing" --count 2 --from 16 --width 576',
         ),
     )
