@@ -242,9 +242,6 @@ def test_what_a_neighbour_lends_is_counted(audio: Path, pair, tmp_path: Path) ->
 
 def test_of_large_files_both_ends_are_read(audio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = find(str(audio), "audio").weights
-    monkeypatch.setattr(
-        "eidophone.models.weights._kept_digest", weights._digest
-    )  # nothing is remembered here
     monkeypatch.setattr("eidophone.models.weights._WHOLE_BYTES", 4096)
     monkeypatch.setattr("eidophone.models.weights._END_BYTES", 64)
     weights._kept_digest.cache_clear()

@@ -38,7 +38,8 @@ def _rearranged(x: Tensor, order: Tensor, rows: int, columns: int) -> Tensor:
     height, width = x.shape[-2] // rows, x.shape[-1] // columns
     pieces = x.unflatten(-2, (rows, height)).unflatten(-1, (columns, width)).transpose(-3, -2)
     chosen = pieces.flatten(-4, -3)[..., order.to(x.device), :, :]
-    return chosen.unflatten(-3, (rows, columns)).transpose(-3, -2).flatten(-4, -3).flatten(-2)
+    put: Tensor = chosen.unflatten(-3, (rows, columns)).transpose(-3, -2).flatten(-4, -3).flatten(-2)
+    return put
 
 
 VIEW = jigsaw(seed=0, rows=2, columns=4)
