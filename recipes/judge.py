@@ -19,10 +19,13 @@ from recipes.config import Run, command_line, opened
 from recipes.embedder import balanced, settings_of, windows
 from recipes.loop import Loss, Plan, fit
 from recipes.repainted import repainted_scenes
-from recipes.scenes import MIXED_CALM, MIXED_REPAINTED, Shown, as_light, scenes
+from recipes.scenes import Shown, as_light, scenes
 
 NETWORK = "lite1"
 ROWS = 128  # of what it looks at
+#: How much scenes are filled with sounds while it learns (see `Shown`): the drawings that it judges are made of
+#: sound. Repainted ones are spoiled already, so they are filled a little less.
+FILLED, FILLED_REPAINTED = 0.8, 0.6
 #: What may be told apart: things to draw that most of the judge's sets draw.
 JUDGED = (
     "dog", "cat", "tiger", "cow", "horse", "elephant", "rabbit", "monkey", "frog", "bird", "owl", "duck",
@@ -48,13 +51,13 @@ class Judge(Sight):
 def drawn(run: Run, half: str, count: int, sounds: np.ndarray) -> Shown:
     """Calm scenes of one half's drawings."""
     pictures, names = scenes(half, run.work, count, sounds, JUDGED)
-    return Shown(pictures, names, np.full(len(pictures), MIXED_CALM))
+    return Shown(pictures, names, np.full(len(pictures), FILLED))
 
 
 def repainted(run: Run, half: str, count: int, sounds: np.ndarray) -> Shown:
     """The same as the family has repainted them, once alone and once over a sound."""
     pictures, names = repainted_scenes(run, half, count, sounds, JUDGED)
-    return Shown(pictures, names, np.full(len(pictures), MIXED_REPAINTED))
+    return Shown(pictures, names, np.full(len(pictures), FILLED_REPAINTED))
 
 
 def loss_of(shown: Shown, sounds: np.ndarray, count: int, device: torch.device) -> Loss:

@@ -51,7 +51,7 @@ WITHIN = [  # inside a layer, too
     ),
     (
         "scoring",
-        ["contract", "windows", "ranking"],
+        ["contract", "windows", "ranking", "one_canvas"],
         ["similarity", "rehearing", "cleanness", "tagging"],
         ["judges"],
     ),
