@@ -26,13 +26,14 @@ from eidophone.models.cards import package_folder
 from eidophone.models.embedders.load import load_embedder
 from eidophone.models.load import load_vocoder, mel_spec_of
 from eidophone.models.source import find
+from eidophone.models.tagger import load_tagger
 from eidophone.options import ComposeOptions, ImprintOptions
 from eidophone.pipelines.compose import compose
 from eidophone.pipelines.imprint import imprint
 from eidophone.pipelines.run import open_studio, play
-from eidophone.scoring.contract import judged, subject_of
+from eidophone.scoring.canvas import OneCanvas
+from eidophone.scoring.contract import Scorer, judged, subject_of
 from eidophone.scoring.ranking import Candidate, candidate_of, ranked
-from eidophone.scoring.similarity import Similarity
 from eidophone.values import Result
 from recipes.config import HERE
 from recipes.own import DRAWN_ALONE, PLAYED_ALONE
@@ -41,6 +42,8 @@ from recipes.repainted import STEPS
 SEEDS, CANDIDATES = 8, 16
 FIRST_SEED = 1234
 AT_ONCE = 8
+#: Share of the columns that a drawing must span to count as one with the sound.
+LEAST_COVERAGE = 0.5
 CEILING_CLIPS, CEILING_CANVASES = 3, 2
 
 
@@ -91,14 +94,24 @@ def made(part: str, item: Item, seeds: Sequence[int]) -> Iterable[Result]:
     return compose(ComposeOptions.make(**given, steps=STEPS))
 
 
-def fit_of(judge: Similarity, result: Result) -> dict[str, float]:
+def right(row: dict[str, Any]) -> bool:
+    """Seen, heard, and drawn over at least half of the canvas."""
+    return bool(row["seen"] and row["heard"] and row.get("coverage", 0.0) >= LEAST_COVERAGE)
+
+
+def right_in_place(row: dict[str, Any]) -> bool:
+    """`right`, and the sound is heard in the very part in which the drawing is seen."""
+    return bool(right(row) and row.get("placed", False))
+
+
+def fit_of(judge: Scorer, result: Result) -> dict[str, float]:
     """By what the family's own judge would rank a result."""
     candidate = candidate_of(replace(result, score=judged(subject_of(result), [judge])))
     assert candidate.looks is not None and candidate.sounds is not None
     return {"looks": candidate.looks, "sounds": candidate.sounds}
 
 
-def judge_part(part: str, seeds: int, judges: Judges, ledger: Ledger, own: Similarity) -> None:
+def judge_part(part: str, seeds: int, judges: Judges, ledger: Ledger, own: Scorer) -> None:
     """Makes and judges what is missing in the ledger."""
     for item in items(part):
         missing = [n for n in range(seeds) if f"{part}/{item.key}/{n}" not in ledger.rows]
@@ -106,6 +119,8 @@ def judge_part(part: str, seeds: int, judges: Judges, ledger: Ledger, own: Simil
             run = range(missing[first], missing[min(first + AT_ONCE, len(missing)) - 1] + 1)
             for result in made(part, item, run):
                 row: dict[str, Any] = dict(judges.both(result, item.shown, item.played))
+                if part in ("compose", "imprint"):
+                    row |= judges.shared(result, item.shown, item.played)
                 if part == "compose":
                     row |= fit_of(own, result)
                 ledger.add(f"{part}/{item.key}/{result.index}", row)
@@ -153,9 +168,9 @@ def costs() -> dict[str, str]:
 # --- the table -----------------------------------------------------------------------------------
 
 
-def share(ledger: Ledger, part: str, right: Callable[[dict[str, Any]], bool]) -> str:
-    """How many rows of a part are right."""
-    found = [right(row) for _, row in ledger.of(part)]
+def share(ledger: Ledger, part: str, rule: Callable[[dict[str, Any]], bool]) -> str:
+    """How many rows of a part are right by some rule."""
+    found = [rule(row) for _, row in ledger.of(part)]
     return f"{np.mean(found):.1%} of {len(found)}" if found else "not measured"
 
 
@@ -167,9 +182,18 @@ def best_of(ledger: Ledger) -> str:
         candidate = Candidate(row, int(number), row["looks"], row["sounds"])
         by_pair.setdefault(pair, []).append(candidate)
     best = [ranked(candidates)[0].item for candidates in by_pair.values()]
-    found = [row["seen"] and row["heard"] for row in best]
+    found = [right(row) for row in best]
     size = min((len(rows) for rows in by_pair.values()), default=0)
     return f"{np.mean(found):.1%} of {len(found)} pairs, N = {size}" if found else "not measured"
+
+
+def at_random(ledger: Ledger) -> str:
+    """How many pairs a random candidate gets right, to compare with `best_of`."""
+    by_pair: dict[str, list[bool]] = {}
+    for key, row in ledger.of("compose"):
+        by_pair.setdefault(key.split("/")[1], []).append(right(row))
+    found = [float(np.mean(rows)) for rows in by_pair.values()]
+    return f"{sum(found):.1f} of {len(found)} pairs" if found else "not measured"
 
 
 def seen_words(ledger: Ledger) -> str:
@@ -177,7 +201,7 @@ def seen_words(ledger: Ledger) -> str:
     heard = [c for _, c in SYNONYMS["heard"]]
     sides = {"picture": [c for _, c in SYNONYMS["seen"]], "sound": heard, "plain": heard}
     found = [
-        row.get("seen", row.get("heard"))
+        bool(row.get("seen", row.get("heard")))
         for part, wanted in sides.items()
         for key, row in ledger.of(part)
         if key.split("/")[1] in wanted
@@ -195,10 +219,18 @@ def table(ledger: Ledger) -> dict[str, str]:
         "picture alone, seen": share(ledger, "picture", lambda row: row["seen"]),
         "compose, seen": share(ledger, "compose", lambda row: row["seen"]),
         "compose, heard": share(ledger, "compose", lambda row: row["heard"]),
-        "compose, both, N = 1": share(ledger, "compose", lambda row: row["seen"] and row["heard"]),
-        "compose, both, best by the embedder": best_of(ledger),
-        "imprint, both, N = 1": share(ledger, "imprint", lambda row: row["seen"] and row["heard"]),
-        "unseen synonyms": share(ledger, "synonym", lambda row: row.get("seen", row.get("heard"))),
+        "compose, seen and heard, anywhere": share(
+            ledger, "compose", lambda r: bool(r["seen"] and r["heard"])
+        ),
+        "compose, right: and over half of the canvas": share(ledger, "compose", right),
+        "compose, right and in the same place": share(ledger, "compose", right_in_place),
+        "compose, right, best by the package's choice": best_of(ledger),
+        "compose, right, a random one": at_random(ledger),
+        "imprint, seen and heard, anywhere": share(
+            ledger, "imprint", lambda r: bool(r["seen"] and r["heard"])
+        ),
+        "imprint, right": share(ledger, "imprint", right),
+        "unseen synonyms": share(ledger, "synonym", lambda row: bool(row.get("seen", row.get("heard")))),
         "the same concepts by words that were seen": seen_words(ledger),
     }
 
@@ -231,7 +263,10 @@ def main() -> None:
 
 def run_parts(parts: list[str], given: argparse.Namespace, ledger: Ledger) -> None:
     """Everything but the costs."""
-    judges, own = Judges.load(given.work), Similarity(load_embedder("tiny", torch.device("cpu")))
+    judges, own = (
+        Judges.load(given.work),
+        OneCanvas(load_embedder("tiny", torch.device("cpu")), load_tagger()),
+    )
     for part in parts:
         if part == "ceilings" and not any(ledger.of("real")):
             ceilings(given.work, judges, ledger)

@@ -23,8 +23,8 @@ from recipes.scenes import Shown, as_light, scenes
 
 NETWORK = "lite1"
 ROWS = 128  # of what it looks at
-#: How much scenes are filled with sounds while it learns (see `Shown`): the drawings that it judges are made of
-#: sound. Repainted ones are spoiled already, so they are filled a little less.
+#: How much scenes are filled with sounds while it learns (see `Shown`), because the drawings that it judges
+#: are made of sound. Repainted ones are spoiled already, so they are filled a little less.
 FILLED, FILLED_REPAINTED = 0.8, 0.6
 #: What may be told apart: things to draw that most of the judge's sets draw.
 JUDGED = (

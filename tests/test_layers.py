@@ -51,8 +51,9 @@ WITHIN = [  # inside a layer, too
     ),
     (
         "scoring",
-        ["contract", "windows", "ranking", "one_canvas"],
-        ["similarity", "rehearing", "cleanness", "tagging"],
+        ["contract", "windows", "ranking"],
+        ["similarity", "rehearing", "cleanness", "tagging", "one_canvas"],
+        ["canvas"],
         ["judges"],
     ),
     (

@@ -16,8 +16,9 @@ from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.embedders.load import load_embedder
 from eidophone.models.tagger import load_tagger
 from eidophone.scoring import judges, similarity
+from eidophone.scoring.canvas import OTHERS, OneCanvas
 from eidophone.scoring.cleanness import Cleanness
-from eidophone.scoring.contract import judged, subject_of
+from eidophone.scoring.contract import Subject, judged, subject_of
 from eidophone.scoring.judges import open_judges
 from eidophone.scoring.rehearing import Rehearing, psnr_db, ssim
 from eidophone.scoring.similarity import Similarity
@@ -215,7 +216,7 @@ def test_judges_are_opened_by_name(formula, monkeypatch) -> None:
     for wrong in ("clean,clean", ""):
         with pytest.raises(BadInput, match="--judges"):
             open_judges(wrong, HERE, offline=True)
-    with pytest.raises(UnknownModel, match="no nobody; judges are tagger, rehearing, clean, too"):
+    with pytest.raises(UnknownModel, match="no nobody; judges are tagger, rehearing, clean, canvas, too"):
         open_judges("nobody", HERE, offline=True)
 
 
@@ -242,3 +243,27 @@ def test_the_embedder_that_ships_says_the_same_whatever_is_embedded_at_once(make
     before = subject_of(make_result(6, width=96))
     assert Similarity(embedder)(before) != pytest.approx(said[0], abs=1e-3)
     assert Similarity(embedder)(subject) == pytest.approx(said[0], abs=1e-5)
+
+
+def test_the_canvas_judge_says_how_surely_and_where() -> None:
+    """A steady 440 Hz canvas and prompts that the tagger cannot name still get numbers in range."""
+    judge = open_judges("canvas", HERE, offline=True)[0]
+    spectrogram = np.zeros((128, 288), np.float32)
+    time = np.arange(66_150) / 22_050
+    clip = Clip(np.sin(2 * np.pi * 440 * time).astype(np.float32)[None], 22_050)
+    subject = Subject(Picture.from_gray(spectrogram), spectrogram, clip, "a painting of a dog", "dog barking")
+    said = judge(subject)
+    assert set(said) == {"looks", "sounds", "coverage", "same_place"}
+    assert all(0 <= number <= 1 for number in said.values())
+    assert said["coverage"] == said["same_place"] == 0  # nothing is drawn
+    unnamed = judge(replace(subject, audio_prompt="qwertz"))
+    assert set(unnamed) == {"looks", "sounds", "coverage"}
+    assert judge(replace(subject, image_prompt="", audio_prompt="")) == {}
+
+
+def test_a_prompt_does_not_compete_with_its_own_thing() -> None:
+    """A dog is not less seen because "dog" stands in the list of other things; nonsense has forty rivals."""
+    judge = OneCanvas(load_embedder("tiny", HERE), load_tagger())
+    picture = np.zeros((1, 96, 96), np.float32)
+    assert judge.likely("a painting of two dogs")(picture).shape == (1, len(OTHERS))
+    assert judge.likely("a lighthouse keeper's arithmetic")(picture).shape == (1, len(OTHERS) + 1)

@@ -8,6 +8,7 @@ from eidophone.errors import BadInput, UnknownModel
 from eidophone.models.embedders.contract import Embedder
 from eidophone.models.embedders.load import load_embedder
 from eidophone.models.tagger import load_tagger
+from eidophone.scoring.canvas import OneCanvas
 from eidophone.scoring.cleanness import Cleanness
 from eidophone.scoring.contract import Scorer
 from eidophone.scoring.rehearing import Rehearing
@@ -19,6 +20,7 @@ OWN: dict[str, Callable[[], Scorer]] = {
     "tagger": lambda: Tagging(load_tagger()),
     "rehearing": Rehearing,
     "clean": Cleanness,
+    "canvas": lambda: OneCanvas(load_embedder("tiny", torch.device("cpu")), load_tagger()),
 }
 
 
@@ -26,7 +28,7 @@ def open_judges(names: str, device: torch.device, *, offline: bool) -> list[Scor
     """The judges of a list such as "clip-b16,clap,tagger", in that order; "none" is an empty list.
 
     Args:
-        names: "tagger", "rehearing", "clean", or names of embedders, with commas between.
+        names: "tagger", "rehearing", "clean", "canvas", or names of embedders, with commas between.
         device: Of the embedders.
         offline: Never ask a hub for one.
 

@@ -10,6 +10,7 @@ from eidophone.errors import BadInput
 from eidophone.media.audio import resample
 from eidophone.models.tagger import RATE_HZ, STEP, Tagger
 from eidophone.scoring.contract import Subject
+from eidophone.values import Clip
 
 TOP = 5
 #: Windows of half a second that are heard at once, so that memory does not grow with the sound.
@@ -42,7 +43,11 @@ class Tagging:
         wanted = classes_of(subject.audio_prompt, self.tagger.classes)
         if not wanted:
             raise BadInput(f"the tagger knows no class that {subject.audio_prompt!r} names; say it plainer.")
-        samples = torch.from_numpy(resample(subject.clip, RATE_HZ).mono())
+        return self.heard(subject.clip, wanted)
+
+    def heard(self, clip: Clip, wanted: list[int]) -> dict[str, float]:
+        """The numbers of a sound for some of the tagger's classes."""
+        samples = torch.from_numpy(resample(clip, RATE_HZ).mono())
         heard = torch.cat([self.tagger.scores(part) for part in torch.split(samples, PART * STEP)]).mean(0)
         best = heard.topk(TOP).indices.tolist()
         return {"sounds": float(heard[wanted].max()), "top5": float(not set(wanted).isdisjoint(best))}
