@@ -262,8 +262,10 @@ def test_the_canvas_judge_says_how_surely_and_where() -> None:
 
 
 def test_a_prompt_does_not_compete_with_its_own_thing() -> None:
-    """A dog is not less seen because "dog" stands in the list of other things; nonsense has forty rivals."""
+    """A dog is not less seen because "dog" stands in the list of other things; what is unlike all has forty rivals."""
     judge = OneCanvas(load_embedder("tiny", HERE), load_tagger())
     picture = np.zeros((1, 96, 96), np.float32)
     assert judge.likely("a painting of two dogs")(picture).shape == (1, len(OTHERS))
-    assert judge.likely("a lighthouse keeper's arithmetic")(picture).shape == (1, len(OTHERS) + 1)
+    away = torch.eye(128)[:1] - judge.embedder.text([f"a painting of a {o}" for o in OTHERS]).sum(0)
+    judge._phrases["unlike all"] = torch.nn.functional.normalize(away, dim=1)
+    assert judge.likely("unlike all")(picture).shape == (1, len(OTHERS) + 1)
