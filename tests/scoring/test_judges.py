@@ -262,7 +262,7 @@ def test_the_canvas_judge_says_how_surely_and_where() -> None:
 
 
 def test_a_prompt_does_not_compete_with_its_own_thing() -> None:
-    """A dog is not less seen because "dog" stands in the list of other things; what is unlike all has forty rivals."""
+    """A dog is not less seen because "dog" is in the list; what is unlike all has forty rivals."""
     judge = OneCanvas(load_embedder("tiny", HERE), load_tagger())
     picture = np.zeros((1, 96, 96), np.float32)
     assert judge.likely("a painting of two dogs")(picture).shape == (1, len(OTHERS))
