@@ -21,7 +21,15 @@ import torch
 from benchmarks.compose import peak_mb, seconds
 from benchmarks.judging import Judges, Ledger
 from benchmarks.material import coded, drawn, real
-from benchmarks.pairs import PAIRS, SYNONYMS, picture_prompt, picture_side, sound_prompt, sound_side
+from benchmarks.pairs import (
+    PAIRS,
+    SYNONYMS,
+    picture_prompt,
+    picture_side,
+    sound_prompt,
+    sound_side,
+    wide_prompt,
+)
 from eidophone.models.cards import package_folder
 from eidophone.models.embedders.load import load_embedder
 from eidophone.models.load import load_vocoder, mel_spec_of
@@ -80,7 +88,7 @@ def items(part: str) -> list[Item]:
     if part == "plain":
         missing = [c for _, c in SYNONYMS["heard"] if c not in sound_side()]
         return [Item(n, "", n, ("", sound_prompt(n)), PLAYED_ALONE) for n in missing]
-    return [Item(f"{a}+{b}", a, b, (picture_prompt(a), sound_prompt(b)), {}) for a, b in PAIRS]
+    return [Item(f"{a}+{b}", a, b, (wide_prompt(a), sound_prompt(b)), {}) for a, b in PAIRS]
 
 
 def made(part: str, item: Item, seeds: Sequence[int]) -> Iterable[Result]:

@@ -77,7 +77,7 @@ def test_the_demo_shows_a_frog_and_plays_one() -> None:
     prompts = ("a painting of a frog, grayscale, black background", "frog croaking")
     (made,) = eidophone.compose(*prompts, count=1, offline=True)
     drawn, whole = find("tiny", "image").advice.canvas[1], made.spectrogram.shape[1]
-    assert whole == find("tiny", "audio").advice.lighten_width > drawn
+    assert whole == find("tiny", "audio").advice.shared_width > drawn
     ear, eye = load_tagger(), load_embedder("tiny", torch.device("cpu"))
     sound = torch.from_numpy(resample(made.clip.mono(), made.clip.rate_hz, RATE_HZ))
     assert "Frog" in ear.top(ear.scores(sound[None]).mean(1), 5)[0]

@@ -134,12 +134,12 @@ def test_lighten_shows_the_lighter_of_what_either_model_makes_alone(view: str, s
 
 @pytest.fixture(scope="module")
 def wide(pair: tuple[Path, Path], settings: dict, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """The settings of a pair that gives sounds more room than drawings."""
+    """The settings of a pair that gives canvases of both more room than what either makes alone."""
     root = tmp_path_factory.mktemp("wide")
     image, audio = (shutil.copytree(folder, root / folder.name) for folder in pair)
     facts = json.loads((audio / "eidophone.json").read_text())
     (image / "eidophone.json").write_text(json.dumps({"canvas": [32, 64]}))
-    (audio / "eidophone.json").write_text(json.dumps(facts | {"canvas": [32, 64], "lighten_width": 96}))
+    (audio / "eidophone.json").write_text(json.dumps(facts | {"canvas": [32, 64], "shared_width": 96}))
     return settings | {"image_model": str(image), "audio_model": str(audio)}
 
 
@@ -157,9 +157,12 @@ def test_a_drawing_keeps_its_width_where_the_sound_has_more(wide: dict) -> None:
 
 @pytest.mark.parametrize(
     ("more", "width"),
-    [({"blend": "average"}, 64), ({"blend": "lighten", "width": 32}, 32), ({"crop": True}, 32)],
-)
-def test_only_canvases_that_are_apart_become_wider(more: dict, width: int, wide: dict) -> None:
+    [
+        ({"blend": "average"}, 96), ({"blend": "average", "audio_weight": 0.0}, 64),
+        ({"audio_weight": 1.0}, 64), ({"blend": "lighten", "width": 32}, 32), ({"crop": True}, 64),
+    ],
+)  # fmt: skip
+def test_only_canvases_of_both_models_become_wider(more: dict, width: int, wide: dict) -> None:
     (made,) = eidophone.compose(*PROMPTS, count=1, steps=2, **more, **wide)
     assert made.spectrogram.shape[1] == width
 

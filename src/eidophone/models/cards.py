@@ -40,7 +40,7 @@ class _Facts(BaseModel):
     audio_guidance: _Scale | None = None
     audio_weight: Annotated[float, Field(ge=0, le=1)] | None = None
     blend: BlendMode | None = None
-    lighten_width: _Pixels | None = None
+    shared_width: _Pixels | None = None
     griffin_lim_iterations: Annotated[int, Field(ge=0, le=1000)] | None = None
     mel_spec: dict[str, Any] | None = None
     style: str | None = None
@@ -50,8 +50,8 @@ class _Facts(BaseModel):
 class Advice:
     """What a model wants where the user says nothing. `None`: it has no opinion.
 
-    `canvas` is (height, width) of what it makes by itself, `lighten_width` the width of a sound's canvas
-    that a drawing is laid over.
+    `canvas` is (height, width) of what it makes by itself, `shared_width` the width of a canvas that it
+    makes together with a model of the other role.
     """
 
     canvas: tuple[int, int] | None = None
@@ -59,7 +59,7 @@ class Advice:
     audio_guidance: float | None = None
     audio_weight: float | None = None
     blend: BlendMode | None = None
-    lighten_width: int | None = None
+    shared_width: int | None = None
     griffin_lim_iterations: int | None = None
     mel_spec: MelSpec | None = None
     style: str | None = None
@@ -78,7 +78,7 @@ class Advice:
             audio_guidance=facts.audio_guidance,
             audio_weight=facts.audio_weight,
             blend=facts.blend,
-            lighten_width=facts.lighten_width,
+            shared_width=facts.shared_width,
             griffin_lim_iterations=facts.griffin_lim_iterations,
             mel_spec=None if facts.mel_spec is None else MelSpec.from_dict(facts.mel_spec, where),
             style=facts.style,

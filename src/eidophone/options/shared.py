@@ -24,7 +24,7 @@ class JudgeOptions(Options):
     """Who judges, and how results are ranked."""
 
     judges: str = choose(
-        "who judges: embedders (cards, folders, files), tagger, rehearing, clean; commas between them. The "
+        "who judges: embedders (cards, folders, files), tagger, rehearing, clean, canvas; commas between. The "
         "first that sees and the first that hears decide the order",
         default="tiny,tagger,rehearing,clean",
     )
@@ -94,7 +94,7 @@ class ChoiceOptions(SampleOptions, JudgeOptions):
     """Samples that are judged, and may be the best of many."""
 
     judges: str = choose(
-        "who judges each sample, as in `eidophone score`, or none (default: tiny with --from, else none)",
+        "who judges each sample, as in `eidophone score`, or none (default: canvas with --from, else none)",
         default="",
     )
     from_: int | None = choose(
@@ -120,7 +120,7 @@ class ChoiceOptions(SampleOptions, JudgeOptions):
     @property
     def panel(self) -> str:
         """Who judges, with the default filled in."""
-        return self.judges or ("none" if self.from_ is None else "tiny")
+        return self.judges or ("none" if self.from_ is None else "canvas")
 
     @model_validator(mode="after")
     def _enough_candidates(self) -> Self:

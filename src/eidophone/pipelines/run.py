@@ -20,7 +20,7 @@ from eidophone.models.load import Loader, load_vocoder, mel_spec_of
 from eidophone.models.place import batch_size, choose_device, choose_dtype, within_memory
 from eidophone.models.source import Source, find
 from eidophone.models.weights import Origin
-from eidophone.options import BlendMode, ComposeOptions, DrawOptions, Options, SampleOptions
+from eidophone.options import BlendMode, ComposeOptions, DrawOptions, ImprintOptions, Options, SampleOptions
 from eidophone.progress import Progress, silent
 from eidophone.recipe import FORMAT
 from eidophone.values import Clip, Floats
@@ -143,18 +143,21 @@ def _advised(options: SampleOptions, studio: Studio, rows: int) -> dict[str, Any
         "blend": advice.blend or DEFAULT_BLEND,
     }
     found = {k: v for k, v in open_settings.items() if getattr(options, k, 0) is None}
-    if "width" in found and rows == 1 and are_apart(options.model_copy(update=found)):
-        found["width"] = advice.lighten_width or found["width"]
+    if "width" in found and rows == 1 and meet(options.model_copy(update=found)):
+        found["width"] = advice.shared_width or found["width"]
     return found
+
+
+def meet(options: SampleOptions) -> bool:
+    """Whether both models have a say in each canvas; alone, each keeps to the width that it is used to."""
+    if isinstance(options, ComposeOptions):
+        return 0 < filled(options.audio_weight) < 1
+    return isinstance(options, ImprintOptions)
 
 
 def are_apart(options: SampleOptions) -> bool:
     """Whether each model has a canvas of its own: not if one of them has no share anyway."""
-    return (
-        isinstance(options, ComposeOptions)
-        and options.blend == "lighten"
-        and 0 < filled(options.audio_weight) < 1
-    )
+    return isinstance(options, ComposeOptions) and options.blend == "lighten" and meet(options)
 
 
 def read_as(*said: tuple[LatentModel | None, str]) -> dict[str, dict[str, str]]:
