@@ -24,7 +24,7 @@ class JudgeOptions(Options):
     """Who judges, and how results are ranked."""
 
     judges: str = choose(
-        "who judges: embedders (cards, folders, files), tagger, rehearing, clean, canvas; commas between. The "
+        "who judges: embedders (cards, folders, files), canvas, tagger, rehearing, clean, with commas. The "
         "first that sees and the first that hears decide the order",
         default="tiny,tagger,rehearing,clean",
     )
