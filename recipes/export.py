@@ -19,7 +19,7 @@ from recipes.textures import HEIGHT, WIDTH
 #: What the package takes where the user says nothing: judged on pairs, see docs/journal.md.
 IMAGE_ADVICE = {"image_guidance": 5.0}
 AUDIO_ADVICE = {
-    "audio_guidance": 3.0, "audio_weight": 0.5, "blend": "lighten", "shared_width": 448,
+    "audio_guidance": 3.0, "audio_weight": 0.5, "blend": "inlay", "shared_width": 448,
     "griffin_lim_iterations": ROUNDS,
 }  # fmt: skip
 PARTS = {

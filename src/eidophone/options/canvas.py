@@ -55,7 +55,8 @@ class ComposeOptions(ChoiceOptions):
         "share of the audio model where both are on (default: the models' own)", default=None
     )
     blend: BlendMode | None = choose(
-        "how the models meet, averaged on one canvas or as the lighter of two (default: the models' own)",
+        "how the models meet: average, both denoise one canvas, as published; inlay, the drawing set into "
+        "the sound over the whole width; lighten, the drawing beside the sound (default: the models' own)",
         default=None,
     )
     drawing_size: float = choose(

@@ -15,6 +15,7 @@ from eidophone.models.latent import LatentModel
 from eidophone.models.place import within_memory
 from eidophone.options import ComposeOptions
 from eidophone.pipelines.choose import choose, open_judge
+from eidophone.pipelines.inlay import inlaid
 from eidophone.pipelines.lighten import lighter
 from eidophone.pipelines.meter import Meter
 from eidophone.pipelines.played import played
@@ -91,9 +92,10 @@ def open_canvas(options: ComposeOptions, progress: Progress = silent) -> Canvas:
 
 
 def drawn_width(options: ComposeOptions, studio: Studio, width: int) -> int:
-    """Width of a drawing's own canvas: what its model is used to, if that is less than the sound's."""
+    """Width of a drawing's own canvas: beside a sound what its model is used to, if that is less."""
     own = studio.sources["image"].advice.canvas
-    return min(width, own[1]) if own and options.view == "identity" else width
+    beside = options.blend == "lighten" and options.view == "identity"
+    return min(width, own[1]) if own and beside else width
 
 
 def compose(options: ComposeOptions, progress: Progress = silent) -> Iterator[Result]:
@@ -199,7 +201,10 @@ def read_latents(
             kept = {"latents": drawn, "audio_latents": own}
             sound = image.decode(view.apply(own)).mean(1, keepdim=True)
             share, drawing = filled(options.audio_weight), view.apply(image.decode(drawn))
-            heard = lighter(drawing, sound, share, image.factor, options.drawing_size)
+            if options.blend == "inlay":
+                heard = inlaid(drawing, sound, share, image.factor)
+            else:
+                heard = lighter(drawing, sound, share, image.factor, options.drawing_size)
             pictures = view.undo(heard)
         else:
             kept = {"latents": own}

@@ -157,7 +157,7 @@ def meet(options: SampleOptions) -> bool:
 
 def are_apart(options: SampleOptions) -> bool:
     """Whether each model has a canvas of its own: not if one of them has no share anyway."""
-    return isinstance(options, ComposeOptions) and options.blend == "lighten" and meet(options)
+    return isinstance(options, ComposeOptions) and options.blend in ("inlay", "lighten") and meet(options)
 
 
 def read_as(*said: tuple[LatentModel | None, str]) -> dict[str, dict[str, str]]:

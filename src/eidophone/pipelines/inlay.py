@@ -1,0 +1,67 @@
+"""Two canvases as one: a drawing inlaid into the picture of a sound, over the whole width.
+
+The ear forgives light that is added 25 to 30 dB below a sound's loudest parts, and hardly forgives what is
+taken away around a drawing. So the sound stays as it is outside the drawing. Inside, it is a little softer,
+and the drawing's own light fills what it leaves dark, with the grain of the sound (docs/journal.md).
+"""
+
+import torch
+from torch import Tensor
+
+from eidophone.pipelines.lighten import turned
+
+#: At an equal share: how light a drawing is at most, and what the sound keeps inside it.
+LIGHT, KEEPS = 0.7, 0.85
+#: How much both change over the whole range of shares.
+LIGHT_SLOPE, KEEPS_SLOPE = -0.5, 0.75
+#: The sound's grain in a drawing's own light, and the drawing's shading in the sound.
+GRAIN, SHADING = 0.25, 0.15
+#: A sound's loudest parts are lifted to this, by at most so much; what is darker than QUIET is lifted less,
+#: black not at all, so that silence stays silent.
+LOUD, LIFT, QUIET = 0.95, 0.2, 0.15
+#: A drawing's tones are stretched so that this share of the canvas is not lighter than white; it is opaque
+#: from this tone on.
+WHITE, OPAQUE = 0.95, 0.3
+#: Least light that a level is divided by.
+FAINT = 0.1
+
+
+def inlaid(drawing: Tensor, sound: Tensor, share: float, stride: int = 1) -> Tensor:
+    """A drawing inlaid into a sound; both pictures in [0, 1].
+
+    The sound is first turned around in time to where it shares least light with the drawing.
+
+    Args:
+        drawing: (batch, channels, bands, columns).
+        sound: Likewise, with as many channels or one.
+        share: Of the sound, 0 to 1. More of it dims the drawing and keeps more sound inside.
+        stride: Columns between the moments at which the sound may begin.
+    """
+    light, keeps = form(share)
+    tones = (drawing / _level(drawing, WHITE)).clamp(0, 1)
+    sound = lifted(turned(drawing, sound, stride))
+    grain = (1 - GRAIN) + GRAIN * (sound / _level(sound, 0.9)).clamp(max=1)
+    within = torch.maximum(keeps * sound * ((1 - SHADING) + SHADING * tones), light * tones * grain)
+    opaque = (tones / OPAQUE).clamp(max=1)
+    return (sound * (1 - opaque) + within * opaque).clamp(0, 1)
+
+
+def form(share: float) -> tuple[float, float]:
+    """How light a drawing is at most and what the sound keeps inside it, at a share of the sound.
+
+    >>> form(0.5)
+    (0.7, 0.85)
+    """
+    light, keeps = LIGHT + LIGHT_SLOPE * (share - 0.5), KEEPS + KEEPS_SLOPE * (share - 0.5)
+    return min(1.0, light), min(1.0, keeps)
+
+
+def lifted(sound: Tensor) -> Tensor:
+    """Each sound as loud as it may be."""
+    room = (LOUD - _level(sound, 0.98)).clamp(0, LIFT)
+    return (sound + room * (sound / QUIET).clamp(max=1)).clamp(max=1)
+
+
+def _level(picture: Tensor, share: float) -> Tensor:
+    """How light so large a share of each picture's places is at most, (batch, 1, 1, 1)."""
+    return picture.flatten(1).quantile(share, 1)[:, None, None, None].clamp(min=FAINT)
