@@ -11,7 +11,7 @@ import numpy as np
 #: The form of a prompt that the family's card advises.
 ADVISED = "a painting of {}, grayscale, black background"
 #: The same for a canvas that is also a sound: as many things as fill its width.
-WIDE = "a painting of two {}, grayscale, black background"
+WIDE = "a painting of three {}, grayscale, black background"
 COUNTS = {2: "two", 3: "three", 4: "four", 5: "five"}
 STYLES = {
     "plain": ("", "a painting of", "a picture of", "an image of", "a drawing of", "a photo of"),

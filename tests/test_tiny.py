@@ -74,7 +74,7 @@ def test_the_command_works_offline_and_makes_different_samples(tmp_path: Path, c
 
 @pytest.mark.slow
 def test_the_demo_shows_a_frog_and_plays_one() -> None:
-    prompts = ("a painting of two frogs, grayscale, black background", "frog croaking")
+    prompts = ("a painting of three frogs, grayscale, black background", "frog croaking")
     (made,) = eidophone.compose(*prompts, count=1, offline=True)
     drawn, whole = find("tiny", "image").advice.canvas[1], made.spectrogram.shape[1]
     assert whole == find("tiny", "audio").advice.shared_width > drawn
