@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from eidophone.pipelines.inlay import LIFT, form, inlaid, lifted
+from eidophone.pipelines.inlay import FADE, LIFT, form, inlaid, lifted, looped
 
 
 def drawing() -> Tensor:
@@ -59,3 +59,13 @@ def test_samples_do_not_depend_on_their_batch() -> None:
     both = inlaid(drawing() * torch.tensor([1.0, 0.5])[:, None, None, None], sound(), 0.5)
     alone = inlaid(drawing()[1:] * 0.5, sound()[1:], 0.5)
     assert torch.allclose(both[1:], alone)
+
+
+def test_the_ends_of_a_looped_sound_meet_without_a_step() -> None:
+    """A ramp has the largest step where its end meets its beginning; its middle stays as it is."""
+    ramp = torch.linspace(0, 1, 200).expand(1, 1, 4, 200)
+    loop = looped(ramp)
+    assert loop.shape == ramp.shape
+    assert torch.equal(loop[..., FADE:-FADE], ramp[..., FADE:-FADE])
+    assert float((loop[..., 0] - loop[..., -1]).abs().max()) < 0.03
+    assert float(loop.diff(dim=-1).abs().max()) < 0.04

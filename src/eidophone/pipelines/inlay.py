@@ -22,6 +22,9 @@ LOUD, LIFT, QUIET = 0.95, 0.2, 0.15
 #: A drawing's tones are stretched so that this share of the canvas is not lighter than white; it is opaque
 #: from this tone on.
 WHITE, OPAQUE = 0.95, 0.3
+#: Columns on either side of where a sound's end meets its beginning in which they fade into each other; in
+#: the embedded family a quarter of a second.
+FADE = 24
 #: Least light that a level is divided by.
 FAINT = 0.1
 
@@ -29,7 +32,8 @@ FAINT = 0.1
 def inlaid(drawing: Tensor, sound: Tensor, share: float, stride: int = 1) -> Tensor:
     """A drawing inlaid into a sound; both pictures in [0, 1].
 
-    The sound is first turned around in time to where it shares least light with the drawing.
+    The sound is first turned around in time to where it shares least light with the drawing; where its end
+    then meets its beginning, both fade into each other.
 
     Args:
         drawing: (batch, channels, bands, columns).
@@ -39,7 +43,7 @@ def inlaid(drawing: Tensor, sound: Tensor, share: float, stride: int = 1) -> Ten
     """
     light, keeps = form(share)
     tones = (drawing / _level(drawing, WHITE)).clamp(0, 1)
-    sound = lifted(turned(drawing, sound, stride))
+    sound = lifted(turned(drawing, looped(sound), stride))
     grain = (1 - GRAIN) + GRAIN * (sound / _level(sound, 0.9)).clamp(max=1)
     within = torch.maximum(keeps * sound * ((1 - SHADING) + SHADING * tones), light * tones * grain)
     opaque = (tones / OPAQUE).clamp(max=1)
@@ -54,6 +58,16 @@ def form(share: float) -> tuple[float, float]:
     """
     light, keeps = LIGHT + LIGHT_SLOPE * (share - 0.5), KEEPS + KEEPS_SLOPE * (share - 0.5)
     return min(1.0, light), min(1.0, keeps)
+
+
+def looped(sound: Tensor) -> Tensor:
+    """Each sound with ends that meet without a step when it is turned around in time."""
+    count = min(FADE, sound.shape[-1] // 2)
+    own = 0.5 + 0.5 * (torch.arange(count) + 0.5) / max(1, count)
+    first, last = sound[..., :count], sound[..., sound.shape[-1] - count :].flip(-1)
+    middle = sound[..., count : sound.shape[-1] - count]
+    ends = (own * last + (1 - own) * first).flip(-1)
+    return torch.cat([own * first + (1 - own) * last, middle, ends], -1)
 
 
 def lifted(sound: Tensor) -> Tensor:
