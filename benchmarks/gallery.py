@@ -67,7 +67,7 @@ def main() -> None:
     for looks, sounds in PAIRS:
         with tempfile.TemporaryDirectory() as folder:
             (best,) = eidophone.compose(
-                ADVISED.format(looks), sounds, count=1, from_=CANDIDATES, seed=SEED, judges="tiny", out=folder
+                ADVISED.format(looks), sounds, count=1, from_=CANDIDATES, seed=SEED, out=folder
             )
             assert best.folder is not None
             shutil.copy(best.folder / "video.mp4", given.docs / "gallery" / f"{slug(looks)}.mp4")
