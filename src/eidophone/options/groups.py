@@ -24,7 +24,7 @@ class JudgeOptions(Options):
     """Who judges results, and how they are ranked."""
 
     judges: str = setting(
-        "judges, separated by commas: embedders (cards, folders, files), tagger, roundtrip, signal; the first "
+        "judges, separated by commas: embedders (cards, folders, files), canvas, tagger, roundtrip, signal; the first "
         "one that looks and the first one that listens decide the ranking",
         default="tiny,tagger,roundtrip,signal", group="judges",
     )  # fmt: skip
@@ -119,7 +119,7 @@ class ChoiceOptions(SampleOptions, JudgeOptions):
     """Samples that are judged, and may be the best of many."""
 
     judges: str = setting(
-        "judges of each sample, as in `eidophone score`, or none (default: tiny with --from, else none)",
+        "judges of each sample, as in `eidophone score`, or none (default: canvas with --from, else none)",
         default="", group="judges",
     )  # fmt: skip
     from_: int | None = setting(
@@ -163,7 +163,7 @@ class ChoiceOptions(SampleOptions, JudgeOptions):
     @property
     def judge_names(self) -> str:
         """The judges, with the default filled in."""
-        return self.judges or ("none" if self.from_ is None else "tiny")
+        return self.judges or ("none" if self.from_ is None else "canvas")
 
     @model_validator(mode="after")
     def _enough_candidates(self) -> Self:

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 
 from eidophone.core.errors import BadInput
+from eidophone.core.values import Clip
 from eidophone.media.audio import resample
 from eidophone.models.tagger import RATE_HZ, STEP, Tagger, load_tagger
 from eidophone.scoring.contract import Subject
@@ -45,7 +46,11 @@ class Tagging:
             raise BadInput(
                 f"the tagger knows no class that {subject.audio_prompt!r} names; use plainer words."
             )
-        samples = torch.from_numpy(resample(subject.clip, RATE_HZ).mono())
+        return self.heard(subject.clip, wanted)
+
+    def heard(self, clip: Clip, wanted: list[int]) -> dict[str, float]:
+        """The numbers of a sound for some of the tagger's classes."""
+        samples = torch.from_numpy(resample(clip, RATE_HZ).mono())
         heard = torch.cat([self.tagger.scores(part) for part in torch.split(samples, PART * STEP)]).mean(0)
         best = heard.topk(TOP).indices.tolist()
         return {"sounds": float(heard[wanted].max()), "top5": float(not set(wanted).isdisjoint(best))}

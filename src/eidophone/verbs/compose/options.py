@@ -58,8 +58,8 @@ class ComposeOptions(ChoiceOptions):
         default=None, common=True,
     )  # fmt: skip
     blend: BlendName | None = setting(
-        "how the models share the canvas: average (one latent, as published) or lighten (a collage of two "
-        "canvases) (default: the models' own, else average)",
+        "how the models share the canvas: average (one latent, as published), inlay (a drawing set into a sound "
+        "over the whole width) or lighten (a drawing beside a sound) (default: the models' own, else average)",
         default=None,
     )  # fmt: skip
     drawing_size: float = setting(
