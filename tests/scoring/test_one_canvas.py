@@ -11,7 +11,7 @@ from eidophone.media.vocoder import GriffinLim
 from eidophone.scoring.one_canvas import SHARES, Sighting, coverage, cut_out, look, same_place
 
 SPEC = MelSpec(
-    rate_hz=22_050, n_fft=1024, window=1024, hop=256, bands=128, low_hz=0, high_hz=8000,
+    rate_hz=22_050, n_fft=1024, win_length=1024, hop_length=256, n_mels=128, f_min=0, f_max=8000,
     floor=1e-3, ceiling=20.0,
 )  # fmt: skip
 COLUMNS, TONE_ROWS, DRAWN_ROWS = 448, slice(88, 90), slice(20, 60)
