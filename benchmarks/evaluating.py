@@ -45,7 +45,7 @@ def make(root: Path, count: int) -> None:
 def measure(root: Path, out: Path) -> None:
     """Evaluates and prints samples, seconds and the peak of resident memory."""
     began = time.monotonic()
-    summary = evaluate([root], out, judges="clean", shown=8)
+    summary = evaluate([root], out, judges="signal", shown=8)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{summary.judged} samples: {time.monotonic() - began:.0f} s, peak {peak_mb:.0f} MB", flush=True)
 
