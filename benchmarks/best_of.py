@@ -15,10 +15,10 @@ from typing import Any
 from benchmarks import choosing
 from benchmarks.judging import Judges, Ledger
 from benchmarks.pairs import PAIRS, picture_prompt, sound_prompt
-from eidophone.core.events import silent
 from eidophone.verbs.compose.options import ComposeOptions
-from eidophone.verbs.compose.pipeline import open_canvas, samples
+from eidophone.verbs.compose.pipeline import open_run, samples
 from eidophone.verbs.shared.best_of_n import open_judge
+from eidophone.verbs.shared.context import Context
 
 FILE = "best-of.jsonl"
 
@@ -47,12 +47,13 @@ def judgements(
     options: ComposeOptions, missing: list[int], judges: Judges, concepts: tuple[str, str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Numbers of candidates by "index/stage"; at the end, also what the judges that took no part say."""
-    canvas = open_canvas(options)
-    these = {"samples": tuple(missing), "count": len(missing)}
-    asked, judge = canvas.options.model_copy(update=these), open_judge(canvas.options)
-    walks = {str(steps): asked.coarse(steps) for steps in choosing.ROUGH_STEPS} | {"end": asked}
-    for stage, sampling_steps in walks.items():
-        for result in samples(replace(canvas, options=sampling_steps), silent):
+    context = Context()
+    run = open_run([options], context)
+    judge = open_judge(run.settings, context)
+    asked = run.settings.model_copy(update={"samples": tuple(missing), "count": len(missing)})
+    stages = {str(steps): asked.coarse(steps) for steps in choosing.ROUGH_STEPS} | {"end": asked}
+    for stage, settings in stages.items():
+        for result in samples(replace(run, pairs=(settings,)), context):
             score = judge(result)
             row: dict[str, Any] = {"looks": score.side("looks"), "sounds": score.side("sounds")}
             if stage == "end":

@@ -20,11 +20,13 @@ import torch
 from eidophone.diffusion.canvas import start_noise
 from eidophone.models.cards import ModelDefaults, package_folder
 from eidophone.models.device import choose_device
-from eidophone.models.latent import LatentModel, TextEncoder
+from eidophone.models.latent import LatentModel
 from eidophone.models.source import DiffusionFiles
+from eidophone.models.text import TextEncoder
 from eidophone.verbs.compose.options import ComposeOptions
 from eidophone.verbs.compose.pipeline import compose
-from eidophone.verbs.shared.run import load_models
+from eidophone.verbs.shared.context import Context
+from eidophone.verbs.shared.models import load_models
 
 PROMPTS = {"image_prompt": "a painting of castle towers, grayscale", "audio_prompt": "church bell ringing"}
 
@@ -51,12 +53,16 @@ def embedded(device: torch.device, model: str) -> dict[str, float]:
     if model != "tiny":
         given |= {"image_model": f"{model}/image", "audio_model": f"{model}/audio"}
     rows = {"load s (libraries imported)": 0.0}
-    load_models(ComposeOptions.make(**given))  # libraries are imported
-    rows["load s (libraries imported)"] = seconds(lambda: load_models(ComposeOptions.make(**given)), device)
+    load_models(ComposeOptions.make(**given), Context())  # libraries are imported
+    # a new context holds no models
+    rows["load s (libraries imported)"] = seconds(
+        lambda: load_models(ComposeOptions.make(**given), Context()), device
+    )
+    context = Context()
 
     def candidate(count: int, **more: Any) -> float:
         options = ComposeOptions.make(**given, count=count, batch_size=count, **more)
-        results = list(compose(options))
+        results = list(compose(options, context))
         return float(sum(r.facts["seconds"] for r in results) / count)
 
     candidate(1)

@@ -15,20 +15,21 @@ import torch
 
 from benchmarks.judging import Judges, Ledger
 from benchmarks.pairs import PAIRS, picture_prompt, sound_prompt
-from eidophone import api
-from eidophone.core.events import silent
 from eidophone.core.values import Result
 from eidophone.media.picture import read_picture, write_png
 from eidophone.media.sheets import contact_sheet
 from eidophone.results.store import Store, load, sample_name
+from eidophone.running import Output
 from eidophone.scoring.contract import judged, subject_of
 from eidophone.scoring.judges import open_judges
+from eidophone.session import Session
 from eidophone.verbs.compose.options import ComposeOptions
 from eidophone.verbs.distill.models import load_distill_models
 from eidophone.verbs.distill.options import DistillOptions
 from eidophone.verbs.imprint.options import ImprintOptions
-from eidophone.verbs.shared.results import played
-from eidophone.verbs.shared.run import sample_recipe
+from eidophone.verbs.shared.context import Context
+from eidophone.verbs.shared.recipes import sample_recipe
+from eidophone.verbs.shared.results import make_results
 
 KINDS = {"distill": DistillOptions, "compose": ComposeOptions, "imprint": ImprintOptions}
 METHODS = ("start", *KINDS)
@@ -48,16 +49,17 @@ def made(method: str, pair: tuple[str, str], given: argparse.Namespace) -> Resul
     if method == "start":
         return Store(folder).save(start(DistillOptions.make(**told)))
     more = {"resume": True} if method == "distill" else {}
-    (result,) = api.run(KINDS[method].make(**told, **more), folder)
+    with Session() as session:
+        (result,) = session.run(KINDS[method].make(**told, **more), Output(folder))
     return result
 
 
 def start(options: DistillOptions) -> Result:
     """What `distill` shows before its first iteration."""
-    atelier = load_distill_models(options, silent)
-    pictures, numbers = atelier.pictures(atelier.new_canvas(options.seed))
-    recipe = sample_recipe("distill", atelier.options, atelier.studio, range(1), 0)
-    (result,) = played(pictures, pictures.mean(1), atelier.options, atelier.studio, [recipe], numbers)
+    models = load_distill_models(options, Context())
+    pictures, numbers = models.pictures(models.new_canvas(options.seed))
+    recipe = sample_recipe("distill", models.options, models.studio, range(1), 0)
+    (result,) = make_results(pictures, pictures.mean(1), models.options, models.studio, [recipe], numbers)
     result.facts.update(unet_evaluations=0, seconds=0.0)
     return result
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from eidophone import evaluate
+from eidophone.core.recipe import Recipe
 from eidophone.core.values import Clip, Picture, Result
 from eidophone.media.mel import MelSpec
 from eidophone.results import store as records
@@ -28,7 +29,7 @@ SPEC = MelSpec(
 
 def make(root: Path, count: int) -> None:
     """Stores results of ten pairs of prompts, without films."""
-    records.write_video = lambda path, *_, **__: path.write_bytes(b"none")
+    records.write_video = lambda path, *_, **__: path.write_bytes(b"none")  # type: ignore[attr-defined]
     for index in range(count):
         rng = np.random.default_rng(index)
         gray = rng.random((32, 64), np.float32)
@@ -39,13 +40,14 @@ def make(root: Path, count: int) -> None:
             "vocoder": "none", "mel_spec": SPEC.to_dict(), "versions": {},
         }  # fmt: skip
         clip = Clip(samples, SPEC.rate_hz)
-        Store(root).save(Result("compose", index, Picture.from_gray(gray), gray, clip, recipe))
+        made = Result("compose", index, Picture.from_gray(gray), gray, clip, Recipe.model_validate(recipe))
+        Store(root).save(made)
 
 
 def measure(root: Path, out: Path) -> None:
     """Evaluates and prints samples, seconds and the peak of resident memory."""
     began = time.monotonic()
-    summary = evaluate([root], out, judges="clean", shown=8)
+    summary = evaluate([root], out, judges="signal", shown=8)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{summary.judged} samples: {time.monotonic() - began:.0f} s, peak {peak_mb:.0f} MB", flush=True)
 

@@ -13,7 +13,6 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "paper, best kept": ("paper", {"keep": "best"}),
     "last 5 steps": ("paper", {"gradient_steps": 5}),
     "checkpointed": ("paper", {"checkpointing": True}),
-    "10 steps of DPM-Sampler++": ("paper", {"sampler": "dpm++2m", "steps": 10}),
+    "10 steps of DPM-Solver++": ("paper", {"sampler": "dpm++2m", "steps": 10}),
     "stop after 2 no better": ("paper", {"patience": 2, "keep": "best"}),
     "fast": ("fast", {}),
 }
@@ -53,10 +52,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     from eidophone.verbs.paint.models import load_paint_models
     from eidophone.verbs.paint.options import PaintOptions
     from eidophone.verbs.paint.pipeline import paint
+    from eidophone.verbs.shared.context import Context
 
     preset, changes = WAYS[arguments.way]
     rows = []
-    easel = None
+    context = Context()
     for sound, caption in recordings(arguments.sounds, arguments.fold, arguments.count):
         models = {
             "image_model": arguments.image_model, "embedder": arguments.embedder, "text_embedder": "",
@@ -65,12 +65,10 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         options = PaintOptions.make(
             preset=preset, sound=sound, caption=caption, device="cpu", threads=1, **models, **changes
         )
-        easel = easel or load_paint_models(options)
-        # the words differ from sound to sound, the models do not
-        mine = replace(easel, options=easel.options.model_copy(update={"caption": caption}))
+        load_paint_models(options, context)  # the context keeps them, so that loading is not measured
         Path("/proc/self/clear_refs").write_text("5")
         before, began = memory("VmRSS"), time.process_time()
-        (result,) = paint(options, easel=mine)
+        (result,) = paint(options, context)
         # the facts hold a time too, that of the clock on the wall
         measured = {
             "seconds": time.process_time() - began,
@@ -106,9 +104,12 @@ def ways(arguments: argparse.Namespace) -> None:
 
 def rises(arguments: argparse.Namespace) -> None:
     """Paints recordings into a folder, those that are not there yet, and counts."""
-    from eidophone import api
+    from eidophone.results.store import load
+    from eidophone.running import Output
+    from eidophone.session import Session
     from eidophone.verbs.paint.options import PaintOptions
 
+    session = Session()
     for number, (sound, caption) in enumerate(recordings(arguments.sounds, arguments.fold, arguments.count)):
         if (arguments.out / f"{number:04d}").exists():
             continue
@@ -116,10 +117,10 @@ def rises(arguments: argparse.Namespace) -> None:
             sound=sound, caption=caption, device="cpu", image_model=arguments.image_model,
             embedder=arguments.embedder, index=number,
         )  # fmt: skip
-        (result,) = api.run(options, arguments.out)
+        (result,) = session.run(options, Output(arguments.out))
         print(f"{number} {result.facts['summary']}, {result.facts['seconds']} s", flush=True)
     folders = sorted(path for path in arguments.out.iterdir() if path.is_dir())
-    pairs = [api.load(folder).facts["similarity_to_sound"] for folder in folders]
+    pairs = [load(folder).facts["similarity_to_sound"] for folder in folders]
     risen = sum(after > before for before, after in pairs)
     means = np.mean(pairs, 0)
     risen_to = f"from {means[0]:.4f} to {means[1]:.4f} on average"

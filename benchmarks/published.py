@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.judging import Judges
 from eidophone.evaluation.journal import JOURNAL_FILE, Row
-from eidophone.evaluation.report import said
+from eidophone.evaluation.report import formatted
 from eidophone.evaluation.summary import Group
 from eidophone.results.store import load
 from training.data.sounds import concepts as sound_concepts
@@ -25,8 +25,8 @@ WORDS = {
     "dog": "dog", "kitten": "cat", "train": "train", "race": "car", "frog": "frog", "rooster": "rooster",
 }  # fmt: skip
 COLUMNS = (
-    "tiny.looks", "tiny.sounds", "seen by the judge", "heard by YAMNet", "rehearing.ssim",
-    "rehearing.ssim_mp3", "rehearing.ssim_aac", "unet_evaluations",
+    "tiny.looks", "tiny.sounds", "seen by the judge", "heard by YAMNet", "roundtrip.ssim",
+    "roundtrip.ssim_mp3", "roundtrip.ssim_aac", "unet_evaluations",
 )  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def table(out: Path, judges: Judges) -> str:
     lines = ["| method | samples | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 2) + "|"]
     for name, group in sorted(methods.items()):
         means = group.means()
-        cells = " | ".join(said(means.get(column)) for column in COLUMNS)
+        cells = " | ".join(formatted(means.get(column)) for column in COLUMNS)
         lines.append(f"| {name} | {max(mean.count for mean in means.values())} | {cells} |")
     return "\n".join(lines)
 

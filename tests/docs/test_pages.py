@@ -123,10 +123,12 @@ def test_the_code_of_the_extending_page_runs(tmp_path: Path) -> None:
     script.write_text(source)
     search = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": search}
-    )
+        [sys.executable, script], capture_output=True, text=True, cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": search},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    sampler, shape, numbers = done.stdout.splitlines()
+    sampler, shape, numbers, blend, peeked, counted = done.stdout.splitlines()
+    assert (blend, peeked, counted) == ("turns", "peek 1.0 s", "samples")
     assert sampler == "deis"
     assert shape.startswith("(128, 448, 3)")
     assert numbers == "['coverage.columns']"
