@@ -35,9 +35,11 @@ class ComposeArguments(RunArguments, total=False):
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
     samples: tuple[int, ...]
     resume: bool
+    example: str
     audio_negative: str
     height: int | None
     width: int | None
+    seconds: float | None
     crop: bool
     vocoder: Literal["auto", "hifi-gan", "griffin-lim"]
     batch_size: int | None
@@ -78,9 +80,11 @@ class ImprintArguments(RunArguments, total=False):
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
     samples: tuple[int, ...]
     resume: bool
+    example: str
     audio_negative: str
     height: int | None
     width: int | None
+    seconds: float | None
     crop: bool
     vocoder: Literal["auto", "hifi-gan", "griffin-lim"]
     batch_size: int | None
@@ -146,9 +150,11 @@ class DistillArguments(RunArguments, total=False):
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
     samples: tuple[int, ...]
     resume: bool
+    example: str
     audio_negative: str
     height: int | None
     width: int | None
+    seconds: float | None
     crop: bool
     vocoder: Literal["auto", "hifi-gan", "griffin-lim"]
     batch_size: int | None

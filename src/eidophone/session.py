@@ -149,8 +149,8 @@ class Session:
 
     def distill(
         self,
-        image_prompt: str,
-        audio_prompt: str,
+        image_prompt: str = "",
+        audio_prompt: str = "",
         **options: Unpack[DistillArguments],
     ) -> Iterator[Result]:
         """Pictures optimised until both models like them; with `out`, `resume=True` continues a stopped run."""

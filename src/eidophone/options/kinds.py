@@ -21,6 +21,8 @@ Scale = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=8, le=65_536)]
+#: Length of a sound; ten minutes of the published mel picture are 60,000 pixels.
+Seconds = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")]
 Threads = Annotated[int, Field(ge=1, le=1024)]
 Decibels = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]

@@ -120,7 +120,9 @@ register(
         arguments=(_IMAGE, _AUDIO),
         examples=(
             'compose "a painting of a frog, grayscale, black background" "frog croaking"',
-            'compose "a castle, grayscale" "bell ringing" --count 2 --from 16 --width 576',
+            'compose "a castle, grayscale" "bell ringing" --count 2 --from 16 --seconds 6',
+            "compose --example bell --preset paper",
+            'compose "" "bell ringing" --audio-weight 1',
         ),
     )
 )
