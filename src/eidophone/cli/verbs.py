@@ -13,7 +13,7 @@ from eidophone.cli.show import SIDES, Monitor, Order, complain, sentence, show
 from eidophone.core.errors import BadInput, CannotWrite, EidophoneError
 from eidophone.options.groups import ChoiceOptions
 from eidophone.options.kinds import Options, flag_of
-from eidophone.verbs import VERBS, Argument, Verb
+from eidophone.verbs import VERBS, Verb
 
 if TYPE_CHECKING:
     from eidophone.core.recipe import Recipe
