@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from eidophone.cli.flags import Parser, add_flags, given_settings
 from eidophone.cli.show import SIDES, Monitor, Order, complain, sentence, show
+from eidophone.cli.sound_flags import add_sound_flags, check_sound_file, output_of, sound_settings
 from eidophone.core.errors import BadInput, CannotWrite, EidophoneError
 from eidophone.options.groups import ChoiceOptions
 from eidophone.options.kinds import Options, flag_of
@@ -95,6 +96,7 @@ def _output_flags(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     group.add_argument(
         "--keep-arrays", action="store_true", help="also store the numbers before 8-bit rounding (arrays.npz)"
     )
+    add_sound_flags(parser)
     group.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return group
 
@@ -118,6 +120,7 @@ CHANGES = {
 def run(arguments: argparse.Namespace) -> int:
     """Runs a verb from its flags; 1 if one of several runs failed."""
     verb = VERBS[arguments.verb]
+    check_sound_file(arguments)
     settings = given_settings(arguments, verb.options)
     if arguments.config is not None:
         from eidophone.verbs.settings_files import read_settings
@@ -134,11 +137,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise BadInput("--resume: name the folder of the stopped run with --out.")
 
     def _make(watch: Monitor, out: Path) -> Iterator["Result"]:
-        from eidophone.running import Output
         from eidophone.session import Session
 
         with Session() as session:
-            yield from session.run(options, Output(out, arguments.keep_arrays, watch))
+            yield from session.run(options, output_of(out, arguments, watch))
 
     with _folder(arguments.out, verb.name, _words(settings | options.plain())) as out:
         return show(
@@ -194,13 +196,12 @@ def _run_each(verb: Verb, runs: list[tuple[str, Options]], arguments: argparse.N
     failed: list[str] = []
 
     def _make(watch: Monitor, folders: list[Path]) -> Iterator["Result"]:
-        from eidophone.running import Output
         from eidophone.session import Session
 
         with Session() as session:
             for (_, one), folder in zip(runs, folders, strict=True):
                 try:
-                    yield from session.run(one, Output(folder, arguments.keep_arrays, watch))
+                    yield from session.run(one, output_of(folder, arguments, watch))
                 except EidophoneError as error:
                     failed.append(sentence(error))
         if len(failed) == len(runs):
@@ -273,6 +274,7 @@ def remake(arguments: argparse.Namespace) -> int:
     """Makes a result again."""
     from eidophone.results.recipe import read_recipe
 
+    check_sound_file(arguments)
     path = Path(arguments.path)
     recipe = read_recipe(path)
     changes = {name: getattr(arguments, name) for name in CHANGES if hasattr(arguments, name)}
@@ -281,7 +283,13 @@ def remake(arguments: argparse.Namespace) -> int:
         from eidophone.session import Session
 
         with Session() as session:
-            made = session.remake(path, out=out, keep_arrays=arguments.keep_arrays, events=watch, **changes)
+            stored = {
+                "out": out,
+                "keep_arrays": arguments.keep_arrays,
+                "events": watch,
+                **sound_settings(arguments),
+            }
+            made = session.remake(path, **stored, **changes)
         _warn_of_changes(recipe, made.recipe)
         yield made
 
