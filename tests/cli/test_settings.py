@@ -161,6 +161,36 @@ def test_a_strangers_result_names_no_files(tmp_path) -> None:
     assert read_settings(path, verb_of("see"), {"sound": "mine.wav"})["sound"] == "mine.wav"
 
 
+def test_flags_change_what_a_result_says(made, settings) -> None:
+    given = {"image_model": "tiny", "audio_model": "tiny"}
+    verb = verb_of("compose")
+    file = read_settings(made, verb, given)
+    assert (file["steps"], file["seed"], file["index"], file["width"]) == (2, 5, 1, 64)
+    assert not {"device", "threads", "dtype"} & set(file)
+    longer = read_settings(made, verb, {**given, "seconds": 2})
+    assert "width" not in longer
+    published = verb.options.make(**read_settings(made, verb, {**given, "preset": "paper"}))
+    assert (published.steps, published.sampler, published.image_start_step) == (100, "ddim", 10)
+    assert published.image_prompt == "castle"
+
+
+def test_start_steps_of_a_result_keep_their_share(settings, tmp_path) -> None:
+    more = {"count": 1, "width": 64, "out": tmp_path, **settings}
+    (result,) = eidophone.compose("castle", "bell", steps=4, image_start_step=2, **more)
+    given = {"image_model": "tiny", "audio_model": "tiny", "steps": "10"}
+    assert read_settings(result.folder, verb_of("compose"), given)["image_start_step"] == 5
+
+
+def test_a_file_says_where_results_go(settings, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("run.toml").write_text(
+        'image_prompt = "castle"\naudio_prompt = "bell"\nsteps = 1\ncount = 1\nwidth = 64\nout = "there"\n'
+        'format = "flac"\nrate = 48000\nkeep-arrays = true\n'
+    )
+    assert main(["compose", "--config", "run.toml", *flags(settings)]) == 0
+    assert {"sound.flac", "arrays.npz"} <= {path.name for path in Path("there/0000").iterdir()}
+
+
 # --- sweeps --------------------------------------------------------------------------------------------
 
 
@@ -179,11 +209,10 @@ def test_every_combination_runs_into_its_own_folder(settings, tmp_path, capsys) 
         *flags(settings),
     ]
     assert main(["compose", *more]) == 0
+    assert "audio-prompt-rain--audio-weight-0.8/0000" in capsys.readouterr().out
     found = {folder.parent.name: load(folder).recipe.options for folder in samples_below(out)}
     assert {name: (o.audio_prompt, o.audio_weight) for name, o in found.items()} == {
-        f"audio-prompt-{sound}--audio-weight-{weight}".replace("audio-prompt", "audio_prompt").replace(
-            "audio-weight", "audio_weight"
-        ): (sound, weight)
+        f"audio-prompt-{sound}--audio-weight-{weight}": (sound, weight)
         for sound in ("bell", "rain")
         for weight in (0.2, 0.8)
     }

@@ -120,12 +120,10 @@ CHANGES = {
 def run(arguments: argparse.Namespace) -> int:
     """Runs a verb from its flags; 1 if one of several runs failed."""
     verb = VERBS[arguments.verb]
-    check_sound_file(arguments)
     settings = given_settings(arguments, verb.options)
     if arguments.config is not None:
-        from eidophone.verbs.settings_files import read_settings
-
-        settings = read_settings(arguments.config, verb, settings)
+        settings = _with_file(arguments, verb, settings)
+    check_sound_file(arguments)
     if hasattr(arguments, "values"):
         settings |= _replaceable(verb, arguments.values, settings)
     _check_arguments(verb, settings)
@@ -150,6 +148,18 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.json,
             _order(options),
         )
+
+
+def _with_file(arguments: argparse.Namespace, verb: Verb, settings: dict[str, Any]) -> dict[str, Any]:
+    """Adds the options of the settings file; what it says about the output goes to the arguments."""
+    from eidophone.verbs.settings_files import OUTPUT, read_settings
+
+    found = read_settings(arguments.config, verb, settings)
+    for name in set(OUTPUT.values()) & set(found) - set(verb.options.model_fields):
+        value = found.pop(name)
+        if not getattr(arguments, name):
+            setattr(arguments, name, Path(value) if name == "out" else value)
+    return found
 
 
 def _check_arguments(verb: Verb, settings: dict[str, Any]) -> None:
@@ -180,7 +190,7 @@ def _runs(verb: Verb, settings: dict[str, Any]) -> list[tuple[str, Options]]:
         for each in combinations(settings, verb.options):
             if several is not None:
                 each[several] = file
-            values = "--".join(f"{name.rstrip('_')}-{_short(each[name])}" for name in swept)
+            values = "--".join(f"{flag_of(name)[2:]}-{_short(each[name])}" for name in swept)
             stem = "" if file is None else file.stem.strip(". ") or "sound"
             found.append(("--".join(part for part in (stem, values) if part), verb.options.make(**each)))
     return found
@@ -207,7 +217,8 @@ def _run_each(verb: Verb, runs: list[tuple[str, Options]], arguments: argparse.N
         if len(failed) == len(runs):
             raise BadInput(" ".join(dict.fromkeys(failed)))
 
-    words = " ".join(name for name, _ in runs[:3])
+    files = [Path(sound).stem for _, one in runs[:3] if (sound := getattr(one, "sound", None))]
+    words = " ".join(dict.fromkeys(files)) or _words(runs[0][1].plain())
     with _folder(arguments.out, verb.name, words) as out:
         folders = [out] if len(runs) == 1 else _folders(out, [name for name, _ in runs])
         wanted = sum(getattr(options, "count", 1) for _, options in runs)

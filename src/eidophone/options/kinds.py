@@ -84,7 +84,7 @@ class Options(BaseModel):
         preset = given.get("preset", "fast")
         known = cls.PRESETS.get(preset, {}) if isinstance(preset, str) else {}
         try:
-            return cls(**{**known, **_scaled(known, given, cls.SCALED), **given})
+            return cls(**{**known, **scaled_steps(known, given, cls.SCALED), **given})
         except ValidationError as error:
             raise BadInput(_sentence(cls, error)) from None
 
@@ -144,7 +144,7 @@ def flag_of(name: str) -> str:
     return "--" + name.removesuffix("_").replace("_", "-")
 
 
-def _scaled(known: dict[str, Any], given: dict[str, Any], scaled: dict[str, str]) -> dict[str, Any]:
+def scaled_steps(known: dict[str, Any], given: dict[str, Any], scaled: dict[str, str]) -> dict[str, Any]:
     """A preset's steps as the same shares of the number of steps that the user gives."""
     found = {}
     for name, steps in scaled.items():

@@ -10,13 +10,19 @@ from typing import Any
 from eidophone.core.errors import BadInput
 from eidophone.media.files import check_readable
 from eidophone.models.cards import known
-from eidophone.options.kinds import Options, flag_of
+from eidophone.options.kinds import Options, flag_of, scaled_steps
 from eidophone.results.recipe import read_recipe
 from eidophone.verbs import Verb
 from eidophone.verbs.shared.inputs import NAMES
 
 #: Options of a recipe that say where and in which batch it ran, not what it made.
 _WHERE = ("device", "dtype", "threads", "batch_size", "samples", "count", "index")
+
+#: What a TOML file may say about the output, by the name that `eidophone.running.Output` has for it.
+OUTPUT = {
+    **{name: name for name in ("out", "keep_arrays", "sound_format", "sound_rate", "sound_bits", "loudness")},
+    **{name: f"sound_{name}" for name in ("format", "rate", "bits")},
+}
 
 
 def read_settings(path: Path, verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,12 +93,24 @@ def _from_toml(path: Path, verb: Verb) -> dict[str, Any]:
     for key, value in table.items():
         name = key.replace("-", "_")
         name = f"{name}_" if f"{name}_" in fields else name
+        if name not in fields and name in OUTPUT:
+            found[OUTPUT[name]] = _single(path, key, value)
+            continue
         if isinstance(value, dict):
             raise BadInput(f"{path}: [{key}] is a table; write the options without headings.")
         if name not in fields and name not in former:
             raise BadInput(_unknown(path, key, verb))
         found[name] = value
     return found
+
+
+def _single(path: Path, key: str, value: Any) -> Any:
+    """A value about where results go, of which a run has one."""
+    if not isinstance(value, str | int | float) or (
+        key.replace("-", "_") == "out" and not isinstance(value, str)
+    ):
+        raise BadInput(f"{path}: {key} takes one value; got {value!r}.")
+    return value
 
 
 def _unknown(path: Path, key: str, verb: Verb) -> str:
@@ -119,6 +137,9 @@ def _from_result(path: Path, verb: Verb, given: Mapping[str, Any]) -> dict[str, 
             )
     former = {old: new for old, new in verb.options.FORMER.items() if new in verb.options.model_fields}
     kept = {former.get(name, name): value for name, value in recorded.items() if name not in _WHERE}
+    for name in verb.options.PRESETS.get(str(given.get("preset")), {}):
+        kept.pop(name, None)  # a preset on the command line wins over what is recorded
+    kept |= scaled_steps(kept, dict(given), verb.options.SCALED)
     here = {"index": recipe.index, "count": 1} if "index" in verb.options.model_fields else {}
     return {name: value for name, value in (kept | here).items() if value is not None}
 
