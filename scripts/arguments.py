@@ -29,6 +29,10 @@ class RunArguments(TypedDict, total=False):
     events: Listener | None
     cancel: CancelToken | None
     progress: Progress | None
+    sound_format: Literal["wav", "flac", "mp3", "opus"] | None
+    sound_rate: int | None
+    sound_bits: Literal[16, 24, "float"] | None
+    loudness: float | None
 
 '''
 

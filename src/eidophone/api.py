@@ -76,8 +76,8 @@ def colorize(
 
 
 def distill(
-    image_prompt: str,
-    audio_prompt: str,
+    image_prompt: str = "",
+    audio_prompt: str = "",
     **options: Unpack[DistillArguments],
 ) -> list[Result]:
     """Pictures optimised until both models like them; see `Session.distill`."""

@@ -14,6 +14,10 @@ class RunArguments(TypedDict, total=False):
     events: Listener | None
     cancel: CancelToken | None
     progress: Progress | None
+    sound_format: Literal["wav", "flac", "mp3", "opus"] | None
+    sound_rate: int | None
+    sound_bits: Literal[16, 24, "float"] | None
+    loudness: float | None
 
 
 class ComposeArguments(RunArguments, total=False):
@@ -35,9 +39,11 @@ class ComposeArguments(RunArguments, total=False):
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
     samples: tuple[int, ...]
     resume: bool
+    example: str
     audio_negative: str
     height: int | None
     width: int | None
+    seconds: float | None
     crop: bool
     vocoder: Literal["auto", "hifi-gan", "griffin-lim"]
     batch_size: int | None
@@ -78,9 +84,11 @@ class ImprintArguments(RunArguments, total=False):
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
     samples: tuple[int, ...]
     resume: bool
+    example: str
     audio_negative: str
     height: int | None
     width: int | None
+    seconds: float | None
     crop: bool
     vocoder: Literal["auto", "hifi-gan", "griffin-lim"]
     batch_size: int | None
@@ -146,9 +154,11 @@ class DistillArguments(RunArguments, total=False):
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
     samples: tuple[int, ...]
     resume: bool
+    example: str
     audio_negative: str
     height: int | None
     width: int | None
+    seconds: float | None
     crop: bool
     vocoder: Literal["auto", "hifi-gan", "griffin-lim"]
     batch_size: int | None

@@ -10,6 +10,8 @@ from eidophone.core.events import CancelToken, Event, Listener, Progress, Report
 from eidophone.core.values import Result
 from eidophone.media.files import slug
 from eidophone.options.kinds import Options
+from eidophone.results.sound_file import SoundFile
+from eidophone.results.store import Store
 
 Pair = tuple[str, str]
 
@@ -21,6 +23,10 @@ class Output:
     Attributes:
         out: Folder to store the samples in; None stores nothing.
         keep_arrays: Also store the numbers before 8-bit rounding.
+        sound_format: wav, flac, mp3 or opus: what to store beside sound.wav.
+        sound_rate: Its frames per second.
+        sound_bits: For wav and flac, 16, 24 or float.
+        loudness: Its integrated loudness in LUFS, as far as a true peak of -1 dB allows.
         events: Called with every event of the run.
         cancel: Stops the run within one step.
         progress: Called with every step, as (stage, done, total).
@@ -31,6 +37,27 @@ class Output:
     events: Listener | None = None
     cancel: CancelToken | None = None
     progress: Progress | None = None
+    sound_format: str | None = None
+    sound_rate: int | str | None = None
+    sound_bits: int | str | None = None
+    loudness: float | str | None = None
+
+    def __post_init__(self) -> None:
+        if self.sound_file is not None and self.out is None:
+            raise BadInput("A sound file of another format needs a folder; name one with `out`.")
+
+    @property
+    def sound_file(self) -> SoundFile | None:
+        """The second sound file, if one is asked for.
+
+        Raises:
+            BadInput: it cannot be made as asked.
+        """
+        return SoundFile.asked(self.sound_format, self.sound_rate, self.sound_bits, self.loudness)
+
+    def store(self, folder: Path) -> Store:
+        """A store that writes what is asked for."""
+        return Store(folder, self.keep_arrays, self.sound_file)
 
     @classmethod
     def split(cls, given: Mapping[str, Any]) -> "tuple[Output, dict[str, Any]]":

@@ -34,10 +34,11 @@ from eidophone.core.events import (
     Started,
 )
 from eidophone.core.values import Caption, Result, Score
+from eidophone.media.loudness import HIGHEST_TRUE_PEAK_DB
 from eidophone.models.registry import Registry
 from eidophone.options.kinds import Options
 from eidophone.results.recipe import read_recipe
-from eidophone.results.store import Store, finished_samples, load
+from eidophone.results.store import finished_samples, load
 from eidophone.running import Output, Pair, check_same_run, pair_folders, prompts_of, report_events
 from eidophone.verbs import Verb, verb_for, verb_of
 from eidophone.verbs.remake import remake as remake_from
@@ -46,6 +47,9 @@ from eidophone.verbs.shared.memory_inputs import as_files
 
 if TYPE_CHECKING:
     from eidophone.options.commands import CaptionOptions, ScoreOptions
+
+#: Difference of loudness that is not worth a word, in LU.
+LOUDNESS_TOLERANCE = 0.5
 
 
 class Session:
@@ -149,8 +153,8 @@ class Session:
 
     def distill(
         self,
-        image_prompt: str,
-        audio_prompt: str,
+        image_prompt: str = "",
+        audio_prompt: str = "",
         **options: Unpack[DistillArguments],
     ) -> Iterator[Result]:
         """Pictures optimised until both models like them; with `out`, `resume=True` continues a stopped run."""
@@ -294,7 +298,7 @@ class Session:
         with ExitStack() as stack:
             stores = {}
             for options, folder in zip(pairs, folders, strict=True):
-                store = stack.enter_context(Store(folder, output.keep_arrays))
+                store = stack.enter_context(output.store(folder))
                 store.reserve(getattr(options, "numbers", ()))
                 stores[prompts_of(options)] = store
             report_events(report, Started("compose", sum(options.count for options in pairs)))  # type: ignore[attr-defined]
@@ -302,6 +306,7 @@ class Session:
             for result in made:
                 recorded = result.recipe.options
                 saved = stores[recorded.image_prompt, recorded.audio_prompt].save(result)
+                _say_loudness(output, saved, report)
                 report_events(report, SampleFinished(saved))
                 count += 1
                 yield saved
@@ -318,10 +323,11 @@ class Session:
         with ExitStack() as stack:
             store = None
             if output.out is not None:
-                store = stack.enter_context(Store(Path(output.out), output.keep_arrays))
+                store = stack.enter_context(output.store(Path(output.out)))
                 store.reserve(places)
             for result in made:
                 saved = result if store is None else store.save(result)
+                _say_loudness(output, saved, report)
                 count += 1
                 report_events(report, SampleFinished(saved))
                 yield saved
@@ -345,3 +351,14 @@ class Session:
             files = as_files(given, Path(folder))
             for result in self.run(self._options(verb, files), output):
                 yield replace(result)
+
+
+def _say_loudness(output: Output, result: Result, report: Reporter) -> None:
+    """Says where a sound stayed quieter than was asked for."""
+    wanted = output.sound_file.loudness if output.sound_file else None
+    reached = result.facts.get("loudness_lufs")
+    if wanted is not None and reached is not None and reached < wanted - LOUDNESS_TOLERANCE:
+        report.warn(
+            f"Sample {result.index}: the loudness is {reached:.1f} LUFS, because a true peak above "
+            f"{HIGHEST_TRUE_PEAK_DB:g} dB would clip; a limiter in an audio editor makes it louder."
+        )

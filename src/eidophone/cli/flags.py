@@ -28,6 +28,9 @@ TITLES: dict[Group, str] = {
     "machine": "machine",
 }
 
+#: Flags that may give a verb's positional arguments.
+PROMPT_FLAGS = ("--example", "--config")
+
 
 class Parser(argparse.ArgumentParser):
     """A parser that says what is wrong in one sentence, without the usage, and suggests the nearest flag."""
@@ -38,10 +41,19 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse, but a verb refuses what it does not know itself, so that the message names its help."""
+        if any(word.split("=")[0] in PROMPT_FLAGS for word in args or ()):
+            self._loosen_arguments()
         found, left = super().parse_known_args(args, namespace)
         if left:
             self.error(f"unrecognized arguments: {' '.join(left)}")
         return found, left
+
+    def _loosen_arguments(self) -> None:
+        """Positional arguments may be left out, because a flag gives them; the command checks what it lacks."""
+        for action in self._positionals._group_actions:
+            if not isinstance(action, argparse._SubParsersAction) and action.nargs in (None, "+"):
+                action.nargs = "?" if action.nargs is None else "*"
+                action.required, action.default = False, argparse.SUPPRESS
 
     def error(self, message: str) -> NoReturn:
         """Prints the sentence and exits with 2."""

@@ -223,6 +223,7 @@ def _summary(rows: list[dict[str, Any]], out: Path) -> str:
 def _table(rows: list[dict[str, Any]]) -> str:
     sides = [side for side in SIDES if any(side in row["sides"] for row in rows)]
     summaries = any(row["facts"].get("summary") for row in rows)
+    several = len({Path(row["folder"]).parent for row in rows}) > 1
     headings = ["sample", "seed", *sides, "seconds", "evaluations", "sound", "picture"]
     cells = []
     for row in rows:
@@ -230,7 +231,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
         scores = [f"{row['sides'][side]:.3f}" if side in row["sides"] else "-" for side in sides]
         cells.append(
             [
-                f"{row['index']:04d}",
+                f"{Path(row['folder']).parent.name}/{row['index']:04d}" if several else f"{row['index']:04d}",
                 "-" if row["seed"] is None else str(row["seed"]),
                 *scores,
                 str(facts.get("seconds", "-")),

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from eidophone.cli.flags import Parser, add_flags, given_settings
 from eidophone.cli.show import SIDES, Monitor, Order, complain, sentence, show
+from eidophone.cli.sound_flags import add_sound_flags, check_sound_file, output_of, sound_settings
 from eidophone.core.errors import BadInput, CannotWrite, EidophoneError
 from eidophone.options.groups import ChoiceOptions
 from eidophone.options.kinds import Options, flag_of
-from eidophone.verbs import VERBS, Argument, Verb
+from eidophone.verbs import VERBS, Verb
 
 if TYPE_CHECKING:
     from eidophone.core.recipe import Recipe
     from eidophone.core.values import Result
 
 DEFAULT_ROOT = Path("eidophone-out")
+#: Characters of a folder's name; file systems allow 255 bytes.
+LONGEST_NAME = 120
 REMAKE = "make a result again, byte for byte, from its PNG, WAV or folder"
 
 
@@ -30,7 +33,12 @@ def add_verbs(commands: Any, full: bool) -> None:
         parser = _parser(commands, name, verb.summary, verb.examples, full)
         _positionals(parser, verb)
         add_flags(parser, verb.options, full=full)
-        _output_flags(parser)
+        _output_flags(parser).add_argument(
+            "--config",
+            type=Path,
+            metavar="FILE",
+            help="options from a TOML file or from a result; flags win, and a list of values makes one run for each",
+        )
         parser.set_defaults(command=run, verb=name)
     remaking = _parser(commands, "remake", REMAKE, ("remake eidophone-out/my-frog/0002/picture.png",), full)
     remaking.add_argument("path", metavar="FILE", help="PNG, WAV or folder of a result")
@@ -76,7 +84,7 @@ def _positionals(parser: argparse.ArgumentParser, verb: Verb) -> None:
         parser.add_argument(argument.field, metavar=argument.metavar, help=argument.help, nargs=nargs)
 
 
-def _output_flags(parser: argparse.ArgumentParser) -> None:
+def _output_flags(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     """Flags about where results go and how they are shown."""
     group = parser.add_argument_group("output")
     group.add_argument(
@@ -88,7 +96,9 @@ def _output_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--keep-arrays", action="store_true", help="also store the numbers before 8-bit rounding (arrays.npz)"
     )
+    add_sound_flags(parser)
     group.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return group
 
 
 #: What may differ when a result is made again, by flag.
@@ -108,26 +118,29 @@ CHANGES = {
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs a verb from its flags; 1 if one of several inputs failed."""
+    """Runs a verb from its flags; 1 if one of several runs failed."""
     verb = VERBS[arguments.verb]
     settings = given_settings(arguments, verb.options)
-    several = next((a for a in verb.arguments if a.several), None)
-    if several is not None:
-        return _run_each(verb, several, settings, arguments)
+    if arguments.config is not None:
+        settings = _with_file(arguments, verb, settings)
+    check_sound_file(arguments)
     if hasattr(arguments, "values"):
         settings |= _replaceable(verb, arguments.values, settings)
-    options = verb.options.make(**settings)
+    _check_arguments(verb, settings)
+    runs = _runs(verb, settings)
+    if len(runs) > 1 or any(argument.several for argument in verb.arguments):
+        return _run_each(verb, runs, arguments)
+    options = runs[0][1]
     if getattr(options, "resume", False) and arguments.out is None:
         raise BadInput("--resume: name the folder of the stopped run with --out.")
 
     def _make(watch: Monitor, out: Path) -> Iterator["Result"]:
-        from eidophone.running import Output
         from eidophone.session import Session
 
         with Session() as session:
-            yield from session.run(options, Output(out, arguments.keep_arrays, watch))
+            yield from session.run(options, output_of(out, arguments, watch))
 
-    with _folder(arguments.out, verb.name, _words(settings)) as out:
+    with _folder(arguments.out, verb.name, _words(settings | options.plain())) as out:
         return show(
             lambda watch: _make(watch, out),
             out,
@@ -137,27 +150,78 @@ def run(arguments: argparse.Namespace) -> int:
         )
 
 
-def _run_each(verb: Verb, several: Argument, settings: dict[str, Any], arguments: argparse.Namespace) -> int:
-    files = files_of([Path(given) for given in settings.pop(several.field)])
-    options = [verb.options.make(**settings, **{several.field: file}) for file in files]
+def _with_file(arguments: argparse.Namespace, verb: Verb, settings: dict[str, Any]) -> dict[str, Any]:
+    """Adds the options of the settings file; what it says about the output goes to the arguments."""
+    from eidophone.verbs.settings_files import OUTPUT, read_settings
+
+    found = read_settings(arguments.config, verb, settings)
+    for name in set(OUTPUT.values()) & set(found) - set(verb.options.model_fields):
+        value = found.pop(name)
+        if not getattr(arguments, name):
+            setattr(arguments, name, Path(value) if name == "out" else value)
+    return found
+
+
+def _check_arguments(verb: Verb, settings: dict[str, Any]) -> None:
+    """Refuses a run without what its positional arguments name, where flags may give them instead."""
+    if settings.get("example"):
+        return
+    for argument in verb.arguments:
+        if settings.get(argument.field) is None and not argument.replaced_by:
+            raise BadInput(f"{verb.name} needs {argument.metavar}: {argument.help}.")
+
+
+def _runs(verb: Verb, settings: dict[str, Any]) -> list[tuple[str, Options]]:
+    """What to run, each with the name of its folder: every input file with every combination of a sweep.
+
+    Raises:
+        BadInput: options of one of them, before anything runs.
+    """
+    from eidophone.verbs.settings_files import combinations, swept_names
+
+    several = next((argument.field for argument in verb.arguments if argument.several), None)
+    files: list[Path | None] = [None]
+    if several is not None:
+        named = settings.pop(several)
+        files = [*files_of([Path(one) for one in (named if isinstance(named, list) else [named])])]
+    swept = swept_names(settings, verb.options)
+    found = []
+    for file in files:
+        for each in combinations(settings, verb.options):
+            if several is not None:
+                each[several] = file
+            values = "--".join(f"{flag_of(name)[2:]}-{_short(each[name])}" for name in swept)
+            stem = "" if file is None else file.stem.strip(". ") or "sound"
+            found.append(("--".join(part for part in (stem, values) if part), verb.options.make(**each)))
+    return found
+
+
+def _short(value: Any) -> str:
+    from eidophone.media.files import slug
+
+    return f"{value:g}" if isinstance(value, float) else slug(str(value))
+
+
+def _run_each(verb: Verb, runs: list[tuple[str, Options]], arguments: argparse.Namespace) -> int:
     failed: list[str] = []
 
     def _make(watch: Monitor, folders: list[Path]) -> Iterator["Result"]:
-        from eidophone.running import Output
         from eidophone.session import Session
 
         with Session() as session:
-            for one, folder in zip(options, folders, strict=True):
+            for (_, one), folder in zip(runs, folders, strict=True):
                 try:
-                    yield from session.run(one, Output(folder, arguments.keep_arrays, watch))
+                    yield from session.run(one, output_of(folder, arguments, watch))
                 except EidophoneError as error:
                     failed.append(sentence(error))
-        if len(failed) == len(files):
-            raise BadInput(" ".join(failed))
+        if len(failed) == len(runs):
+            raise BadInput(" ".join(dict.fromkeys(failed)))
 
-    with _folder(arguments.out, verb.name, " ".join(file.stem for file in files[:3])) as out:
-        folders = [out] if len(files) == 1 else _folders(out, files)
-        wanted = getattr(options[0], "count", 1) * len(options)
+    files = [Path(sound).stem for _, one in runs[:3] if (sound := getattr(one, "sound", None))]
+    words = " ".join(dict.fromkeys(files)) or _words(runs[0][1].plain())
+    with _folder(arguments.out, verb.name, words) as out:
+        folders = [out] if len(runs) == 1 else _folders(out, [name for name, _ in runs])
+        wanted = sum(getattr(options, "count", 1) for _, options in runs)
         code = show(lambda watch: _make(watch, folders), out, wanted, arguments.json)
     for reason in failed:
         complain(reason)
@@ -185,15 +249,14 @@ def files_of(given: list[Path]) -> list[Path]:
     return found
 
 
-def _folders(out: Path, files: list[Path]) -> list[Path]:
-    """A folder of its own for every file, by its name; numbered where two have the same."""
+def _folders(out: Path, names: list[str]) -> list[Path]:
+    """A folder for each run; numbered where two have the same name."""
     folders: list[Path] = []
-    for file in files:
-        stem = file.stem.strip(". ") or "sound"
-        folder, number = out / stem, 1
+    for name in names:
+        folder, number = out / name[:LONGEST_NAME], 1
         while folder in folders:
             number += 1
-            folder = out / f"{stem}-{number}"
+            folder = out / f"{name[:LONGEST_NAME]}-{number}"
         folders.append(folder)
     return folders
 
@@ -222,6 +285,7 @@ def remake(arguments: argparse.Namespace) -> int:
     """Makes a result again."""
     from eidophone.results.recipe import read_recipe
 
+    check_sound_file(arguments)
     path = Path(arguments.path)
     recipe = read_recipe(path)
     changes = {name: getattr(arguments, name) for name in CHANGES if hasattr(arguments, name)}
@@ -230,7 +294,13 @@ def remake(arguments: argparse.Namespace) -> int:
         from eidophone.session import Session
 
         with Session() as session:
-            made = session.remake(path, out=out, keep_arrays=arguments.keep_arrays, events=watch, **changes)
+            stored = {
+                "out": out,
+                "keep_arrays": arguments.keep_arrays,
+                "events": watch,
+                **sound_settings(arguments),
+            }
+            made = session.remake(path, **stored, **changes)
         _warn_of_changes(recipe, made.recipe)
         yield made
 
@@ -256,8 +326,10 @@ def _warn_of_changes(then: "Recipe", now: "Recipe") -> None:
 
 
 def _replaceable(verb: Verb, values: list[str], settings: dict[str, Any]) -> dict[str, str]:
-    """Positional values, without those that a flag replaces."""
+    """Positional values, without those that a flag replaces; none, if a file or an example gives them."""
     names = [a.field for a in verb.arguments if a.replaced_by not in settings]
+    if not values and (settings.get("example") or all(settings.get(name) is not None for name in names)):
+        return {}
     if len(values) != len(names):
         wanted = " and ".join(name.replace("_", " ") for name in names) or "no prompt"
         raise BadInput(f"{verb.name} needs {wanted} here, but got {len(values)}; put each prompt in quotes.")

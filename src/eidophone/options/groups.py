@@ -1,10 +1,12 @@
 """Options that several verbs share: the machine, the models, the samples, the judges."""
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from eidophone.core.errors import BadInput
+from eidophone.options.examples import example
 from eidophone.options.kinds import (
     Device,
     Dtype,
@@ -13,6 +15,7 @@ from eidophone.options.kinds import (
     Pixels,
     Preset,
     RankBy,
+    Seconds,
     Share,
     Threads,
     VocoderChoice,
@@ -97,8 +100,19 @@ class DrawOptions(PlaceOptions):
 
 
 class SampleOptions(DrawOptions):
-    """What the verbs share whose canvas is a picture and a mel picture."""
+    """What the verbs share whose canvas is a picture and a mel picture.
 
+    Class attributes:
+        EXAMPLES_OF: The verb whose published examples `--example` names.
+    """
+
+    EXAMPLES_OF: ClassVar[str] = ""
+    NOT_IN_RECIPE: ClassVar[frozenset[str]] = frozenset({"offline", "resume", "example", "seconds"})
+
+    example: str = setting(
+        "prompts and seed of a published example, such as bell; `eidophone examples` lists them",
+        default="", group="prompts", common=True,
+    )  # fmt: skip
     audio_negative: str = setting("negative prompt of the audio model", default="", group="prompts")
     height: Pixels | None = setting(
         "canvas height in pixels (default: the models' own)", default=None, group="canvas"
@@ -106,6 +120,10 @@ class SampleOptions(DrawOptions):
     width: Pixels | None = setting(
         "canvas width in pixels (default: the models' own)", default=None, group="canvas", common=True
     )
+    seconds: Seconds | None = setting(
+        "length of the sound instead of --width, rounded to whole blocks of the VAE",
+        default=None, group="canvas", common=True,
+    )  # fmt: skip
     crop: bool = setting("drop the right 32 pixels, which often stay black", default=False, group="canvas")
     vocoder: VocoderChoice = setting(
         "auto takes HiFi-GAN where the model has one, else Griffin-Lim", default="auto", group="sound"
@@ -113,6 +131,26 @@ class SampleOptions(DrawOptions):
     batch_size: int | None = setting(
         "samples at once (default: 1 on a CPU, else as memory allows)", default=None, ge=1, group="machine"
     )
+
+    @classmethod
+    def make(cls, **given: Any) -> Self:
+        """See `Options.make`. An example is replaced by what it stands for; whatever else is given wins.
+
+        Raises:
+            BadInput: also an unknown example, or a length in both seconds and pixels.
+        """
+        if given.get("seconds") is not None and given.get("width") is not None:
+            raise BadInput("--seconds and --width both set the length; use one of them.")
+        name = given.pop("example", "")
+        if name:
+            known = example(cls.EXAMPLES_OF, str(name)).settings()
+            for file, prompt in (("picture", "image_prompt"), ("sound", "audio_prompt")):
+                if given.get(file) is not None or not given.get(prompt):
+                    given.pop(prompt, None)  # an empty prompt is one that was not given
+                if given.get(file) is not None:
+                    known.pop(prompt)
+            given = known | given
+        return super().make(**given)
 
 
 class ChoiceOptions(SampleOptions, JudgeOptions):
@@ -138,6 +176,8 @@ class ChoiceOptions(SampleOptions, JudgeOptions):
         {
             "offline",
             "resume",
+            "example",
+            "seconds",
             "judges",
             "rank_by",
             "looks_weight",

@@ -21,6 +21,8 @@ Scale = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=8, le=65_536)]
+#: Length of a sound; ten minutes of the published mel picture are 60,000 pixels.
+Seconds = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")]
 Threads = Annotated[int, Field(ge=1, le=1024)]
 Decibels = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
@@ -82,7 +84,7 @@ class Options(BaseModel):
         preset = given.get("preset", "fast")
         known = cls.PRESETS.get(preset, {}) if isinstance(preset, str) else {}
         try:
-            return cls(**{**known, **_scaled(known, given, cls.SCALED), **given})
+            return cls(**{**known, **scaled_steps(known, given, cls.SCALED), **given})
         except ValidationError as error:
             raise BadInput(_sentence(cls, error)) from None
 
@@ -142,7 +144,7 @@ def flag_of(name: str) -> str:
     return "--" + name.removesuffix("_").replace("_", "-")
 
 
-def _scaled(known: dict[str, Any], given: dict[str, Any], scaled: dict[str, str]) -> dict[str, Any]:
+def scaled_steps(known: dict[str, Any], given: dict[str, Any], scaled: dict[str, str]) -> dict[str, Any]:
     """A preset's steps as the same shares of the number of steps that the user gives."""
     found = {}
     for name, steps in scaled.items():

@@ -27,6 +27,7 @@ from eidophone.media.picture import from_bytes, read_picture, to_bytes, write_pn
 from eidophone.media.sheets import contact_sheet
 from eidophone.media.video import write_video
 from eidophone.results.recipe import KEYWORD, RECORD_FILE, read_record
+from eidophone.results.sound_file import SoundFile
 
 FILES = ("picture.png", "spectrogram.png", "sound.wav", "video.mp4")
 ARRAYS_FILE = "arrays.npz"
@@ -47,10 +48,12 @@ class Store:
     Attributes:
         root: Each sample gets a folder in it, named by its index.
         keep_arrays: Also store the numbers before 8-bit rounding.
+        sound: A second sound file, beside sound.wav.
     """
 
     root: Path
     keep_arrays: bool = False
+    sound: SoundFile | None = None
     _made: list[Path] = field(default_factory=list)
     _lock: FileLock | None = None
 
@@ -127,6 +130,8 @@ class Store:
         try:
             draft.mkdir(parents=True)
             _write_files(result, draft, self.keep_arrays)
+            if self.sound is not None:
+                result.facts.update(self.sound.write(read_sound(draft / "sound.wav"), draft))
             _write_record(result, draft)
             draft.rename(final)
         except OSError as error:

@@ -120,7 +120,8 @@ register(
         arguments=(_IMAGE, _AUDIO),
         examples=(
             'compose "three frogs, grayscale, black background" "frog croaking"',
-            'compose "a castle, grayscale" "bell ringing" --count 2 --from 16 --width 576',
+            'compose "a castle, grayscale" "bell ringing" --count 2 --from 16 --seconds 6',
+            "compose --example bell --preset paper",
         ),
     )
 )

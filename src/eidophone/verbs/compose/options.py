@@ -21,6 +21,7 @@ COARSE_SAMPLER = "dpm++2m"
 class ComposeOptions(ChoiceOptions):
     """Joint denoising (Images that Sound, section 3.2): two models denoise one latent."""
 
+    EXAMPLES_OF: ClassVar[str] = "compose"
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt", "samples"})
     SCALED: ClassVar[dict[str, str]] = {"image_start_step": "steps", "audio_start_step": "steps"}
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
@@ -54,7 +55,8 @@ class ComposeOptions(ChoiceOptions):
         "first step without classifier-free guidance again (default: none)", default=None, ge=1
     )
     audio_weight: Share | None = setting(
-        "weight of the audio model where both are active (default: the models' own)",
+        "weight of the audio model where both are active; 1 makes a sound alone, 0 a picture alone "
+        "(default: the models' own)",
         default=None, common=True,
     )  # fmt: skip
     blend: BlendName | None = setting(

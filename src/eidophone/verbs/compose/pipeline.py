@@ -16,14 +16,14 @@ from eidophone.models.latent import LatentModel
 from eidophone.models.preview import preview
 from eidophone.verbs.compose.blends import DEFAULT_BLEND
 from eidophone.verbs.compose.options import ComposeOptions, ComposeSettings
-from eidophone.verbs.compose.run import CUTOFF_COLUMNS, ComposeRun, Job
+from eidophone.verbs.compose.run import ComposeRun, Job
 from eidophone.verbs.shared.best_of_n import best_of_n, open_judge
 from eidophone.verbs.shared.canvas import at_once, check_canvas, denoise, previewer
 from eidophone.verbs.shared.context import Context
 from eidophone.verbs.shared.models import load_models, warn_of_substitutes
 from eidophone.verbs.shared.recipes import sample_recipe
 from eidophone.verbs.shared.results import Meter, make_results
-from eidophone.verbs.shared.sizes import CROP_PIXELS
+from eidophone.verbs.shared.sizes import CROP_PIXELS, CUTOFF_COLUMNS
 
 DEFAULT_AUDIO_WEIGHT = 0.5
 

@@ -15,8 +15,7 @@ from eidophone.models.latent import LatentModel
 from eidophone.verbs.compose.blends import BLENDS
 from eidophone.verbs.compose.options import ComposeSettings
 from eidophone.verbs.shared.models import LoadedModels
-
-CUTOFF_COLUMNS = 4
+from eidophone.verbs.shared.sizes import CUTOFF_COLUMNS
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,8 @@ def load_distill_models(given: DistillOptions, context: Context) -> DistillModel
     Raises:
         EidophoneError: the settings, prompts or models cannot work.
     """
+    if not (given.image_prompt.strip() or given.audio_prompt.strip()):
+        raise BadInput("Both prompts are empty; say what it looks like, what it sounds like, or both.")
     over_pixels = drawing_role(given.image_model) == "pixel"
     roles = ("audio",) if over_pixels else ("image", "audio")
     studio, decided = load_models(given, context, roles=roles, shared=False)

@@ -13,8 +13,11 @@ Gray = Literal["mean", "ntsc", "luminance"]
 class DistillOptions(SampleOptions):
     """Score distillation (Images that Sound, section 4.1): a picture is optimised instead of sampled."""
 
+    EXAMPLES_OF: ClassVar[str] = "distill"
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt", "batch_size", "samples"})
-    NOT_IN_RECIPE: ClassVar[frozenset[str]] = frozenset({"offline", "resume", "checkpoint_every"})
+    NOT_IN_RECIPE: ClassVar[frozenset[str]] = frozenset(
+        {"offline", "resume", "example", "seconds", "checkpoint_every"}
+    )
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {
             "representation": "implicit", "iterations": 40_000, "rate": 1e-4, "weight_decay": 1e-3,

@@ -16,6 +16,7 @@ COARSE_SAMPLER = "dpm++2m"
 class ImprintOptions(ChoiceOptions):
     """A picture pressed into a spectrogram that was made apart (Images that Sound, section 4.1)."""
 
+    EXAMPLES_OF: ClassVar[str] = "imprint"
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt", "samples"})
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {

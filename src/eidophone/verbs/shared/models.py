@@ -13,7 +13,7 @@ from eidophone.models.load import Loader, mel_spec_of
 from eidophone.models.source import DiffusionFiles, find
 from eidophone.options.groups import SampleOptions
 from eidophone.verbs.shared.context import Context
-from eidophone.verbs.shared.sizes import check_size
+from eidophone.verbs.shared.sizes import CROP_PIXELS, CUTOFF_COLUMNS, check_size, width_of
 
 DEFAULT_CANVAS = (256, 1024)
 DEFAULT_GUIDANCE = 7.5
@@ -92,7 +92,7 @@ def load_models(
         models.get("image"), models.get("audio"), sources, vocoder, mel_spec_of(sources["audio"])
     )
     context.report("loading models", 1, 1)
-    return loaded, decided | _advised(options, loaded, rows)
+    return loaded, decided | _advised(options, loaded, rows) | _length(options, loaded, rows, context.report)
 
 
 def _check_size_first(options: SampleOptions, loader: Loader, roles: tuple[str, ...], rows: int) -> None:
@@ -140,6 +140,23 @@ def _advised(options: SampleOptions, loaded: LoadedModels, rows: int) -> dict[st
         "audio_guidance": defaults.audio_guidance or DEFAULT_GUIDANCE,
     }
     return {name: value for name, value in advised.items() if getattr(options, name, 0) is None}
+
+
+def _length(options: SampleOptions, loaded: LoadedModels, rows: int, report: Reporter) -> dict[str, Any]:
+    """The width for `--seconds`; says how long the sound will be where that is not what was asked for."""
+    if options.seconds is None:
+        return {}
+    factor = loaded.vae_scale_factor
+    cutoff = CUTOFF_COLUMNS * factor if getattr(options, "cutoff", False) else 0
+    cut = CROP_PIXELS if options.crop else cutoff
+    width = width_of(options.seconds, loaded.mel_spec, factor, rows, cut)
+    exact = loaded.mel_spec.seconds((width - cut) * rows)
+    if round(exact, 3) != round(options.seconds, 3):
+        report.warn(
+            f"--seconds {options.seconds:g}: the sound will last {exact:.3f} seconds, because the VAE works in "
+            f"blocks of {factor} pixels."
+        )
+    return {"seconds": None, "width": width}
 
 
 def warn_of_substitutes(

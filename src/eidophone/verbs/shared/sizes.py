@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from eidophone.core.errors import BadInput
+from eidophone.media.mel import MelSpec
 
 CROP_PIXELS = 32
+#: Latent columns that `--cutoff` drops.
+CUTOFF_COLUMNS = 4
 
 
 class SampleSettings(Protocol):
@@ -34,6 +37,23 @@ class SampleSettings(Protocol):
     @property
     def numbers(self) -> Sequence[int]:
         """Indices of the samples."""
+
+
+def width_of(seconds: float, spec: MelSpec, factor: int, rows: int = 1, cut: int = 0) -> int:
+    """The width of a canvas whose sound lasts about this long, in whole blocks of the VAE.
+
+    Args:
+        seconds: How long.
+        spec: How many columns that is.
+        factor: Pixels per latent cell.
+        rows: How many mel pictures the canvas holds, one above the other; they play one after another.
+        cut: Pixels that will be dropped on the right; they are added.
+
+    >>> width_of(10, MelSpec(), 8), width_of(10, MelSpec(), 8, cut=32), width_of(0.001, MelSpec(), 8)
+    (1000, 1032, 8)
+    """
+    blocks = round(seconds / (rows * spec.seconds(factor)))
+    return max(1, blocks) * factor + -(-cut // factor) * factor
 
 
 def check_size(
