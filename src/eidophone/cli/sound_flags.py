@@ -29,13 +29,15 @@ SOUND_FLAGS = (
 )
 
 
-def add_sound_flags(parser: argparse.ArgumentParser) -> None:
+def add_sound_flags(parser: argparse.ArgumentParser, full: bool) -> None:
     """Flags of the second sound file; each has a longer name, because a verb may have an option of the short one."""
-    group = parser.add_argument_group("sound file beside sound.wav")
+    group = parser.add_argument_group("sound file beside sound.wav") if full else parser
     for short, name, metavar, help_text in SOUND_FLAGS:
         taken = {flag for action in parser._actions for flag in action.option_strings}
         names = [flag for flag in (short, flag_of(name)) if flag not in taken]
-        group.add_argument(*dict.fromkeys(names), dest=name, metavar=metavar, help=help_text)
+        group.add_argument(
+            *dict.fromkeys(names), dest=name, metavar=metavar, help=help_text if full else argparse.SUPPRESS
+        )
 
 
 def sound_settings(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def add_verbs(commands: Any, full: bool) -> None:
         parser = _parser(commands, name, verb.summary, verb.examples, full)
         _positionals(parser, verb)
         add_flags(parser, verb.options, full=full)
-        _output_flags(parser).add_argument(
+        _output_flags(parser, full).add_argument(
             "--config",
             type=Path,
             metavar="FILE",
@@ -45,7 +45,7 @@ def add_verbs(commands: Any, full: bool) -> None:
     group = remaking.add_argument_group("what may differ")
     for name, help_text in CHANGES.items():
         group.add_argument(flag_of(name), default=argparse.SUPPRESS, metavar="TEXT", help=help_text)
-    _output_flags(remaking)
+    _output_flags(remaking, full)
     remaking.set_defaults(command=remake)
 
 
@@ -84,7 +84,7 @@ def _positionals(parser: argparse.ArgumentParser, verb: Verb) -> None:
         parser.add_argument(argument.field, metavar=argument.metavar, help=argument.help, nargs=nargs)
 
 
-def _output_flags(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+def _output_flags(parser: argparse.ArgumentParser, full: bool) -> "argparse._ArgumentGroup":
     """Flags about where results go and how they are shown."""
     group = parser.add_argument_group("output")
     group.add_argument(
@@ -94,9 +94,11 @@ def _output_flags(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
         help=f"folder for the results (default: {DEFAULT_ROOT}/DATE-VERB-WORDS)",
     )
     group.add_argument(
-        "--keep-arrays", action="store_true", help="also store the numbers before 8-bit rounding (arrays.npz)"
+        "--keep-arrays",
+        action="store_true",
+        help="also store the numbers before 8-bit rounding (arrays.npz)" if full else argparse.SUPPRESS,
     )
-    add_sound_flags(parser)
+    add_sound_flags(parser, full)
     group.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return group
 
