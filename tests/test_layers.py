@@ -17,7 +17,7 @@ LAYERS = [
     {"scoring", "results"},
     {"verbs"},
     {"api"},
-    {"evaluation"},
+    {"evaluation", "studio"},
     {"cli"},
     {"__main__"},
 ]
@@ -60,7 +60,7 @@ WITHIN = [  # inside a layer, too
         ["judges"],
         ["judging"],
     ),
-    ("results", ["recipe"], ["store"]),
+    ("results", ["recipe", "folders"], ["store"]),
     (
         "verbs",
         ["shared", "compose"],
@@ -77,10 +77,17 @@ WITHIN = [  # inside a layer, too
         ["evaluate"],
     ),
     (
+        "studio",
+        ["settings", "forms", "messages", "exports"],
+        ["guard", "jobs", "library", "requests", "uploads"],
+        ["app"],
+        ["serve"],
+    ),
+    (
         "cli",
         ["flags", "show"],
         ["evaluate", "models", "score", "verbs"],
-        ["data", "paint"],
+        ["data", "paint", "studio"],
         ["caption"],
         ["program"],
     ),
