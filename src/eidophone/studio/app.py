@@ -194,7 +194,8 @@ def _add_results(app: FastAPI, studio: Studio) -> None:
         """One result, with the settings that made it and the command that makes it again."""
         entry = _or_404(lambda: library.entry(result_id), "There is no such result.")
         recipe = read_record(studio.file(result_id, RECORD_FILE)).recipe
-        return {**public([entry])[0], "settings": settings_of(recipe), **commands_of(recipe)}
+        mel = {name: recipe.mel_spec[name] for name in ("f_min", "f_max") if name in recipe.mel_spec}
+        return {**public([entry])[0], "mel": mel, "settings": settings_of(recipe), **commands_of(recipe)}
 
     @app.put("/api/results/{result_id}/stars")
     def rate_result(result_id: str, request: StarsRequest) -> dict[str, Any]:
