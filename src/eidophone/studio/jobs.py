@@ -1,5 +1,6 @@
 """The queue of jobs, and the one thread that works on them with one session."""
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -108,7 +109,7 @@ class Worker:
         self._thread = threading.Thread(target=self._work, name="studio-worker", daemon=True)
 
     def start(self) -> None:
-        """Starts the thread, which first imports what every run needs."""
+        """Starts the thread, which first loads what most runs need."""
         self._thread.start()
 
     def close(self) -> None:
@@ -158,10 +159,11 @@ class Worker:
             del self._jobs[job_id]
 
     def _work(self) -> None:
-        import eidophone.verbs.compose.pipeline  # noqa: F401 - torch and diffusers, before the first job
         from eidophone.session import Session
 
         with Session() as session:
+            if self._limits.warm_up:
+                _warm_up(session)
             while (job := self._next()) is not None:
                 self._run(job, session)
 
@@ -197,6 +199,13 @@ class Worker:
             import traceback
 
             traceback.print_exc()
+
+
+def _warm_up(session: "Session") -> None:
+    """Loads torch and the embedded models before anybody asks for them."""
+    with contextlib.suppress(EidophoneError):
+        for _ in session.compose("a", "a", preset="draft", count=1, steps=1, judges="tiny"):
+            pass
 
 
 def _end(job: Job, state: State, more: Message) -> None:

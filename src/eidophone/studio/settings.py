@@ -22,6 +22,7 @@ class Limits:
     upload_bytes: Size of one uploaded file.
     inputs_bytes: Size of all uploaded files; the oldest go first.
     json_bytes: Size of any other request.
+    warm_up: Load the embedded models at the start, before the first job.
     """
 
     waiting: int = 8
@@ -30,6 +31,7 @@ class Limits:
     upload_bytes: int = 64 * 1024 * 1024
     inputs_bytes: int = 1024 * 1024 * 1024
     json_bytes: int = 256 * 1024
+    warm_up: bool = True
 
 
 @dataclass(frozen=True)

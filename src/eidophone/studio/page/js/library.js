@@ -150,7 +150,7 @@ export function starsOf(entry, rated) {
   return make("span", { className: "stars", role: "group", "aria-label": TEXTS.rating }, ...buttons);
 }
 
-function rated(entry) {
+export function rated(entry) {
   for (const page of pages.values()) {
     const same = page?.find((each) => each.id === entry.id);
     if (same) same.stars = entry.stars;

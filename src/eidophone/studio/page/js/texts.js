@@ -20,6 +20,7 @@ export const TEXTS = {
   automatic: "automatic",
   empty: "Nothing here yet. Write two prompts and press Make.",
   nothingFound: "No result matches.",
+  notYet: "Not started yet",
   loadingJob: "Waiting in the queue",
   offline: "The server does not answer. Is it still running?",
   tooLarge: "The file is too large.",
