@@ -78,7 +78,8 @@ WITHIN = [  # inside a layer, too
     ),
     (
         "studio",
-        ["settings", "forms", "messages", "exports"],
+        ["settings", "forms", "messages"],
+        ["exports"],
         ["guard", "jobs", "library", "requests", "uploads"],
         ["app"],
         ["serve"],
