@@ -63,8 +63,9 @@ function layout() {
 function visible() {
   const { columns } = layout();
   const top = find("#grid").getBoundingClientRect().top;
-  const row = Math.max(0, Math.floor(-top / (HEIGHT + GAP)) - 1);
   const rows = Math.ceil(innerHeight / (HEIGHT + GAP)) + 3;
+  const last = Math.max(0, Math.ceil(total / columns) - rows); // a shorter list may end above the screen
+  const row = Math.min(last, Math.max(0, Math.floor(-top / (HEIGHT + GAP)) - 1));
   return { first: row * columns, last: (row + rows) * columns };
 }
 
