@@ -215,6 +215,21 @@ def test_uploads_are_decoded_and_can_be_used(client: TestClient) -> None:
     assert not [name for name in left if name.startswith(".part")]
 
 
+def test_a_result_is_coloured_and_a_sound_is_painted(client: TestClient) -> None:
+    result = first_result(client)
+    sound = client.post("/api/inputs", content=client.get(f"/api/results/{result}/sound.wav").content).json()[
+        "id"
+    ]
+    colours = {"picture": {"result": result}, "image_prompt": "a red castle", "steps": 1, "upscale_steps": 1}
+    painted = {"sound": {"input": sound}, "caption": "a bell", "preset": "draft", "steps": 2}
+    for verb, options in (("colorize", colours), ("paint", painted)):
+        job = client.post("/api/jobs", json={"verb": verb, "options": options}).json()
+        heard = events(client, job["id"])
+        assert heard[-1]["type"] == "finished", heard[-1]
+        (sample,) = (message["result"] for message in heard if message["type"] == "sample")
+        assert client.get(f"/api/results/{sample['id']}").json()["settings"]["left_out"]
+
+
 def test_the_form_describes_every_option(client: TestClient) -> None:
     for verb in client.get("/api/verbs").json()["verbs"]:
         form = client.get(f"/api/options/{verb['name']}").json()

@@ -12,7 +12,7 @@ const DOWNLOADS = [["PNG", "picture.png"], ["WAV", "sound.wav"], ["FLAC", "sound
 export function show(entries, rated) {
   const dialog = find("#dialog");
   const players = entries.map(playerOf);
-  const panes = entries.map((entry, at) => pane(entry, players[at], rated, () => dialog.close()));
+  const panes = entries.map((entry, at) => pane(entry, players[at], rated, entries.length > 1, () => dialog.close()));
   const title = make("h2", { id: "dialog-title", textContent: entries.length > 1 ? TEXTS.compare : caption(entries[0]) });
   const close = make("button", { type: "button", textContent: TEXTS.close, onclick: () => dialog.close() });
   dialog.setAttribute("aria-labelledby", title.id);
@@ -30,9 +30,9 @@ export function show(entries, rated) {
   players[0].stage.focus();
 }
 
-function pane(entry, player, rated, close) {
+function pane(entry, player, rated, named, close) {
   const more = make("div", {});
-  const found = make("div", {}, entry.captions.length ? make("p", { className: "quiet", textContent: caption(entry) }) : null,
+  const found = make("div", {}, named ? make("p", { className: "quiet", textContent: caption(entry) }) : null,
     player.element, make("div", { className: "actions" }, starsOf(entry, rated)), more);
   api.result(entry.id).then((details) => {
     entry.mel = details.mel;
