@@ -21,7 +21,7 @@ LAYERS = [
     {"arguments", "running"},
     {"session"},
     {"api"},
-    {"evaluation"},
+    {"evaluation", "studio"},
     {"cli"},
     {"__main__"},
 ]

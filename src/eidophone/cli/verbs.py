@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import datetime
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from eidophone.cli.flags import Parser, add_flags, given_settings
 from eidophone.cli.show import SIDES, Monitor, Order, complain, sentence, show
 from eidophone.cli.sound_flags import add_sound_flags, check_sound_file, output_of, sound_settings
-from eidophone.core.errors import BadInput, CannotWrite, EidophoneError
+from eidophone.core.errors import BadInput, EidophoneError
 from eidophone.options.groups import ChoiceOptions
 from eidophone.options.kinds import Options, flag_of
 from eidophone.verbs import VERBS, Verb
@@ -349,35 +348,12 @@ def _folder(out: Path | None, verb: str, words: str) -> Iterator[Path]:
     if out is not None:
         yield out
         return
-    made = new_folder(verb, words)
+    from eidophone.results.folders import new_folder
+
+    made = new_folder(DEFAULT_ROOT, verb, words)
     try:
         yield made
     finally:
         for folder in (made, DEFAULT_ROOT):
             with contextlib.suppress(OSError):
                 folder.rmdir()  # succeeds on an empty folder only
-
-
-def new_folder(verb: str, words: str) -> Path:
-    """Makes a folder that was not there yet, so that two processes never get the same.
-
-    Raises:
-        CannotWrite: the current folder may not be written.
-    """
-    from eidophone.media.files import cannot_write, slug
-
-    today = datetime.datetime.now(datetime.UTC).astimezone().date().isoformat()
-    stem = f"{today}-{verb}-{slug(words)}"
-    number = 1
-    try:
-        DEFAULT_ROOT.mkdir(exist_ok=True)
-        while True:
-            folder = DEFAULT_ROOT / (stem if number == 1 else f"{stem}-{number}")
-            try:
-                folder.mkdir()
-                return folder
-            except FileExistsError:
-                number += 1
-    except OSError as error:
-        failure: CannotWrite = cannot_write(DEFAULT_ROOT, error)
-        raise failure from error

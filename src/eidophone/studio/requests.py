@@ -1,0 +1,123 @@
+"""Checks what visitors send: options through the verb's own rules, files and models by name only."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from eidophone.core.errors import BadInput
+from eidophone.core.recipe import Recipe
+from eidophone.models.cards import known
+from eidophone.options.kinds import Options, flag_of
+from eidophone.studio.forms import LEFT_OUT, kind_of
+from eidophone.studio.settings import MACHINE_OPTIONS
+from eidophone.verbs import Verb, verb_of
+
+#: Finds the file or folder of {"input": ID} or {"result": ID}.
+Finder = Callable[[str], Path]
+_MOST_TEXT = 2_000
+
+
+def checked_options(
+    verb: Verb, given: Mapping[str, Any], inputs: Finder, results: Finder, most_samples: int
+) -> Options:
+    """Options as a visitor sent them, checked.
+
+    Args:
+        verb: Whose options they are.
+        given: By field. A file is given as {"input": ID} or {"result": ID}; a model by the name of its card.
+        inputs, results: Find uploaded files and results by their ids.
+        most_samples: Limit of `count`.
+
+    Raises:
+        BadInput: one sentence about the first mistake.
+    """
+    fields = verb.options.model_fields
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in LEFT_OUT:
+            raise BadInput(f"{flag_of(name)} is for the command line; leave it out.")
+        found[name] = value if name not in fields else _value(verb, name, value, inputs, results)
+    options = verb.options.make(**found)
+    count = getattr(options, "count", 1)
+    if count > most_samples:
+        raise BadInput(f"--count {count}: one job makes at most {most_samples} samples; start several jobs.")
+    _check_prompts(verb, options)
+    return options
+
+
+def settings_of(recipe: Recipe) -> dict[str, Any]:
+    """The settings of a recipe that can be used again here, as the body of a job.
+
+    Files and models outside the installed cards are named in `left_out`, because a recipe knows only where
+    they were on the machine that made it.
+
+    Raises:
+        BadInput: a verb that this version does not have.
+    """
+    verb = verb_of(recipe.verb)
+    options, left_out = {}, []
+    for name, value in recipe.options.plain().items():
+        name = verb.options.FORMER.get(name, name)
+        if name not in verb.options.model_fields or name in LEFT_OUT | MACHINE_OPTIONS:
+            continue
+        kind = kind_of(verb.options, name)
+        if value is None or value == "":
+            continue
+        if kind == "file" or (kind in ("model", "judges") and not _is_known(kind, value)):
+            left_out.append(name)
+        else:
+            options[name] = value
+    for name, value in (("index", recipe.index), ("count", 1)):
+        if name in verb.options.model_fields:
+            options[name] = value
+    return {"verb": recipe.verb, "options": options, "left_out": left_out}
+
+
+def _value(verb: Verb, name: str, value: Any, inputs: Finder, results: Finder) -> Any:
+    kind = kind_of(verb.options, name)
+    if kind == "file":
+        return None if value is None else _file(name, value, inputs, results)
+    if isinstance(value, str):
+        if len(value) > _MOST_TEXT:
+            raise BadInput(f"{flag_of(name)}: use at most {_MOST_TEXT:,} characters; got {len(value):,}.")
+        if kind in ("model", "judges") and value and not _is_known(kind, value):
+            raise BadInput(f"{flag_of(name)}: {value[:60]!r} is not known here; use the name of a card.")
+    elif kind in ("model", "judges") and value is not None:
+        raise BadInput(f"{flag_of(name)}: give a name as text.")
+    return value
+
+
+def _file(name: str, value: Any, inputs: Finder, results: Finder) -> Path:
+    finders = {"input": inputs, "result": results}
+    if not isinstance(value, dict) or len(value) != 1 or not finders.keys() & value.keys():
+        raise BadInput(
+            f'{flag_of(name)}: give {{"input": ID}} for an uploaded file or {{"result": ID}} for a result.'
+        )
+    ((source, given),) = value.items()
+    if not isinstance(given, str):
+        raise BadInput(f"{flag_of(name)}: an id is text.")
+    return finders[source](given)
+
+
+def _is_known(kind: str, value: Any) -> bool:
+    """Whether a name, or each of the judges, is one that the program brings; never a path or an address."""
+    if not isinstance(value, str):
+        return False
+    if kind == "model":
+        return value in known()
+    from eidophone.scoring.scorers import SCORERS
+
+    names = [name.strip() for name in value.split(",")]
+    return all(name == "none" or name in SCORERS.names() or name in known() for name in names)
+
+
+def _check_prompts(verb: Verb, options: Options) -> None:
+    for argument in verb.arguments:
+        empty = not str(getattr(options, argument.field) or "").strip()
+        if empty and not (argument.replaced_by and getattr(options, argument.replaced_by)):
+            what = argument.field.replace("_", " ")
+            extra = f", or a {argument.replaced_by} of your own" if argument.replaced_by else ""
+            raise BadInput(
+                f"{verb.name} needs the {what} ({re.sub(', unless.*', '', argument.help)}){extra}."
+            )
