@@ -32,7 +32,7 @@ class Progress:
         already: Samples that were there before.
         seconds: Computing time so far, of all workers.
         evaluations: Denoiser evaluations so far.
-        began: Monotonic clock.
+        began, first: When the run began, and when its first sample was there; monotonic clock.
         loads: By worker, the most times that it read any network from disk.
         memory_bytes: By worker, the largest resident memory.
         failed: Outcomes of tasks that failed.
@@ -46,6 +46,7 @@ class Progress:
     seconds: float = 0.0
     evaluations: int = 0
     began: float = field(default_factory=time.monotonic)
+    first: float = 0.0
     loads: dict[str, int] = field(default_factory=dict)
     memory_bytes: dict[str, int] = field(default_factory=dict)
     failed: dict[str, Outcome] = field(default_factory=dict)
@@ -57,14 +58,16 @@ class Progress:
 
     @property
     def left_s(self) -> float | None:
-        """Estimated seconds that are left; None before the first sample."""
-        if not self.samples_done:
+        """Estimated seconds that are left; None before the second sample, because the first one waits for the models."""
+        if self.samples_done < 2:
             return None
-        return self.elapsed_s / self.samples_done * max(0, self.samples - self.samples_done)
+        pace_s = (time.monotonic() - self.first) / (self.samples_done - 1)
+        return pace_s * max(0, self.samples - self.samples_done)
 
     def take(self, event: Made | Outcome) -> None:
         """Counts an event."""
         if isinstance(event, Made):
+            self.first = self.first or time.monotonic()
             self.samples_done += 1
             self.seconds += event.seconds
             self.evaluations += event.evaluations

@@ -145,8 +145,6 @@ def _run(tasks: "list[Task]", arguments: argparse.Namespace) -> int:
             watch=_Shown(watch),
         )
     print(json.dumps(_facts(finish), indent=2) if arguments.json else _summary(finish, arguments.out))
-    for outcome in finish.progress.failed.values():
-        complain(sentence(EidophoneError(f"row {', '.join(outcome.rows)} failed: {outcome.error}")))
     if finish.progress.failed:
         rows = _many(len(finish.progress.failed), "row")
         complain(f"{rows} failed, see failures.json; the same command tries again.")
