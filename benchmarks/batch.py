@@ -14,6 +14,7 @@ import resource
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -61,8 +62,8 @@ def measure_rows(rows: int, folder: Path) -> dict[str, Any]:
             marks.append((time.process_time(), time.monotonic(), event.memory_bytes))
 
     finish = run_batch(read_tasks(job_file(folder, rows)), str(folder / "runs"), watch=_watch)
-    cpu = [b[0] - a[0] for a, b in zip(marks[:-1], marks[1:], strict=True)]
-    wall = [b[1] - a[1] for a, b in zip(marks[:-1], marks[1:], strict=True)]
+    cpu = [b[0] - a[0] for a, b in pairwise(marks)]
+    wall = [b[1] - a[1] for a, b in pairwise(marks)]
     part = max(1, rows // 10)
     first, last = sum(cpu[1 : part + 1]) / part, sum(cpu[-part:]) / part
     return {
@@ -93,7 +94,8 @@ def measure_loop(rows: int, folder: Path) -> dict[str, Any]:
         )  # fmt: skip
     now = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
-    return {"rows": rows, "cpu_s_per_row": round(cpu / rows, 3), "wall_s_per_row": round((time.monotonic() - began) / rows, 3)}  # fmt: skip
+    wall = time.monotonic() - began
+    return {"rows": rows, "cpu_s_per_row": round(cpu / rows, 3), "wall_s_per_row": round(wall / rows, 3)}
 
 
 def make_fakes(folder: Path, samples: int, per_row: int = 10) -> Path:
@@ -140,7 +142,7 @@ def measure_fakes(samples: int, folder: Path) -> dict[str, Any]:
     name, totals = write_manifest(place)
     marks.append(time.monotonic())
     assert totals.samples == samples and not totals.damaged
-    check, scan, manifest = (round(b - a, 1) for a, b in zip(marks[:-1], marks[1:], strict=True))
+    check, scan, manifest = (round(b - a, 1) for a, b in pairwise(marks))
     return {
         "samples": samples, "rows": len(tasks), "check_s": check, "resume_scan_s": scan,
         "manifest_and_totals_s": manifest, "manifest_mb": round((folder / "runs" / name).stat().st_size / 1e6, 2),

@@ -58,7 +58,7 @@ class Progress:
 
     @property
     def left_s(self) -> float | None:
-        """Estimated seconds that are left; None before the second sample, because the first one waits for the models."""
+        """Estimated seconds that are left; None before the second sample, as the first waits for the models."""
         if self.samples_done < 2:
             return None
         pace_s = (time.monotonic() - self.first) / (self.samples_done - 1)
