@@ -112,9 +112,7 @@ def test_the_manifest_is_rebuilt_from_the_results(jobs: Jobs, tmp_path: Path, ca
 def test_a_failing_row_is_named_and_the_rest_goes_on(jobs: Jobs, tmp_path: Path, capsys) -> None:
     path = jobs(3)
     lines = path.read_text().splitlines()
-    lines[1] = json.dumps(
-        json.loads(lines[1]) | {"width": 88}
-    )  # a whole number of latent pixels, but not of the U-Net
+    lines[1] = json.dumps(json.loads(lines[1]) | {"width": 84})
     path.write_text("\n".join(lines))
     root = tmp_path / "runs"
     code = main(["batch", str(path), "--out", str(root), "--retry", "1"])

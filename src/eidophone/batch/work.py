@@ -5,7 +5,7 @@ import shutil
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,12 +28,14 @@ class Made:
         key, index: Which one.
         seconds: Its computing time.
         evaluations: Denoiser evaluations.
+        read_as: Words that the models do not know, and what they use instead.
     """
 
     key: str
     index: int
     seconds: float
     evaluations: int
+    read_as: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Worker:
                 made += 1
                 facts = result.facts
                 cost = float(facts.get("seconds") or 0), int(facts.get("unet_evaluations") or 0)
-                yield Made(task.key, result.index, *cost)
+                yield Made(task.key, result.index, *cost, dict(facts.get("read_as") or {}))
         except EidophoneError as refused:
             if not (isinstance(refused, CannotWrite) and not self._missing(task)):
                 error = str(refused)  # otherwise another worker has just finished the same task

@@ -198,6 +198,7 @@ class _Shown:
 
     def __init__(self, watch: Monitor) -> None:
         self._watch, self._last = watch, 0.0
+        self._words: set[str] = set()
         self._every = TERMINAL_S if sys.stderr is not None and sys.stderr.isatty() else LINES_S
 
     def __call__(self, progress: "Progress", event: "Made | Outcome") -> None:
@@ -206,6 +207,10 @@ class _Shown:
         if error:
             rows = ", ".join(getattr(event, "rows", ()))
             self._watch.warn(f"row {rows} failed: {error}")
+        for word, used in getattr(event, "read_as", {}).items():
+            if word not in self._words:
+                self._words.add(word)
+                self._watch.warn(f"a model does not know {word!r}; it uses {used!r} instead.")
         now = time.monotonic()
         if now - self._last >= self._every:
             self._last = now

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import warnings
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
@@ -66,6 +67,7 @@ def _serve(pipe: Connection, work: Work) -> None:
     """The life of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's business
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    warnings.simplefilter("ignore")  # what concerns the user travels in the events
     threading.Thread(target=_end_with_parent, daemon=True).start()
     worker = Worker(work)
     while True:
