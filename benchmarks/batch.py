@@ -134,7 +134,7 @@ def measure_fakes(samples: int, folder: Path) -> dict[str, Any]:
     from eidophone.batch.run import missing_of
 
     jobs, place = folder / "jobs.jsonl", LocalPlace(str(folder / "runs"))
-    marks = [time.monotonic()]
+    marks, used = [time.monotonic()], time.process_time()
     tasks = read_tasks(jobs)
     marks.append(time.monotonic())
     assert missing_of(tasks, place) == []
@@ -146,6 +146,7 @@ def measure_fakes(samples: int, folder: Path) -> dict[str, Any]:
     return {
         "samples": samples, "rows": len(tasks), "check_s": check, "resume_scan_s": scan,
         "manifest_and_totals_s": manifest, "manifest_mb": round((folder / "runs" / name).stat().st_size / 1e6, 2),
+        "cpu_s_of_all": round(time.process_time() - used, 1),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }  # fmt: skip
 

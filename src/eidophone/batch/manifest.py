@@ -35,6 +35,7 @@ COLUMNS = {
     "sound_sha256": "string",
     "options": "string",
 }
+_JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
 #: Rows in memory at once.
 AT_ONCE = 2000
 
@@ -148,7 +149,7 @@ def _row(key: str, index: int, content: bytes) -> dict[str, Any]:
         "record_sha256": hashlib.sha256(content).hexdigest(),
         "picture_sha256": str(files.get("picture.png", "")),
         "sound_sha256": str(files.get("sound.wav", "")),
-        "options": json.dumps(options, sort_keys=True, ensure_ascii=False),
+        "options": _JSON.encode(options),
     }
 
 
