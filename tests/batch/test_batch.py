@@ -186,7 +186,7 @@ def test_killed_workers_and_drivers_lose_nothing_and_make_nothing_twice(jobs: Jo
         assert seen.items() <= found.items(), "a finished sample was made again"
         if len(found) == 12:  # everything is there: start from nothing
             assert digests(root) == digests(tmp_path / "whole")
-                    shutil.rmtree(root)
+            shutil.rmtree(root)
             found = {}
         seen = found
     assert run_batch(tasks, str(root), settings=EngineSettings(2)).progress.failed == {}
