@@ -21,6 +21,7 @@ LAYERS = [
     {"arguments", "running"},
     {"session"},
     {"api"},
+    {"batch"},
     {"evaluation", "studio"},
     {"cli"},
     {"__main__"},

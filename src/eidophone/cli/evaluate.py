@@ -21,7 +21,8 @@ def add_command(commands: Any) -> None:
     """Adds `evaluate`."""
     about = "judge many results and compare methods: tables with intervals, a report"
     parser = commands.add_parser("evaluate", help=about, description=about.capitalize() + ".")
-    parser.add_argument("folders", nargs="*", metavar="FOLDER", help="folders of results or of runs")
+    what = "folders of results or of runs, or manifests of batches"
+    parser.add_argument("folders", nargs="*", metavar="FOLDER", help=what)
     add_flags(parser, EvaluateOptions)
     parser.add_argument(
         "--out",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from eidophone.batch.manifest import CSV, PARQUET, read_manifest
 from eidophone.core.errors import BadInput, EidophoneError
 from eidophone.core.text import printable
 from eidophone.core.values import Floats, Result
@@ -37,7 +38,7 @@ class Found:
 
 
 def found_below(folders: Sequence[Path], out: Path) -> dict[str, Found]:
-    """The samples in and below folders, each once, by a name that may be shared.
+    """The samples in and below folders, and of batches' manifests, each once, by a name that may be shared.
 
     A name is the path from `out`, if that shows nothing outside the folders' common place; otherwise it starts
     with the last part of the folder that was named.
@@ -52,7 +53,8 @@ def found_below(folders: Sequence[Path], out: Path) -> dict[str, Found]:
             whole = place.absolute()
             if whole not in seen:
                 seen.add(whole)
-                name = _unused(shareable_name(whole, folder.absolute(), out.absolute()), found)
+                base = folder.absolute() if folder.is_dir() else folder.absolute().parent
+                name = _unused(shareable_name(whole, base, out.absolute()), found)
                 found[name] = Found(place, _checksum(place / RECORD_FILE))
     return found
 
@@ -93,6 +95,10 @@ def _unused(name: str, found: dict[str, Found]) -> str:
 
 
 def _samples(folder: Path) -> Iterable[Path]:
+    if folder.name in (PARQUET, CSV):
+        for row in read_manifest(folder):
+            yield folder.parent / row["folder"]
+        return
     try:
         yield from samples_below(folder)
     except (OSError, ValueError) as error:

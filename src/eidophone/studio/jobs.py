@@ -177,7 +177,7 @@ class Worker:
             return job
 
     def _run(self, job: Job, session: "Session") -> None:
-        from eidophone.session import Output
+        from eidophone.running import Output
 
         def _listen(event: Event) -> None:
             message = message_of(event, self._add)

@@ -1,0 +1,175 @@
+"""The manifest: one row for each finished sample, read from the results alone."""
+
+import contextlib
+import csv
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from eidophone.batch.places import Place
+from eidophone.core.errors import BadInput
+from eidophone.results.store import sample_name
+
+PARQUET, CSV = "manifest.parquet", "manifest.csv"
+#: Columns and their types, in the words of Arrow.
+COLUMNS = {
+    "key": "string",
+    "index": "int64",
+    "folder": "string",
+    "verb": "string",
+    "image_prompt": "string",
+    "audio_prompt": "string",
+    "seed": "int64",
+    "image_model": "string",
+    "audio_model": "string",
+    "seconds": "double",
+    "unet_evaluations": "int64",
+    "made": "string",
+    "record_sha256": "string",
+    "picture_sha256": "string",
+    "sound_sha256": "string",
+    "options": "string",
+}
+_JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
+#: Rows in memory at once.
+AT_ONCE = 2000
+
+
+@dataclass
+class Totals:
+    """What a manifest says in numbers.
+
+    Attributes:
+        samples: Finished ones.
+        seconds: Their computing time.
+        evaluations: Their denoiser evaluations.
+        verbs: Samples by verb.
+        damaged: Samples whose record cannot be read, KEY/INDEX.
+    """
+
+    samples: int = 0
+    seconds: float = 0.0
+    evaluations: int = 0
+    verbs: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    damaged: list[str] = field(default_factory=list)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """One more sample."""
+        self.samples += 1
+        self.seconds += row["seconds"] or 0.0
+        self.evaluations += row["unet_evaluations"] or 0
+        self.verbs[row["verb"]] += 1
+
+
+def write_manifest(place: Place) -> tuple[str, Totals]:
+    """Writes the manifest of all samples in a place; returns its name and what it counted.
+
+    Parquet, or CSV where pyarrow is not installed. Memory stays flat.
+
+    Raises:
+        CannotWrite: it cannot be written.
+    """
+    totals = Totals()
+    with TemporaryDirectory(prefix="eidophone-manifest-") as folder:
+        name = PARQUET if _has_arrow() else CSV
+        write = _write_parquet if name == PARQUET else _write_csv
+        write(Path(folder, name), _rows(place, totals))
+        place.put_file(name, Path(folder, name))
+    return name, totals
+
+
+def read_manifest(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a manifest.
+
+    Raises:
+        BadInput: it is missing, damaged, or no manifest.
+    """
+    try:
+        if path.suffix == ".parquet":
+            from pyarrow import parquet
+
+            with parquet.ParquetFile(path) as file:
+                for part in file.iter_batches(AT_ONCE, columns=["key", "index", "folder", "record_sha256"]):
+                    yield from part.to_pylist()
+            return
+        with path.open(newline="", encoding="utf-8") as lines:
+            for row in csv.DictReader(lines):
+                yield {**row, "index": int(row["index"])}
+    except ImportError:
+        raise BadInput(f"{path}: Parquet needs pyarrow; run: pip install 'eidophone[batch]'.") from None
+    except Exception as error:  # pyarrow raises several kinds
+        why = " ".join(str(error).split())[:200]
+        raise BadInput(
+            f"{path}: is not the manifest of a batch ({why}); run `eidophone batch --rebuild`."
+        ) from error
+
+
+def _has_arrow() -> bool:
+    with contextlib.suppress(ImportError):
+        import pyarrow.parquet  # noqa: F401
+
+        return True
+    return False
+
+
+def _rows(place: Place, totals: Totals) -> Iterator[dict[str, Any]]:
+    for key, index in place.samples():
+        try:
+            row = _row(key, index, place.record(key, index))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            totals.damaged.append(f"{key}/{sample_name(index)}")
+            continue
+        totals.add(row)
+        yield row
+
+
+def _row(key: str, index: int, content: bytes) -> dict[str, Any]:
+    record = json.loads(content)
+    recipe, facts, files = record["recipe"], record["facts"], record["files"]
+    options = recipe["options"]
+    models = recipe["models"]
+    return {
+        "key": key,
+        "index": index,
+        "folder": f"{key}/{sample_name(index)}",
+        "verb": str(record["verb"]),
+        "image_prompt": str(options.get("image_prompt", "")),
+        "audio_prompt": str(options.get("audio_prompt", "")),
+        "seed": recipe.get("seed"),
+        "image_model": str(models.get("image", {}).get("name", "")),
+        "audio_model": str(models.get("audio", {}).get("name", "")),
+        "seconds": None if facts.get("seconds") is None else float(facts["seconds"]),
+        "unet_evaluations": facts.get("unet_evaluations"),
+        "made": str(record.get("made", "")),
+        "record_sha256": hashlib.sha256(content).hexdigest(),
+        "picture_sha256": str(files.get("picture.png", "")),
+        "sound_sha256": str(files.get("sound.wav", "")),
+        "options": _JSON.encode(options),
+    }
+
+
+def _write_parquet(path: Path, rows: Iterator[dict[str, Any]]) -> None:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in COLUMNS.items()])
+    with ParquetWriter(path, schema, compression="zstd") as writer:
+        part: list[dict[str, Any]] = []
+        for row in rows:
+            part.append(row)
+            if len(part) == AT_ONCE:
+                writer.write_table(pa.Table.from_pylist(part, schema))
+                part = []
+        writer.write_table(pa.Table.from_pylist(part, schema))
+
+
+def _write_csv(path: Path, rows: Iterator[dict[str, Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(COLUMNS))
+        writer.writeheader()
+        writer.writerows(rows)

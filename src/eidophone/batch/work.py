@@ -1,0 +1,157 @@
+"""What a worker does: it holds a session and makes the samples of one task after another."""
+
+import os
+import shutil
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+
+from eidophone.batch.jobs import Task
+from eidophone.batch.places import RemotePlace, place_of
+from eidophone.core.errors import CannotWrite, EidophoneError
+from eidophone.core.values import Result
+from eidophone.results.store import Store, finished_samples
+from eidophone.running import Output
+from eidophone.session import Session
+
+
+@dataclass(frozen=True)
+class Made:
+    """A sample was stored.
+
+    Attributes:
+        key, index: Which one.
+        seconds: Its computing time.
+        evaluations: Denoiser evaluations.
+        read_as: Words that the models do not know, and what they use instead.
+    """
+
+    key: str
+    index: int
+    seconds: float
+    evaluations: int
+    read_as: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A task has ended.
+
+    Attributes:
+        key: Of the task.
+        rows: How messages name its rows.
+        made: Samples that were stored.
+        seconds: Wall-clock time.
+        error: Why it failed, one sentence; empty if it did not.
+        details: The traceback of an unexpected failure.
+        worker: Process that did it, as HOST:PID.
+        loads: The most times that this worker has read any network from disk.
+        memory_bytes: Resident memory of the worker.
+    """
+
+    key: str
+    rows: tuple[str, ...]
+    made: int = 0
+    seconds: float = 0.0
+    error: str = ""
+    details: str = ""
+    worker: str = ""
+    loads: int = 0
+    memory_bytes: int = 0
+
+
+Event = Made | Outcome
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all workers of a batch must know.
+
+    Attributes:
+        root: Where results go, as `places.place_of` takes it; absolute if it is a folder.
+        keep_arrays: Also store the numbers before 8-bit rounding.
+    """
+
+    root: str
+    keep_arrays: bool = False
+
+
+class Worker:
+    """Holds a session: models are loaded once and serve every task."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.place = place_of(work.root)
+        self.session = Session()
+
+    def close(self) -> None:
+        """Gives the models back."""
+        self.session.close()
+
+    def run(self, task: Task) -> Iterator[Event]:
+        """Makes what the place lacks of a task; the last event is its outcome. Raises no ordinary exception."""
+        began, made, error, details = time.monotonic(), 0, "", ""
+        try:
+            for result in self._made(task):
+                made += 1
+                facts = result.facts
+                cost = float(facts.get("seconds") or 0), int(facts.get("unet_evaluations") or 0)
+                yield Made(task.key, result.index, *cost, dict(facts.get("read_as") or {}))
+        except EidophoneError as refused:
+            if not (isinstance(refused, CannotWrite) and not self._missing(task)):
+                error = str(refused)  # otherwise another worker has just finished the same task
+        except MemoryError:
+            error = "Out of memory; give this row a smaller width, or use fewer workers."
+        except Exception as failure:
+            error = f"Unexpected failure ({type(failure).__name__}: {' '.join(str(failure).split())[:200]})."
+            details = traceback.format_exc()
+        yield Outcome(
+            task.key,
+            task.rows,
+            made,
+            time.monotonic() - began,
+            error,
+            details,
+            f"{os.uname().nodename if hasattr(os, 'uname') else 'localhost'}:{os.getpid()}",
+            max(self.session.registry.loads.values(), default=0),
+            psutil.Process().memory_info().rss,
+        )
+
+    def _missing(self, task: Task) -> tuple[int, ...]:
+        return task.missing(self.place.finished([task.key])[task.key])
+
+    def _made(self, task: Task) -> Iterator[Result]:
+        missing = self._missing(task)
+        if not missing:
+            return
+        if not isinstance(self.place, RemotePlace):
+            yield from self._stored(task, missing, Path(self.work.root, task.key))
+            return
+        here = self.place.finished([task.key])[task.key]
+        with TemporaryDirectory(prefix="eidophone-batch-") as folder:
+            for result in self._stored(task, missing, Path(folder, task.key)):
+                assert result.folder is not None
+                if result.index not in here:
+                    self.place.put_sample(task.key, result.folder)
+                    yield result
+                shutil.rmtree(result.folder)
+
+    def _stored(self, task: Task, missing: tuple[int, ...], folder: Path) -> Iterator[Result]:
+        """Makes the missing samples and stores each in a local folder."""
+        options = task.only(missing)
+        if not task.chosen:
+            yield from self.session.run(options, Output(folder, self.work.keep_arrays))
+            return
+        # which candidates are the best is known at the end only, so all are made again
+        with Store(folder, self.work.keep_arrays) as store:
+            store.reserve(())
+            here = finished_samples(folder)
+            for result in self.session.run(options):
+                if result.index not in here:
+                    yield store.save(result)
+            store.overview()
