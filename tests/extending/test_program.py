@@ -25,7 +25,8 @@ from eidophone.models.kinds import register_captioner, register_embedder
 from eidophone.options.kinds import setting
 from eidophone.options.samplers import SAMPLERS, SamplerSpec
 from eidophone.scoring.contract import Subject
-from eidophone.scoring.scorers import Measure, register_scorer
+from eidophone.scoring.measures import Measure
+from eidophone.scoring.scorers import register_scorer
 from eidophone.verbs import VERBS, Argument, Verb, register
 from eidophone.verbs.compose.blends import BLENDS
 from eidophone.verbs.compose.blends.average import Average

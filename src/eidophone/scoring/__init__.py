@@ -6,6 +6,7 @@ entry point in the group "eidophone.scorers". Captioners and embedders are added
 """
 
 from eidophone.models.kinds import register_captioner, register_embedder
-from eidophone.scoring.scorers import Measure, ScorerSpec, register_scorer
+from eidophone.scoring.measures import Measure
+from eidophone.scoring.scorers import ScorerSpec, register_scorer
 
 __all__ = ["Measure", "ScorerSpec", "register_captioner", "register_embedder", "register_scorer"]

@@ -11,7 +11,8 @@ from eidophone.models.embedders.contract import Embedder
 from eidophone.models.embedders.load import load_embedder
 from eidophone.models.registry import Registry
 from eidophone.scoring.contract import Scorer
-from eidophone.scoring.scorers import FORMER_NAMES, SCORERS, Measure, scorer_spec
+from eidophone.scoring.measures import Measure
+from eidophone.scoring.scorers import FORMER_NAMES, SCORERS, scorer_spec
 from eidophone.scoring.similarity import MEASURES, Similarity
 
 

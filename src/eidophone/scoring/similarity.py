@@ -11,7 +11,7 @@ from eidophone.core.values import Floats
 from eidophone.media.audio import peak_normalize
 from eidophone.models.embedders.contract import Embedder
 from eidophone.scoring.contract import Subject
-from eidophone.scoring.scorers import Measure
+from eidophone.scoring.measures import Measure
 from eidophone.scoring.windows import squares, stretches, whole
 
 #: Windows per batch, so that memory does not grow with the width.

@@ -17,8 +17,9 @@ from eidophone.models.embedders.contract import Embedder
 from eidophone.models.embedders.load import load_embedder
 from eidophone.models.tagger import Tagger, load_tagger
 from eidophone.scoring.contract import Subject
+from eidophone.scoring.measures import Measure
 from eidophone.scoring.one_canvas import Eye, coverage, look, same_place
-from eidophone.scoring.scorers import Measure, ScorerSpec
+from eidophone.scoring.scorers import ScorerSpec
 from eidophone.scoring.scorers.tagger import Tagging, classes_of
 from eidophone.scoring.similarity import Similarity
 

@@ -14,7 +14,8 @@ from eidophone.media.audio import resample
 from eidophone.media.lossy import LossyCodec, through_codec
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.scoring.contract import Subject
-from eidophone.scoring.scorers import Measure, ScorerSpec
+from eidophone.scoring.measures import Measure
+from eidophone.scoring.scorers import ScorerSpec
 
 CODECS: tuple[LossyCodec, ...] = ("mp3", "aac")
 BIT_RATE = 128_000

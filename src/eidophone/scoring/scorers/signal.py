@@ -7,7 +7,8 @@ import numpy as np
 
 from eidophone.core.values import Floats
 from eidophone.scoring.contract import Subject
-from eidophone.scoring.scorers import Measure, ScorerSpec
+from eidophone.scoring.measures import Measure
+from eidophone.scoring.scorers import ScorerSpec
 
 #: A sample at this level was probably clipped; 16 bits reach 1 - 1 / 32768.
 FULL_SCALE = 0.9999

@@ -11,7 +11,8 @@ from eidophone.core.values import Clip
 from eidophone.media.audio import resample
 from eidophone.models.tagger import RATE_HZ, STEP, Tagger, load_tagger
 from eidophone.scoring.contract import Subject
-from eidophone.scoring.scorers import Measure, ScorerSpec
+from eidophone.scoring.measures import Measure
+from eidophone.scoring.scorers import ScorerSpec
 
 TOP = 5
 #: Half-second windows per batch, so that memory does not grow with the sound.
