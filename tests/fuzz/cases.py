@@ -51,7 +51,21 @@ def _on_picture(dice: random.Random, path: Path, good: Materials) -> list[str]:
 def _imprint(good: Materials, flag: str, path: str) -> list[str]:
     prompt = "rain" if flag == "--picture" else "a frog"
     models = ["--image-model", str(good.image), "--audio-model", str(good.audio)]
-    return ["imprint", prompt, flag, path, *models, "--count", "1", "--preset", "draft", "--judges", "none", "--out", OUT]
+    return [
+        "imprint",
+        prompt,
+        flag,
+        path,
+        *models,
+        "--count",
+        "1",
+        "--preset",
+        "draft",
+        "--judges",
+        "none",
+        "--out",
+        OUT,
+    ]
 
 
 def damaged_sound(dice: random.Random, home: Path, good: Materials) -> list[str]:
@@ -138,7 +152,9 @@ def damaged_journal(dice: random.Random, home: Path, good: Materials) -> list[st
         "seed": None, "numbers": {"signal.dc": 0.5}, "failed": {}, "features": {}, "broken": "",
     }  # fmt: skip
     head = json.dumps({"format": 2, "judges": [["signal", ""]]})
-    lines = dice.choice(([damaged_json(dice, row)], [head, damaged_json(dice, row)], [head + "x"], ["[]"], [""]))
+    lines = dice.choice(
+        ([damaged_json(dice, row)], [head, damaged_json(dice, row)], [head + "x"], ["[]"], [""])
+    )
     (out / "samples.jsonl").write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))
     return ["evaluate", str(good.results["hear"].parent), *JUDGES, "--out", OUT]
 
@@ -200,20 +216,21 @@ def bad_flag(dice: random.Random, home: Path, good: Materials) -> list[str]:
     picture, sound = str(good.pictures[1]), str(good.sounds[0])
     audio, models = ["--audio-model", str(good.audio)], ["--image-model", str(good.image)]
     small = ["--count", "1", "--preset", "draft", "--device", "cpu"]
+    gone = ["--image-model", str(home / "gone")]
     base = {
         "hear": ["hear", picture, *audio, "--out", OUT],
         "see": ["see", sound, *audio, "--out", OUT],
         "compose": ["compose", "frog", "rain", *audio, *models, *small, "--judges", "none", "--offline", "--out", OUT],
         "imprint": [*_imprint(good, "--sound", sound), "--device", "cpu", "--offline"],
-        "distill": ["distill", "frog", "rain", *audio, *models, "--iterations", "1", "--count", "1", "--offline", "--out", OUT],
-        "paint": ["paint", sound, "--count", "1", "--offline", "--out", OUT, "--image-model", str(home / "gone")],
-        "colorize": ["colorize", str(good.results["hear"]), "frog", "--offline", "--image-model", str(home / "gone"), "--out", OUT],
+        "distill": ["distill", "frog", "rain", *audio, *models, "--iterations", "1", "--offline", "--out", OUT],
+        "paint": ["paint", sound, "--count", "1", "--offline", "--out", OUT, *gone],
+        "colorize": ["colorize", str(good.results["hear"]), "frog", "--offline", *gone, "--out", OUT],
         "score": ["score", str(good.results["hear"]), *JUDGES, "--offline"],
         "evaluate": ["evaluate", str(good.results["hear"].parent), *JUDGES, "--offline", "--out", OUT],
         "caption": ["caption", sound, "--offline"],
         "data mix": ["data", "mix", str(home), "--out", OUT],
     }  # fmt: skip
-    return [*base[command], f"{flag}={value}" if dice.random() < 0.7 else flag, *([value] if dice.random() < 0.3 else [])]
+    return [*base[command], *([f"{flag}={value}"] if dice.random() < 0.7 else [flag, value])]
 
 
 @cache

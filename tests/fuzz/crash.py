@@ -25,7 +25,16 @@ LONGEST_S = 300
 
 
 def _commands(good: Materials) -> dict[str, list[str]]:
-    models = ["--image-model", str(good.image), "--audio-model", str(good.audio), "--device", "cpu", "--threads", "1"]
+    models = [
+        "--image-model",
+        str(good.image),
+        "--audio-model",
+        str(good.audio),
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+    ]
     small = ["--dtype", "float32", "--judges", "none", "--preset", "draft"]
     return {
         "compose": ["compose", "frog", "rain", "--count", "5", "--batch-size", "2", "--steps", "4", *models, *small],
@@ -66,7 +75,9 @@ def contents(out: Path) -> dict[str, object]:
             continue
         if path.name == "record.json":
             record = json.loads(path.read_text())
-            found[name] = {key: record[key] for key in ("verb", "index", "captions", "recipe", "files", "score")}
+            found[name] = {
+                key: record[key] for key in ("verb", "index", "captions", "recipe", "files", "score")
+            }
         else:
             found[name] = path.read_bytes()
     return found

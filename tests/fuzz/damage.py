@@ -112,7 +112,22 @@ def _places(given: Any) -> Iterator[tuple[Any, Any]]:
 def strange_place(dice: random.Random, folder: Path, good: Path) -> Path:
     """Puts something that is no plain good file into a folder, or only names it."""
     suffix = good.suffix
-    kind = dice.choice(("pipe", "dangling", "loop", "zero", "folder", "gone", "long", "nul", "name", "name", "name", "suffix"))
+    kind = dice.choice(
+        (
+            "pipe",
+            "dangling",
+            "loop",
+            "zero",
+            "folder",
+            "gone",
+            "long",
+            "nul",
+            "name",
+            "name",
+            "name",
+            "suffix",
+        )
+    )
     path = folder / f"x{suffix}"
     if kind == "pipe":
         os.mkfifo(path)
@@ -130,6 +145,8 @@ def strange_place(dice: random.Random, folder: Path, good: Path) -> Path:
         return folder / f"x\0{suffix}"
     elif kind in ("name", "suffix"):
         stem = dice.choice(STRANGE_NAMES).format(suffix) if kind == "name" else "x"
-        path = folder / (stem if kind == "name" else f"x{dice.choice(('.png', '.wav', '.mp3', '.json', '.txt', ''))}")
+        path = folder / (
+            stem if kind == "name" else f"x{dice.choice(('.png', '.wav', '.mp3', '.json', '.txt', ''))}"
+        )
         path.write_bytes(good.read_bytes())
     return path

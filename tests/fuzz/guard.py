@@ -51,7 +51,7 @@ class Guard:
     def _opened(self, name: str, mode: str | None, flags: int) -> None:
         home, self._home = self._home, None  # realpath may not come back here
         try:
-            path = os.path.realpath(os.path.join(home or "", name))
+            path = os.path.realpath(Path(home or "", name))
         except (OSError, ValueError):
             return
         finally:

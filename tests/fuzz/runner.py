@@ -73,7 +73,11 @@ class Fuzzer:
             outcome.code = _call(arguments, outcome.wrong)
         outcome.seconds = time.monotonic() - started
         outcome.said = said["err"]
-        outcome.wrong += [*self.guard.broken, *_words_wrong(outcome, said), *self._files_wrong(outcome, home, before)]
+        outcome.wrong += [
+            *self.guard.broken,
+            *_words_wrong(outcome, said),
+            *self._files_wrong(outcome, home, before),
+        ]
         if not outcome.wrong:
             shutil.rmtree(home)
         return outcome
@@ -149,8 +153,8 @@ def _listing(home: Path) -> dict[str, tuple[int, int]]:
     found = {}
     for place, folders, files in os.walk(home):
         for name in (*folders, *files):
-            path = os.path.join(place, name)
-            facts = os.lstat(path)
+            path = Path(place, name)
+            facts = path.lstat()
             is_folder = name in folders
             found[os.path.relpath(path, home)] = (0, 0) if is_folder else (facts.st_size, facts.st_mtime_ns)
     return found
@@ -161,13 +165,14 @@ def _limit(seconds: int) -> Iterator[None]:
     def _ring(*_: object) -> None:
         raise _Late
 
-    before = signal.signal(signal.SIGALRM, _ring)
+    before, ended = signal.signal(signal.SIGALRM, _ring), signal.getsignal(signal.SIGTERM)
     signal.alarm(seconds)
     try:
         yield
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGTERM, ended)  # the command line sets its own
 
 
 @contextlib.contextmanager

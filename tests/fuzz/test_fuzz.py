@@ -17,7 +17,11 @@ KILLS = int(os.environ.get("EIDOPHONE_KILLS", "10"))
 
 
 def _run(*arguments: str) -> None:
-    place = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]), "OMP_NUM_THREADS": "1"}
+    place = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
+        "OMP_NUM_THREADS": "1",
+    }
     done = subprocess.run(
         [sys.executable, "-m", *arguments], cwd=ROOT, env=place, capture_output=True, text=True, check=False
     )
@@ -52,14 +56,20 @@ def test_the_guard_sees_what_is_not_allowed(tmp_path: Path) -> None:
         "guard = Guard(home / 'bait'); guard.watch(home / 'in')\n"
         "import tempfile; tempfile.tempdir = str(home / 'in')\n"
         "for act in (lambda: socket.create_connection(('127.0.0.1', 9)), lambda: subprocess.run(['true']),\n"
-        "            lambda: open(home / 'bait' / 'x'), lambda: open(home / 'y', 'w'), lambda: open(home / 'in' / 'z', 'w')):\n"
+        "            lambda: open(home / 'bait' / 'x'), lambda: open(home / 'y', 'w'),\n"
+        "            lambda: open(home / 'in' / 'z', 'w')):\n"
         "    try: act()\n"
         "    except Exception: pass\n"
         "guard.stop(); print(len(guard.broken), *guard.broken); sys.exit(len(guard.broken) != 4)\n"
     )
     place = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, env=place, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=ROOT,
+        env=place,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

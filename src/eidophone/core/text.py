@@ -19,6 +19,15 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(_escaped, text)
 
 
+def shortened(text: str, longest: int = 300) -> str:
+    """Cuts every word that is longer than any name or path a person writes, so that a message stays readable.
+
+    >>> shortened("the flag " + "a" * 5000 + " is unknown", 8)
+    'the flag aaaaaaaa... is unknown'
+    """
+    return re.sub(rf"(\S{{{longest}}})\S+", r"\1...", text)
+
+
 def _escaped(match: re.Match[str]) -> str:
     character = match[0]
     if "\udc80" <= character <= "\udcff":  # how Python keeps a byte that is not UTF-8
