@@ -19,13 +19,14 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(_escaped, text)
 
 
-def shortened(text: str, longest: int = 300) -> str:
-    """Cuts every word that is longer than any name or path a person writes, so that a message stays readable.
+def shortened(text: str, longest: int = 600) -> str:
+    """Cuts the middle out of every word that is longer than any usual path, so that a message stays readable.
 
-    >>> shortened("the flag " + "a" * 5000 + " is unknown", 8)
-    'the flag aaaaaaaa... is unknown'
+    >>> shortened("the flag " + "a" * 5000 + ".png is unknown", 8)
+    'the flag aaaa....png is unknown'
     """
-    return re.sub(rf"(\S{{{longest}}})\S+", r"\1...", text)
+    half = longest // 2
+    return re.sub(rf"(\S{{{half}}})\S+(\S{{{half}}})", r"\1...\2", text)
 
 
 def _escaped(match: re.Match[str]) -> str:
