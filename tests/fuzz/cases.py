@@ -97,8 +97,15 @@ def _parts(folder: Path) -> tuple[dict, Picture, object]:
     return recipe, read_picture(folder / "picture.png"), read_sound(folder / "sound.wav")
 
 
+def _beside(home: Path, good: Materials) -> None:
+    """The input files of the results, so that a recipe gets as far as it can."""
+    for name in ("rgb.png", "a.wav"):
+        os.link(good.pictures[0].parent / name, home / name)
+
+
 def damaged_recipe(dice: random.Random, home: Path, good: Materials) -> list[str]:
     """A recipe inside a PNG or a WAV, with fields of every JSON kind."""
+    _beside(home, good)
     recipe, picture, clip = _parts(dice.choice(list(good.results.values())))
     text = damaged_json(dice, recipe).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     models = dice.choice(([], ["--audio-model", str(good.audio)]))
@@ -115,6 +122,7 @@ def damaged_recipe(dice: random.Random, home: Path, good: Materials) -> list[str
 
 def damaged_record(dice: random.Random, home: Path, good: Materials) -> list[str]:
     """The folder of a result whose record or files are damaged."""
+    _beside(home, good)
     run = home / "run"
     sample = run / "0000"
     shutil.copytree(dice.choice(list(good.results.values())), sample)

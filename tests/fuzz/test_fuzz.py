@@ -45,7 +45,7 @@ def test_every_kind_of_json_reaches_a_field() -> None:
 
 @pytest.mark.slow
 def test_no_bad_input_goes_wrong() -> None:
-    _run("tests.fuzz", "--seed", "1", "--count", str(CASES))
+    _run("tests.fuzz", "--seed", "3", "--count", str(CASES))
 
 
 @pytest.mark.slow
