@@ -2,6 +2,7 @@
 # make test         lint, types and all tests
 # make lint         ruff and mypy only
 # make test-wheel   builds the distributions and tries them with the newest and the oldest dependencies
+# make fuzz         bad inputs over all verbs, and runs that are killed and resumed (minutes); SEED=1 COUNT=2000 KILLS=50
 # make docs         the documentation site, in build/site
 # make bench        times and ratios (minutes)
 # make constraints  looks up the newest and the oldest dependencies again
@@ -10,8 +11,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Tests run in this many processes with one thread each; WORKERS=0 runs them in one.
 WORKERS ?= 2
+SEED ?= 1
+COUNT ?= 2000
+KILLS ?= 50
 
-.PHONY: demo test lint test-wheel docs bench constraints clean
+.PHONY: demo test lint test-wheel fuzz docs bench constraints clean
 
 demo: .venv/ready
 	$(BIN)/eidophone compose "three frogs, grayscale, black background" "frog croaking"
@@ -26,6 +30,10 @@ lint: .venv/ready-dev
 
 test-wheel: .venv/ready-dev
 	.ci/wheel
+
+fuzz: .venv/ready-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --seed $(SEED) --count $(COUNT)
+	$(BIN)/python -m tests.fuzz.crash --seed $(SEED) --kills $(KILLS)
 
 docs: .venv/ready-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

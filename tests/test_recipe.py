@@ -87,3 +87,13 @@ def test_see_then_hear_uses_the_same_model(pair: tuple[Path, Path], tmp_path: Pa
     heard = eidophone.hear(seen.folder / "picture.png", audio_model=pair[1])
     assert heard.clip.rate_hz == 8000
     assert heard.recipe.models["audio"].name == pair[1].name
+
+
+def test_a_record_that_is_a_link_is_not_followed(tmp_path) -> None:
+    from eidophone.core.errors import BadInput as Refused
+    from eidophone.results.recipe import read_record as read
+
+    (tmp_path / "private").write_text("secret")
+    (tmp_path / "record.json").symlink_to(tmp_path / "private")
+    with pytest.raises(Refused, match="is a link"):
+        read(tmp_path / "record.json")

@@ -1,6 +1,7 @@
 """Bad input: one clear sentence that names it and the remedy, exit code 2, no traceback, nothing left."""
 
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
@@ -184,3 +185,26 @@ def test_a_reader_that_has_seen_enough_is_no_mistake() -> None:
     running.stdout.close()
     _, said = running.communicate(timeout=120)
     assert said == b"" and running.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [["see", "x.wav", "--nothing=", "a" * 5000], ["see", "a" * 5000], ["a" * 5000]]
+)
+def test_a_long_word_does_not_flood_the_terminal(arguments: list[str], capsys) -> None:
+    assert len(refused(arguments, capsys)) < 1000
+
+
+def test_a_failure_is_explained_without_another_program(monkeypatch, tmp_path) -> None:
+    from eidophone.cli.failures import explain
+
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a program was started"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(platform, "_uname_cache", None)
+    monkeypatch.setattr(platform, "_platform_cache", {})
+    code, words = explain(RuntimeError("x"))
+    assert code == 3 and str(tmp_path) in words
+
+
+def test_a_mistyped_flag_cannot_act_on_the_terminal(capsys) -> None:
+    assert "\x1b" not in refused(["see", "x.wav", "--\x1b[31mred"], capsys)
+    assert "\x1b" not in refused(["\x1b[31mred"], capsys)

@@ -137,10 +137,13 @@ ROWS = [
     f"1-0-A.wav,{'9' * 5000},a",
     "1-0-A.wav,-1,a",
     "1-0-A.wav,²,a",
+    "1-0-A.wav",
 ]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=["nul", "long name", "long fold", "negative", "superscript"])
+@pytest.mark.parametrize(
+    "row", ROWS, ids=["nul", "long name", "long fold", "negative", "superscript", "cut short"]
+)
 def test_r55_a_bad_row_of_a_table_is_a_sentence(row: str, esc: Path, tmp_path: Path, capsys) -> None:
     table(esc, "a", row)
     assert main(mix(esc, tmp_path / "m")) == 2

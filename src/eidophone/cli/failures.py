@@ -46,9 +46,11 @@ def _first_line(error: Exception) -> str:
 
 def _log(error: Exception) -> Path | None:
     """Writes the traceback and versions to a new file; None if even that fails."""
+    # not platform.platform(), which starts the program `uname`
+    machine = f"{platform.system()} {platform.release()} {platform.machine()}"
     facts = [
         time.strftime("%Y-%m-%d %H:%M:%S"),
-        f"eidophone {VERSION}, Python {platform.python_version()}, {platform.platform()}",
+        f"eidophone {VERSION}, Python {platform.python_version()}, {machine}",
         f"arguments: {sys.argv[1:]!r}",
         "".join(traceback.format_exception(error)),
     ]

@@ -13,6 +13,7 @@ from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
 
 from eidophone.core.catalog import Catalog
+from eidophone.core.text import printable, shortened
 from eidophone.options.kinds import Group, Options, flag_of
 
 #: Headings of the help, in order.
@@ -57,7 +58,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Prints the sentence and exits with 2."""
-        message = self._with_suggestion(message)
+        message = printable(shortened(self._with_suggestion(message)))
         self.exit(2, f"eidophone: {message.rstrip('.')}; see `{self.prog} --help`.\n")
 
     def _with_suggestion(self, message: str) -> str:

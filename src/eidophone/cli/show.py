@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eidophone.core.errors import EidophoneError
-from eidophone.core.text import printable
+from eidophone.core.text import printable, shortened
 
 if TYPE_CHECKING:
     from eidophone.core.events import Event
@@ -59,7 +59,7 @@ def show(
 
 def sentence(error: BaseException) -> str:
     """An error's message on one line, whatever the file names in it hold."""
-    return printable(" ".join(str(error).split()))
+    return printable(shortened(" ".join(str(error).split())))
 
 
 def complain(text: str) -> None:

@@ -19,6 +19,16 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(_escaped, text)
 
 
+def shortened(text: str, longest: int = 600) -> str:
+    """Cuts the middle out of every word that is longer than any usual path, so that a message stays readable.
+
+    >>> shortened("the flag " + "a" * 5000 + ".png is unknown", 8)
+    'the flag aaaa....png is unknown'
+    """
+    half = longest // 2
+    return re.sub(rf"(\S{{{half}}})\S+(\S{{{half}}})", r"\1...\2", text)
+
+
 def _escaped(match: re.Match[str]) -> str:
     character = match[0]
     if "\udc80" <= character <= "\udcff":  # how Python keeps a byte that is not UTF-8

@@ -122,9 +122,13 @@ def _rows(table: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
             rows = list(csv.DictReader(file))
     except (OSError, ValueError, csv.Error) as error:
         raise BadInput(f"{table}: cannot be read as a table ({error}); fetch the data set again.") from error
-    missing = [name for name in needed if not rows or rows[0].get(name) is None]
+    missing = [name for name in needed if not rows or name not in rows[0]]
     if missing:
         raise BadInput(f"{table}: has no column {', '.join(missing)}; fetch the data set again.")
+    for number, row in enumerate(rows, 1):
+        short = [name for name in needed if row[name] is None]
+        if short:
+            raise BadInput(f"{table}: row {number} ends before {', '.join(short)}; fetch the data set again.")
     return rows
 
 

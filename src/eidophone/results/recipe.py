@@ -58,6 +58,8 @@ def read_record(path: Path) -> Record:
     Raises:
         BadInput: missing (the sample did not finish), damaged, or of another format.
     """
+    if path.is_symlink():  # it could lead to a file that nobody named
+        raise BadInput(f"{path}: is a link; bring the original file back.")
     check_readable(path, "a record")
     record = read_model(Record, path.read_bytes(), str(path))
     MelSpec.from_dict(record.recipe.mel_spec, str(path))

@@ -1,0 +1,79 @@
+"""A slice of `make fuzz`, the laws of its generator, and runs that are killed and resumed."""
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.damage import JSON_KINDS, damaged_bytes, damaged_json
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Cases of the slice, and kills; `EIDOPHONE_FUZZ` and `EIDOPHONE_KILLS` ask for more.
+CASES = int(os.environ.get("EIDOPHONE_FUZZ", "150"))
+KILLS = int(os.environ.get("EIDOPHONE_KILLS", "10"))
+
+
+def _run(*arguments: str) -> None:
+    place = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=ROOT, env=place, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+
+
+def test_the_same_seed_gives_the_same_damage() -> None:
+    whole = bytes(range(256)) * 9
+    given = {"a": {"b": [1, 2]}, "c": "x"}
+    for number in range(50):
+        one, other = random.Random(number), random.Random(number)
+        assert damaged_bytes(one, whole) == damaged_bytes(other, whole)
+        assert damaged_json(one, given) == damaged_json(other, given)
+
+
+def test_every_kind_of_json_reaches_a_field() -> None:
+    dice = random.Random(0)
+    texts = {damaged_json(dice, {"x": "good"}) for _ in range(4000)}
+    assert all(any(kind in text for text in texts) for kind in JSON_KINDS)
+
+
+@pytest.mark.slow
+def test_no_bad_input_goes_wrong() -> None:
+    _run("tests.fuzz", "--seed", "3", "--count", str(CASES))
+
+
+@pytest.mark.slow
+def test_the_guard_sees_what_is_not_allowed(tmp_path: Path) -> None:
+    code = (
+        "import socket, subprocess, sys; from pathlib import Path; from tests.fuzz.guard import Guard\n"
+        "home = Path(sys.argv[1]); (home / 'bait').mkdir(); (home / 'bait' / 'x').touch(); (home / 'in').mkdir()\n"
+        "guard = Guard(home / 'bait'); guard.watch(home / 'in')\n"
+        "import tempfile; tempfile.tempdir = str(home / 'in')\n"
+        "for act in (lambda: socket.create_connection(('127.0.0.1', 9)), lambda: subprocess.run(['true']),\n"
+        "            lambda: open(home / 'bait' / 'x'), lambda: open(home / 'y', 'w'),\n"
+        "            lambda: open(home / 'in' / 'z', 'w')):\n"
+        "    try: act()\n"
+        "    except Exception: pass\n"
+        "guard.stop(); print(len(guard.broken), *guard.broken); sys.exit(len(guard.broken) != 4)\n"
+    )
+    place = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=ROOT,
+        env=place,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_killed_runs_resume_to_the_same_bytes() -> None:
+    _run("tests.fuzz.crash", "--kills", str(KILLS), "--seed", "1")
