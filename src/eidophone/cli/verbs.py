@@ -36,7 +36,7 @@ def add_verbs(commands: Any, full: bool) -> None:
             "--config",
             type=Path,
             metavar="FILE",
-            help="options from a TOML file or from a result; flags win, and a list of values makes one run for each",
+            help="options from a TOML file or a result; a list of values is a sweep",
         )
         parser.set_defaults(command=run, verb=name)
     remaking = _parser(commands, "remake", REMAKE, ("remake eidophone-out/my-frog/0002/picture.png",), full)

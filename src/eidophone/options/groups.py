@@ -110,7 +110,7 @@ class SampleOptions(DrawOptions):
     NOT_IN_RECIPE: ClassVar[frozenset[str]] = frozenset({"offline", "resume", "example", "seconds"})
 
     example: str = setting(
-        "prompts and seed of a published example, such as bell; `eidophone examples` lists them",
+        "prompts and seed of a published example; `eidophone examples` lists them",
         default="", group="prompts", common=True,
     )  # fmt: skip
     audio_negative: str = setting("negative prompt of the audio model", default="", group="prompts")
@@ -121,7 +121,7 @@ class SampleOptions(DrawOptions):
         "canvas width in pixels (default: the models' own)", default=None, group="canvas", common=True
     )
     seconds: Seconds | None = setting(
-        "length of the sound instead of --width, rounded to whole blocks of the VAE",
+        "length of the sound; it sets the width, rounded to whole VAE blocks",
         default=None, group="canvas", common=True,
     )  # fmt: skip
     crop: bool = setting("drop the right 32 pixels, which often stay black", default=False, group="canvas")

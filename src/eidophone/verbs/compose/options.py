@@ -39,11 +39,11 @@ class ComposeOptions(ChoiceOptions):
     sampler: Sampler = setting("sampler", default="dpm++2m")
     steps: Steps = setting("denoising steps", default=25, common=True)
     image_guidance: Scale | None = setting(
-        "classifier-free guidance scale of the image prompt (default: the model's own)",
+        "guidance scale of the image model (default: the model's own)",
         default=None, common=True,
     )  # fmt: skip
     audio_guidance: Scale | None = setting(
-        "classifier-free guidance scale of the audio prompt (default: the model's own)",
+        "guidance scale of the audio model (default: the model's own)",
         default=None, common=True,
     )  # fmt: skip
     image_start_step: int = setting("first step at which the image model is active", default=0, ge=0)

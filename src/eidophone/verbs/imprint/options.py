@@ -39,10 +39,10 @@ class ImprintOptions(ChoiceOptions):
     image_steps: Steps = setting("denoising steps of the picture", default=20, common=True)
     audio_steps: Steps = setting("denoising steps of the sound", default=25, common=True)
     image_guidance: Scale | None = setting(
-        "classifier-free guidance scale of the image prompt (default: the model's own)", default=None
+        "guidance scale of the image model (default: the model's own)", default=None
     )
     audio_guidance: Scale | None = setting(
-        "classifier-free guidance scale of the audio prompt (default: the model's own)", default=None
+        "guidance scale of the audio model (default: the model's own)", default=None
     )
     magnitude_ratio: Share = setting(
         "how deep the picture is pressed in: 0 not at all, 1 to silence",
