@@ -23,7 +23,7 @@ from eidophone.diffusion.sampler import make_scheduler, sampling_steps
 from eidophone.media.picture import write_png
 from eidophone.media.sheets import contact_sheet
 from eidophone.models.load import Loader
-from eidophone.verbs.shared.run import DEFAULT_GUIDANCE
+from eidophone.verbs.shared.models import DEFAULT_GUIDANCE
 from training.data.captions import ADVISED
 from training.data.colours import mean_hue, palette
 

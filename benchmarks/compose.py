@@ -24,7 +24,8 @@ from eidophone.models.latent import LatentModel, TextEncoder
 from eidophone.models.source import DiffusionFiles
 from eidophone.verbs.compose.options import ComposeOptions
 from eidophone.verbs.compose.pipeline import compose
-from eidophone.verbs.shared.run import load_models
+from eidophone.verbs.shared.context import Context
+from eidophone.verbs.shared.models import load_models
 
 PROMPTS = {"image_prompt": "a painting of castle towers, grayscale", "audio_prompt": "church bell ringing"}
 
@@ -51,12 +52,13 @@ def embedded(device: torch.device, model: str) -> dict[str, float]:
     if model != "tiny":
         given |= {"image_model": f"{model}/image", "audio_model": f"{model}/audio"}
     rows = {"load s (libraries imported)": 0.0}
-    load_models(ComposeOptions.make(**given))  # libraries are imported
-    rows["load s (libraries imported)"] = seconds(lambda: load_models(ComposeOptions.make(**given)), device)
+    options, context = ComposeOptions.make(**given), Context()
+    load_models(options, Context())  # libraries are imported
+    rows["load s (libraries imported)"] = seconds(lambda: load_models(options, Context()), device)
 
     def candidate(count: int, **more: Any) -> float:
         options = ComposeOptions.make(**given, count=count, batch_size=count, **more)
-        results = list(compose(options))
+        results = list(compose(options, context))
         return float(sum(r.facts["seconds"] for r in results) / count)
 
     candidate(1)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from benchmarks.pairs import picture_side, sound_side
 from eidophone.verbs.compose.options import ComposeOptions
-from eidophone.verbs.shared.run import load_models
+from eidophone.verbs.shared.context import Context
+from eidophone.verbs.shared.models import load_models
 from training.config import Run
 from training.data import examples
 from training.data.canvas import canvas
@@ -25,9 +26,9 @@ def real(work: Path, clips: int) -> tuple[Tensor, list[str]]:
 
 def coded(gray: Tensor) -> Tensor:
     """Mel pictures after the family's codec, as the audio model would make them at best."""
-    studio, _ = load_models(ComposeOptions.make())
-    assert studio.image is not None
-    codec = studio.image.vae
+    loaded, _ = load_models(ComposeOptions.make(), Context())
+    assert loaded.image is not None
+    codec = loaded.image.vae
     with torch.inference_mode():
         parts = [codec.encode(2 * part[:, None].expand(-1, 3, -1, -1) - 1) for part in gray.split(8)]
         made = torch.cat([codec.decode(code.latent_dist.mean).sample.mean(1) for code in parts])

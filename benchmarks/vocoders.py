@@ -30,6 +30,7 @@ from eidophone.models.source import find
 from eidophone.models.tagger import load_tagger
 from eidophone.verbs.compose.options import ComposeOptions
 from eidophone.verbs.compose.pipeline import compose
+from eidophone.verbs.shared.context import Context
 from training.config import HERE
 from training.data import fetch
 from training.data.repainted import STEPS
@@ -75,10 +76,10 @@ def universal(ours: MelSpec) -> Mapped:
 
 def own(clips: int) -> tuple[Tensor, list[str]]:
     """What the audio model makes alone."""
-    found, names = [], []
+    found, names, context = [], [], Context()
     for concept in sound_side():
         given = {"audio_prompt": sound_prompt(concept), "count": clips, "steps": STEPS, "seed": 77}
-        for result in compose(ComposeOptions.make(**given, **PLAYED_ALONE)):
+        for result in compose(ComposeOptions.make(**given, **PLAYED_ALONE), context):
             found.append(torch.from_numpy(result.spectrogram))
             names.append(concept)
     return torch.stack(found), names
