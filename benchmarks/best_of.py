@@ -15,10 +15,10 @@ from typing import Any
 from benchmarks import choosing
 from benchmarks.judging import Judges, Ledger
 from benchmarks.pairs import PAIRS, picture_prompt, sound_prompt
-from eidophone.core.events import silent
 from eidophone.verbs.compose.options import ComposeOptions
-from eidophone.verbs.compose.pipeline import open_canvas, samples
+from eidophone.verbs.compose.pipeline import open_run, samples
 from eidophone.verbs.shared.best_of_n import open_judge
+from eidophone.verbs.shared.context import Context
 
 FILE = "best-of.jsonl"
 
@@ -47,12 +47,13 @@ def judgements(
     options: ComposeOptions, missing: list[int], judges: Judges, concepts: tuple[str, str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Numbers of candidates by "index/stage"; at the end, also what the judges that took no part say."""
-    canvas = open_canvas(options)
+    context = Context()
+    opened = open_run([options], context)
     these = {"samples": tuple(missing), "count": len(missing)}
-    asked, judge = canvas.options.model_copy(update=these), open_judge(canvas.options)
+    asked, judge = opened.settings.model_copy(update=these), open_judge(opened.settings, context)
     walks = {str(steps): asked.coarse(steps) for steps in choosing.ROUGH_STEPS} | {"end": asked}
     for stage, sampling_steps in walks.items():
-        for result in samples(replace(canvas, options=sampling_steps), silent):
+        for result in samples(replace(opened, pairs=(sampling_steps,)), context):
             score = judge(result)
             row: dict[str, Any] = {"looks": score.side("looks"), "sounds": score.side("sounds")}
             if stage == "end":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.judging import Judges
 from eidophone.evaluation.journal import JOURNAL_FILE, Row
-from eidophone.evaluation.report import said
+from eidophone.evaluation.report import formatted
 from eidophone.evaluation.summary import Group
 from eidophone.results.store import load
 from training.data.sounds import concepts as sound_concepts
@@ -47,7 +47,7 @@ def table(out: Path, judges: Judges) -> str:
     lines = ["| method | samples | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 2) + "|"]
     for name, group in sorted(methods.items()):
         means = group.means()
-        cells = " | ".join(said(means.get(column)) for column in COLUMNS)
+        cells = " | ".join(formatted(means.get(column)) for column in COLUMNS)
         lines.append(f"| {name} | {max(mean.count for mean in means.values())} | {cells} |")
     return "\n".join(lines)
 

@@ -345,9 +345,9 @@ def train(run: Run, role: Role, stop_after: int | None = None) -> nn.Module:
     """Trains a denoiser: writes joint-image.pt or joint-audio.pt."""
     torch.manual_seed(run["seed"])
     earlier, settings = earlier_model(run, role), run["joint"]
-    net: nn.Module = earlier_model(run, role).unet.requires_grad_(True)
+    net: nn.Module = earlier_model(run, role).network.requires_grad_(True)
     both, own = joint_material(run, role, earlier), own_material(run, role, earlier)
-    teacher = earlier.unet.requires_grad_(False).to(run.device)
+    teacher = earlier.network.requires_grad_(False).to(run.device)
     plan = Plan(
         steps=settings["steps"], rate=settings["rate"], seed=run["seed"], checkpoint_s=run["checkpoint_s"],
         stop_after=stop_after,
@@ -372,8 +372,8 @@ def export(run: Run) -> None:
         folder = run.work / "joint" / role
         shutil.copytree(model.source.path, folder, dirs_exist_ok=True)
         state = torch.load(run.work / f"joint-{role}.pt", map_location="cpu", weights_only=True)
-        model.unet.load_state_dict(state["mean"])
-        model.unet.half().save_pretrained(folder / "unet")
+        model.network.load_state_dict(state["mean"])
+        model.network.half().save_pretrained(folder / "unet")
         print(json.dumps({"folder": str(folder), "step": state["step"]}), flush=True)
 
 
