@@ -50,8 +50,7 @@ Role = Literal["image", "audio"]
 CPU = torch.device("cpu")
 AT_ONCE = 16
 SOUND_SEED = 40_000
-#: Brightness of a drawing inside a sound, and the share of the sound that stays there. A third of the range is
-#: 29 dB. Which form fits depends on the sound, so all are tried (docs/journal.md).
+#: Brightness of a drawing inside a sound (a third of the range is 29 dB), and the share of the sound kept there.
 FORMS = ((0.65, 1.0), (0.75, 1.0), (0.65, 0.88), (0.7, 0.78), (0.85, 0.9), (0.6, 0.7))
 COUNTS = (1, 2, 2, 3)  # objects on a canvas
 #: How much of the sound's grain the drawing's own light takes on, and of the drawing's shading the sound.
@@ -59,8 +58,7 @@ GRAIN, SHADING = 0.25, 0.15
 #: Loud parts of a sound are lifted to LOUD, by at most LIFT; below QUIET by less, so that black stays black.
 LOUD, LIFT, QUIET = 0.95, 0.2, 0.15
 TEMPERATURE = 0.1
-#: A thing counts as seen if it is the likeliest, or among the first three and at least this share as likely as
-#: in the drawing alone.
+#: Seen: the likeliest thing, or among the first three and at least this share as likely as in the drawing alone.
 LEAST = 0.5
 #: Share of canvases whose sound is one that people expect of the thing.
 EXPECTED = 0.6
