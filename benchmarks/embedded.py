@@ -2,11 +2,14 @@
 
     python -m benchmarks.embedded                     everything (an hour on two cores)
     python -m benchmarks.embedded --part sound picture --seeds 2
+    python -m benchmarks.embedded --part compose --blend average inlay lighten
+    python -m benchmarks.embedded --part compose --pairs 1 --seeds 1
     python -m benchmarks.embedded --table             what is known so far, without making anything
 
 Independent judges: YAMNet (right class in the top five of 521) and training/networks/judge.py (right of
 forty), which must have been trained before. Results are kept by the weights' digest in --out, so a run goes
-on where it was stopped. The ceilings need the packs of the stages sounds and pictures.
+on where it was stopped. A composed sample is right if it is seen, heard, and drawn over at least half of the
+canvas; each blend has rows of its own. The ceilings need the packs of the stages sounds and pictures.
 """
 
 import argparse
@@ -21,20 +24,30 @@ import torch
 from benchmarks.compose import peak_mb, seconds
 from benchmarks.judging import Judges, Ledger
 from benchmarks.material import coded, drawn, real
-from benchmarks.pairs import PAIRS, SYNONYMS, picture_prompt, picture_side, sound_prompt, sound_side
+from benchmarks.pairs import (
+    PAIRS,
+    SYNONYMS,
+    picture_prompt,
+    picture_side,
+    sound_prompt,
+    sound_side,
+    wide_prompt,
+)
+from eidophone import Session
 from eidophone.core.values import Result
 from eidophone.models.cards import package_folder
 from eidophone.models.embedders.load import load_embedder
 from eidophone.models.load import load_vocoder, mel_spec_of
 from eidophone.models.source import find
-from eidophone.scoring.contract import judged, subject_of
+from eidophone.models.tagger import load_tagger
+from eidophone.scoring.contract import Scorer, judged, subject_of
 from eidophone.scoring.ranking import Candidate, candidate_of, ranked
-from eidophone.scoring.similarity import Similarity
+from eidophone.scoring.scorers.canvas import OneCanvas
+from eidophone.verbs.compose.blends import BLENDS, DEFAULT_BLEND
 from eidophone.verbs.compose.options import ComposeOptions
-from eidophone.verbs.compose.pipeline import compose
-from eidophone.verbs.imprint.options import ImprintOptions
-from eidophone.verbs.imprint.pipeline import imprint
-from eidophone.verbs.shared.run import load_models, play
+from eidophone.verbs.shared.canvas import play
+from eidophone.verbs.shared.context import Context
+from eidophone.verbs.shared.models import load_models
 from training.config import HERE
 from training.data.repainted import STEPS
 from training.self_training import DRAWN_ALONE, PLAYED_ALONE
@@ -42,6 +55,8 @@ from training.self_training import DRAWN_ALONE, PLAYED_ALONE
 SEEDS, CANDIDATES = 8, 16
 FIRST_SEED = 1234
 AT_ONCE = 8
+#: Share of the columns that a drawing must span to count as one with the sound.
+LEAST_COVERAGE = 0.5
 CEILING_CLIPS, CEILING_CANVASES = 3, 2
 
 
@@ -63,8 +78,9 @@ class Item:
     more: dict[str, Any]
 
 
-def items(part: str) -> list[Item]:
-    """What a part makes."""
+def items(part: str, pairs: int = len(PAIRS)) -> list[Item]:
+    """What a part makes; of the parts with pairs, the first `pairs`."""
+    verb, _, blend = part.partition("-")
     if part == "sound":
         return [Item(n, "", n, ("", sound_prompt(n)), PLAYED_ALONE) for n in sound_side()]
     if part == "picture":
@@ -78,37 +94,70 @@ def items(part: str) -> list[Item]:
     if part == "plain":
         missing = [c for _, c in SYNONYMS["heard"] if c not in sound_side()]
         return [Item(n, "", n, ("", sound_prompt(n)), PLAYED_ALONE) for n in missing]
-    return [Item(f"{a}+{b}", a, b, (picture_prompt(a), sound_prompt(b)), {}) for a, b in PAIRS]
+    # `lighten` puts one drawing beside the sound; all others need the whole width
+    looks = picture_prompt if blend == "lighten" else wide_prompt
+    more = {"blend": blend} if verb == "compose" else {}
+    return [Item(f"{a}+{b}", a, b, (looks(a), sound_prompt(b)), more) for a, b in PAIRS[:pairs]]
 
 
-def made(part: str, item: Item, seeds: Sequence[int]) -> Iterable[Result]:
+def made(session: Session, part: str, item: Item, seeds: Sequence[int]) -> Iterable[Result]:
     """Samples of an item, by `compose`, or by `imprint` where that is the part."""
     given = {
-        "image_prompt": item.prompts[0], "audio_prompt": item.prompts[1], "preset": "fast",
-        "seed": FIRST_SEED, "index": seeds[0], "count": len(seeds), "batch_size": len(seeds), **item.more,
+        "preset": "fast", "seed": FIRST_SEED, "index": seeds[0], "count": len(seeds),
+        "batch_size": len(seeds), **item.more,
     }  # fmt: skip
     if part == "imprint":
-        return imprint(ImprintOptions.make(**given))
-    return compose(ComposeOptions.make(**given, steps=STEPS))
+        return session.imprint(*item.prompts, **given)
+    return session.compose(*item.prompts, **given, steps=STEPS)
 
 
-def fit_of(judge: Similarity, result: Result) -> dict[str, float]:
+def right(row: dict[str, Any]) -> bool:
+    """Seen, heard, and drawn over at least half of the canvas."""
+    return bool(row["seen"] and row["heard"] and row["coverage"] >= LEAST_COVERAGE)
+
+
+def right_in_place(row: dict[str, Any]) -> bool:
+    """`right`, and the sound is heard in the very part in which the drawing is seen."""
+    return right(row) and bool(row["placed"])
+
+
+def fit_of(judge: Scorer, result: Result) -> dict[str, float]:
     """By what the family's own judge would rank a result."""
     candidate = candidate_of(replace(result, score=judged(subject_of(result), [judge])))
     assert candidate.looks is not None and candidate.sounds is not None
     return {"looks": candidate.looks, "sounds": candidate.sounds}
 
 
-def judge_part(part: str, seeds: int, judges: Judges, ledger: Ledger, own: Similarity) -> None:
+@dataclass(frozen=True)
+class Bench:
+    """What judging needs.
+
+    Attributes:
+        session: Makes the samples.
+        judges: Independent of the family.
+        own: The judge by which the package chooses.
+        ledger: Receives the rows.
+    """
+
+    session: Session
+    judges: Judges
+    own: Scorer
+    ledger: Ledger
+
+
+def judge_part(bench: Bench, part: str, seeds: int, pairs: int) -> None:
     """Makes and judges what is missing in the ledger."""
-    for item in items(part):
+    ledger, composed = bench.ledger, part.startswith("compose")
+    for item in items(part, pairs):
         missing = [n for n in range(seeds) if f"{part}/{item.key}/{n}" not in ledger.rows]
         for first in range(0, len(missing), AT_ONCE):
             run = range(missing[first], missing[min(first + AT_ONCE, len(missing)) - 1] + 1)
-            for result in made(part, item, run):
-                row: dict[str, Any] = dict(judges.both(result, item.shown, item.played))
-                if part == "compose":
-                    row |= fit_of(own, result)
+            for result in made(bench.session, part, item, run):
+                row: dict[str, Any] = dict(bench.judges.both(result, item.shown, item.played))
+                if composed or part == "imprint":
+                    row |= bench.judges.shared(result, item.shown, item.played)
+                if composed:
+                    row |= fit_of(bench.own, result)
                 ledger.add(f"{part}/{item.key}/{result.index}", row)
         rows = [ledger.rows[f"{part}/{item.key}/{n}"] for n in range(seeds)]
         sides = [side for side in ("seen", "heard") if side in rows[0]]
@@ -138,10 +187,11 @@ def costs() -> dict[str, str]:
         image_prompt=picture_prompt("frog"), audio_prompt=sound_prompt("frog"), count=1, preset="fast"
     )
     here = torch.device("cpu")
-    load_models(options)
-    load = seconds(lambda: load_models(options), here)
-    list(compose(options))
-    alone = seconds(lambda: list(compose(options)), here) - load
+    load_models(options, Context())  # libraries are imported
+    load = seconds(lambda: load_models(options, Context()), here)
+    with Session() as session:
+        list(session.run(options))
+        alone = seconds(lambda: list(session.run(options)), here)
     weights = sum(f.stat().st_size for f in package_folder("tiny").rglob("*.safetensors"))
     return {
         f"fast, one candidate with sound, s ({torch.get_num_threads()} threads)": f"{alone:.2f}",
@@ -154,23 +204,32 @@ def costs() -> dict[str, str]:
 # --- the table -----------------------------------------------------------------------------------
 
 
-def share(ledger: Ledger, part: str, right: Callable[[dict[str, Any]], bool]) -> str:
-    """How many rows of a part are right."""
-    found = [right(row) for _, row in ledger.of(part)]
+def share(ledger: Ledger, part: str, rule: Callable[[dict[str, Any]], bool]) -> str:
+    """How many rows of a part are right by a rule."""
+    found = [rule(row) for _, row in ledger.of(part)]
     return f"{np.mean(found):.1%} of {len(found)}" if found else "not measured"
 
 
-def best_of(ledger: Ledger) -> str:
-    """How many pairs are right in the candidate that ranks first by the embedder (see `scoring.ranking`)."""
+def best_of(ledger: Ledger, part: str) -> str:
+    """How many pairs are right in the candidate that ranks first by the package (see `scoring.ranking`)."""
     by_pair: dict[str, list[Candidate[dict[str, Any]]]] = {}
-    for key, row in ledger.of("compose"):
+    for key, row in ledger.of(part):
         _, pair, number = key.split("/")
         candidate = Candidate(row, int(number), row["looks"], row["sounds"])
         by_pair.setdefault(pair, []).append(candidate)
     best = [ranked(candidates)[0].item for candidates in by_pair.values()]
-    found = [row["seen"] and row["heard"] for row in best]
+    found = [right(row) for row in best]
     size = min((len(rows) for rows in by_pair.values()), default=0)
     return f"{np.mean(found):.1%} of {len(found)} pairs, N = {size}" if found else "not measured"
+
+
+def at_random(ledger: Ledger, part: str) -> str:
+    """How many pairs a random candidate gets right, to compare with `best_of`."""
+    by_pair: dict[str, list[bool]] = {}
+    for key, row in ledger.of(part):
+        by_pair.setdefault(key.split("/")[1], []).append(right(row))
+    found = [float(np.mean(rows)) for rows in by_pair.values()]
+    return f"{np.mean(found):.1%} of {len(found)} pairs" if found else "not measured"
 
 
 def seen_words(ledger: Ledger) -> str:
@@ -178,7 +237,7 @@ def seen_words(ledger: Ledger) -> str:
     heard = [c for _, c in SYNONYMS["heard"]]
     sides = {"picture": [c for _, c in SYNONYMS["seen"]], "sound": heard, "plain": heard}
     found = [
-        row.get("seen", row.get("heard"))
+        bool(row.get("seen", row.get("heard")))
         for part, wanted in sides.items()
         for key, row in ledger.of(part)
         if key.split("/")[1] in wanted
@@ -186,20 +245,35 @@ def seen_words(ledger: Ledger) -> str:
     return f"{np.mean(found):.1%} of {len(found)}" if found else "not measured"
 
 
-def table(ledger: Ledger) -> dict[str, str]:
+def on_one_canvas(ledger: Ledger, part: str) -> dict[str, str]:
+    """The measures of a part with pairs: `imprint`, or `compose-` and a blend."""
+    name = part.replace("-", " --blend ")
+    found = {
+        f"{name}, seen": share(ledger, part, lambda row: row["seen"]),
+        f"{name}, heard": share(ledger, part, lambda row: row["heard"]),
+        f"{name}, seen and heard, anywhere": share(ledger, part, lambda row: row["seen"] and row["heard"]),
+        f"{name}, right: and over half of the canvas": share(ledger, part, right),
+        f"{name}, right and in the same place": share(ledger, part, right_in_place),
+    }
+    if part != "imprint":
+        found[f"{name}, right, best by the package's choice"] = best_of(ledger, part)
+        found[f"{name}, right, a random one"] = at_random(ledger, part)
+    return found
+
+
+def table(ledger: Ledger, blends: Sequence[str]) -> dict[str, str]:
     """The measures of the ledger, as people read them."""
+    pairs: dict[str, str] = {}
+    for part in (*(f"compose-{blend}" for blend in blends), "imprint"):
+        pairs |= on_one_canvas(ledger, part)
     return {
         "sound alone, heard": share(ledger, "sound", lambda row: row["heard"]),
         "real windows, played": share(ledger, "real", lambda row: row["heard"]),
         "real windows through the codec, played": share(ledger, "codec", lambda row: row["heard"]),
         "canvases that the image model learned from, seen": share(ledger, "drawn", lambda row: row["seen"]),
         "picture alone, seen": share(ledger, "picture", lambda row: row["seen"]),
-        "compose, seen": share(ledger, "compose", lambda row: row["seen"]),
-        "compose, heard": share(ledger, "compose", lambda row: row["heard"]),
-        "compose, both, N = 1": share(ledger, "compose", lambda row: row["seen"] and row["heard"]),
-        "compose, both, best by the embedder": best_of(ledger),
-        "imprint, both, N = 1": share(ledger, "imprint", lambda row: row["seen"] and row["heard"]),
-        "unseen synonyms": share(ledger, "synonym", lambda row: row.get("seen", row.get("heard"))),
+        **pairs,
+        "unseen synonyms": share(ledger, "synonym", lambda row: bool(row.get("seen", row.get("heard")))),
         "the same concepts by words that were seen": seen_words(ledger),
     }
 
@@ -213,7 +287,19 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS, help="only these")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="samples of a prompt (compose: twice that)")
+    parser.add_argument(
+        "--blend",
+        nargs="+",
+        choices=BLENDS.names(),
+        default=[DEFAULT_BLEND],
+        help="blends of the part compose",
+    )
+    parser.add_argument(
+        "--pairs", type=int, default=len(PAIRS), help="of compose and imprint: the first ones"
+    )
+    parser.add_argument(
+        "--seeds", type=int, help=f"samples of each prompt (default: {SEEDS}, of compose {CANDIDATES})"
+    )
     parser.add_argument(
         "--work", type=Path, default=HERE / "work" / "laptop", help="where judge and sound pack lie"
     )
@@ -228,19 +314,23 @@ def main() -> None:
     if not given.table:
         facts = costs() if "costs" in given.part else {}
         run_parts([p for p in PARTS if p in given.part], given, ledger)
-    for name, value in (table(ledger) | facts).items():
+    for name, value in (table(ledger, given.blend) | facts).items():
         print(f"{value:>24}  {name}")
 
 
 def run_parts(parts: list[str], given: argparse.Namespace, ledger: Ledger) -> None:
     """Everything but the costs."""
-    judges, own = Judges.load(given.work), Similarity(load_embedder("tiny", torch.device("cpu")))
-    for part in parts:
-        if part == "ceilings" and not any(ledger.of("real")):
-            ceilings(given.work, judges, ledger)
-        elif part not in ("ceilings", "costs"):
-            seeds = given.seeds * (CANDIDATES // SEEDS if part == "compose" else 1)
-            judge_part(part, seeds, judges, ledger, own)
+    own = OneCanvas(load_embedder("tiny", torch.device("cpu")), load_tagger())
+    with Session(threads=given.threads) as session:
+        bench = Bench(session, Judges.load(given.work), own, ledger)
+        for part in parts:
+            if part == "ceilings" and not any(ledger.of("real")):
+                ceilings(given.work, bench.judges, ledger)
+            elif part == "compose":
+                for blend in given.blend:
+                    judge_part(bench, f"compose-{blend}", given.seeds or CANDIDATES, given.pairs)
+            elif part not in ("ceilings", "costs"):
+                judge_part(bench, part, given.seeds or SEEDS, given.pairs)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The README's pictures: `python -m benchmarks.gallery`. Fixed pairs and seeds, chosen by the machine alone.
 
-For each pair 16 candidates of the embedded family are made and the embedder keeps the best one. Its film goes
+For each pair 16 candidates of the embedded family are made and the default judge keeps the best one. Its film goes
 to docs/gallery/, all pictures to docs/images/tiny.png. The sound tagger, which did not choose, says what it
 hears. Six further pairs, one sample each, are coloured: docs/images/colours.jpg.
 """
@@ -68,7 +68,7 @@ def main() -> None:
     for looks, sounds in PAIRS:
         with tempfile.TemporaryDirectory() as folder:
             (best,) = eidophone.compose(
-                ADVISED.format(looks), sounds, count=1, from_=CANDIDATES, seed=SEED, judges="tiny", out=folder
+                ADVISED.format(looks), sounds, count=1, from_=CANDIDATES, seed=SEED, out=folder
             )
             assert best.folder is not None
             shutil.copy(best.folder / "video.mp4", given.docs / "gallery" / f"{slug(looks)}.mp4")

@@ -13,11 +13,12 @@ import soxr
 import torch
 from torch import Tensor
 
-from eidophone.core.values import Floats, Result
+from eidophone.core.values import Clip, Floats, Result
 from eidophone.models.tagger import RATE_HZ, Tagger, load_tagger
+from eidophone.scoring.one_canvas import coverage, look, same_place
 from training.data.sounds import TOP
 from training.data.sounds import concepts as sound_concepts
-from training.networks.judge import Judge
+from training.networks.judge import JUDGED, Judge
 from training.networks.judge import load as load_judge
 
 
@@ -74,6 +75,27 @@ class Judges:
             mono = torch.from_numpy(result.clip.mono())
             found["heard"] = self.heard(mono, result.clip.rate_hz, played)
         return found
+
+    def shared(self, result: Result, shown: str, played: str) -> dict[str, float | bool]:
+        """Whether drawing and sound share the canvas (see `scoring.one_canvas`).
+
+        - coverage: share of the columns that the drawing spans.
+        - placed: whether the part in which it is seen most surely, played alone, still sounds like `played`.
+        """
+        gray, right = result.spectrogram, JUDGED.index(shown)
+
+        def _eye(pictures: Floats) -> Floats:
+            likely = self.eye(torch.from_numpy(pictures)).softmax(-1)
+            sure: Floats = torch.where(likely.argmax(1) == right, likely[:, right], 0).numpy()
+            return sure
+
+        def _ear(clip: Clip) -> float:
+            return float(self.heard(torch.from_numpy(clip.mono()), clip.rate_hz, played))
+
+        with torch.inference_mode():
+            seen = look(gray, _eye)
+        place = same_place(seen, result.clip, gray.shape[1], _ear)
+        return {"coverage": coverage(seen, gray.shape[1]), "placed": bool(place and place.heard)}
 
 
 @dataclass

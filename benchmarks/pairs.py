@@ -1,6 +1,6 @@
 """What `benchmarks.embedded` asks for: words, pairs, and words that stood in no caption."""
 
-from training.data.captions import ADVISED, article
+from training.data.captions import ADVISED, WIDE, article
 from training.data.pictures import concepts as picture_concepts
 from training.data.sounds import concepts as sound_concepts
 from training.networks.judge import JUDGED
@@ -48,6 +48,11 @@ def picture_prompt(concept: str) -> str:
     """A prompt in the form that the family's card advises, for a concept or a word."""
     noun = picture_concepts()[concept]["one"][0] if concept in picture_concepts() else concept
     return ADVISED.format(article(noun))
+
+
+def wide_prompt(concept: str) -> str:
+    """A prompt in the form that fills a canvas that is also a sound."""
+    return WIDE.format(picture_concepts()[concept]["many"][0])
 
 
 def sound_prompt(concept: str) -> str:

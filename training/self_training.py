@@ -29,6 +29,7 @@ from training.data.pictures import concepts as picture_concepts
 from training.data.repainted import STEPS, STRIDE
 from training.data.scenes import as_light
 from training.data.sounds import concepts, heard_again
+from training.data.textures import WIDTH
 from training.networks import tagger
 
 AT_ONCE = 8
@@ -80,10 +81,11 @@ def folder_of(run: Run, role: str) -> str:
 def made(
     run: Run, prompts: tuple[str, str], seed: int, more: dict[str, Any], count: int = AT_ONCE
 ) -> np.ndarray:
-    """Canvases of one prompt, uint8 (count, HEIGHT, WIDTH)."""
+    """Canvases of one prompt, uint8 (count, HEIGHT, WIDTH), whatever width the models recommend."""
     found = compose(
         *prompts, seed=seed, count=count, batch_size=count, image_model=folder_of(run, "image"),
-        audio_model=folder_of(run, "audio"), preset="fast", steps=STEPS, device=run.device.type, **more,
+        audio_model=folder_of(run, "audio"), preset="fast", steps=STEPS, width=WIDTH,
+        device=run.device.type, **more,
     )  # fmt: skip
     pictures = np.stack([result.spectrogram for result in found])
     return (255 * pictures.clip(0, 1)).round().astype(np.uint8)

@@ -184,3 +184,9 @@ def test_a_family_that_is_none_is_refused(tmp_path: Path, capsys: pytest.Capture
     ]
     assert train.main(arguments) == 2
     assert str(tmp_path / "no") in capsys.readouterr().err
+
+
+def test_an_export_recommends_what_ships() -> None:
+    shipped = json.loads((package_folder("tiny") / "audio" / "eidophone.json").read_text(encoding="utf-8"))
+    assert {name: shipped[name] for name in export.AUDIO_DEFAULTS} == export.AUDIO_DEFAULTS
+    assert set(shipped) == {*export.AUDIO_DEFAULTS, "mel_spec"}

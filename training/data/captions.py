@@ -10,6 +10,8 @@ import numpy as np
 
 #: The wording of prompts that the family's card recommends.
 ADVISED = "a painting of {}, grayscale, black background"
+#: The same for a canvas that is also a sound: several things that fill its width.
+WIDE = "a painting of three {}, grayscale, black background"
 COUNTS = {2: "two", 3: "three", 4: "four", 5: "five"}
 STYLES = {
     "plain": ("", "a painting of", "a picture of", "an image of", "a drawing of", "a photo of"),

@@ -29,8 +29,8 @@ from training.data.textures import HEIGHT, WIDTH, texture
 ROWS, COLUMNS = HEIGHT // 2, WIDTH // 2
 COUNTS = (0.22, 0.42, 0.28, 0.08)  # share of canvases with one to four objects
 UNDRAWN = ("garden", "lilies")
-#: How strongly scenes, simple scenes and repainted scenes are degraded (see `Shown`).
-MIXED, MIXED_SIMPLE, MIXED_REPAINTED = 0.5, 0.2, 0.1
+#: How strongly scenes and repainted scenes are degraded (see `Shown`).
+MIXED, MIXED_REPAINTED = 0.5, 0.1
 
 
 def halved(pictures: np.ndarray) -> np.ndarray:

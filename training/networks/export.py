@@ -20,7 +20,7 @@ from training.networks import codec, pixels, text, unet
 #: What the models recommend where the user sets nothing; chosen on pairs of prompts, see docs/journal.md.
 IMAGE_DEFAULTS = {"image_guidance": 5.0}
 AUDIO_DEFAULTS = {
-    "audio_guidance": 3.0, "audio_weight": 0.5, "blend": "lighten", "lighten_width": 448,
+    "audio_guidance": 3.0, "audio_weight": 0.5, "blend": "average", "canvas": [HEIGHT, 448],
     "griffin_lim_iterations": ROUNDS,
 }  # fmt: skip
 COMPONENTS = {

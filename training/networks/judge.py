@@ -16,13 +16,16 @@ from torch.nn import functional as F
 from eidophone.models.embedders.tiny import ImageEncoder
 from training.config import Run
 from training.data.repainted import repainted_scenes
-from training.data.scenes import MIXED_REPAINTED, MIXED_SIMPLE, Shown, as_light, scenes
+from training.data.scenes import Shown, as_light, scenes
 from training.loop import Loss, Plan, fit
 from training.networks import backbone
 from training.networks.embedder import balanced, windows
 
 NETWORK = "lite1"
 ROWS = 128  # height of the pictures that it sees
+#: How strongly scenes are filled with sound while it learns (see `Shown`): the drawings that it judges consist of
+#: sound. Repainted ones are degraded already, so they are filled a little less.
+FILLED, FILLED_REPAINTED = 0.8, 0.6
 #: The things that it knows: those that most sets of its half have drawings of.
 JUDGED = (
     "dog", "cat", "tiger", "cow", "horse", "elephant", "rabbit", "monkey", "frog", "bird", "owl", "duck",
@@ -48,13 +51,13 @@ class Judge(ImageEncoder):
 def drawn(run: Run, half: str, count: int, sounds: np.ndarray) -> Shown:
     """Simple scenes of one half of the drawings."""
     pictures, names = scenes(half, run.work, count, sounds, JUDGED)
-    return Shown(pictures, names, np.full(len(pictures), MIXED_SIMPLE))
+    return Shown(pictures, names, np.full(len(pictures), FILLED))
 
 
 def repainted(run: Run, half: str, count: int, sounds: np.ndarray) -> Shown:
     """Simple scenes, repainted by the family, once alone and once over a sound."""
     pictures, names = repainted_scenes(run, half, count, sounds, JUDGED)
-    return Shown(pictures, names, np.full(len(pictures), MIXED_REPAINTED))
+    return Shown(pictures, names, np.full(len(pictures), FILLED_REPAINTED))
 
 
 def loss_of(shown: Shown, sounds: np.ndarray, count: int, device: torch.device) -> Loss:
