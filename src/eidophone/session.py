@@ -270,21 +270,32 @@ class Session:
     def _resumed(
         self, verb: Verb, options: Options, numbers: list[int], output: Output, report: Reporter
     ) -> Iterator[Result]:
-        """What a folder already holds, then what is missing."""
+        """What a folder already holds, then what is missing.
+
+        Sums over a batch round differently from sums over one sample. So a batch that lacks a sample is made
+        again as a whole, and only what was missing is kept.
+        """
         assert output.out is not None
         here = {
             index: folder for index, folder in finished_samples(Path(output.out)).items() if index in numbers
         }
+        kept = []
         for folder in here.values():
-            result = load(folder)
-            check_same_run(options, result, folder)
-            yield result
+            kept.append(load(folder))
+            check_same_run(options, kept[-1], folder)
+            yield kept[-1]
         missing = [index for index in numbers if index not in here]
         if not missing:
             return
-        left = options.model_copy(update={"samples": tuple(missing), "count": len(missing)})
-        made = verb.run(left, self._context(verb, report, output))
-        yield from self._finished(verb.name, made, missing, output, report)
+        batch = _batch_size(options, kept)
+        chunks = (numbers[first : first + batch] for first in range(0, len(numbers), batch))
+        again = [index for chunk in chunks if not here.keys() >= set(chunk) for index in chunk]
+        changes: dict[str, object] = {"samples": tuple(again), "count": len(again)}
+        if batch > 1:
+            changes["batch_size"] = batch
+        made = verb.run(options.model_copy(update=changes), self._context(verb, report, output))
+        wanted = (result for result in made if result.recipe.index not in here)
+        yield from self._finished(verb.name, wanted, missing, output, report)
 
     def _run_pairs(self, pairs: "Sequence[Options]", output: Output) -> Iterator[Result]:
         from eidophone.verbs.compose.pipeline import compose_pairs
@@ -362,3 +373,11 @@ def _say_loudness(output: Output, result: Result, report: Reporter) -> None:
             f"Sample {result.index}: the loudness is {reached:.1f} LUFS, because a true peak above "
             f"{HIGHEST_TRUE_PEAK_DB:g} dB would clip; a limiter in an audio editor makes it louder."
         )
+
+
+def _batch_size(options: Options, kept: Sequence[Result]) -> int:
+    """How many samples at once a stopped run made: as it was asked for, else as its samples say."""
+    asked = getattr(options, "batch_size", None)
+    return asked or max(
+        (getattr(result.recipe.options, "batch_size", None) or 1 for result in kept), default=1
+    )

@@ -104,7 +104,7 @@ def test_models_list_names_source_and_licence(capsys) -> None:
 def test_models_check_loads_a_folder(pair, capsys) -> None:
     assert main(["models", "check", *map(str, pair)]) == 0
     said = capsys.readouterr().out
-    assert "(image): works" in said and "(audio): works" in said and "32 mels at 8000 Hz" in said
+    assert "(image): works" in said and "(audio): works" in said and "32 mel bands at 8000 Hz" in said
 
 
 @pytest.mark.slow

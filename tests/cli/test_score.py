@@ -111,7 +111,7 @@ def test_a_named_judge_that_fails_shows_in_the_exit_code(
     ("arguments", "words"),
     [
         (["nowhere"], "there is no such folder"), (["."], "holds no finished result"),
-        (["{run}", "--judges", "nobody"], "or name one of the judges roundtrip, signal, tagger"),
+        (["{run}", "--judges", "nobody"], "or name one of the judges canvas, roundtrip, signal, tagger"),
         (["{run}", "--rank-by", "luck"], "--rank-by"), (["{run}/0000/sound.wav"], "is a file"),
     ],
 )  # fmt: skip

@@ -85,6 +85,8 @@ def damaged_json(dice: random.Random, given: Any) -> str:
     put: list[str] = []
     for _ in range(dice.choice((1, 1, 1, 2, 3))):
         places = list(_places(given))
+        if not places:
+            break
         holder, key = dice.choice(places)
         if dice.random() < 0.12:
             del holder[key]

@@ -211,7 +211,9 @@ def test_judges_are_opened_by_name(formula, monkeypatch) -> None:
     for wrong in ("signal,signal", ""):
         with pytest.raises(BadInput, match="--judges"):
             open_judges(wrong, HERE, offline=True)
-    with pytest.raises(UnknownModel, match="no nobody; or name one of the judges roundtrip, signal, tagger"):
+    with pytest.raises(
+        UnknownModel, match="no nobody; or name one of the judges canvas, roundtrip, signal, tagger"
+    ):
         open_judges("nobody", HERE, offline=True)
 
 

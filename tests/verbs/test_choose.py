@@ -180,7 +180,7 @@ def test_what_cannot_be_chosen_is_refused(given, words) -> None:
 
 def test_who_judges_unless_somebody_is_named() -> None:
     assert ComposeOptions.make().judge_names == "none"
-    assert ComposeOptions.make(from_=8).judge_names == "tiny"
+    assert ComposeOptions.make(from_=8).judge_names == "canvas"
     assert ComposeOptions.make(judges="tagger").judge_names == "tagger"
 
 
