@@ -1,5 +1,6 @@
 """A session: what it loads, what it reports, how it is stopped, how it goes on, what it takes from memory."""
 
+import shutil
 import threading
 import time
 import warnings
@@ -137,6 +138,19 @@ def test_resuming_gives_the_bytes_of_an_uninterrupted_run(verb: str, session, tm
             assert ours.read_bytes() == theirs.read_bytes(), name
     with pytest.raises(BadInput, match=r"--resume: .* was made with seed"):
         list(make(*PROMPTS, count=4, seed=5, out=tmp_path / "part", resume=True, **more))
+
+
+def test_a_batch_that_lost_a_sample_is_made_again_as_it_was(session, tmp_path: Path) -> None:
+    more = {"count": 5, "batch_size": 2, "steps": 3}
+    whole = list(session.compose(*PROMPTS, out=tmp_path / "whole", **more))
+    shutil.copytree(tmp_path / "whole", tmp_path / "part")
+    shutil.rmtree(tmp_path / "part" / whole[3].folder.name)
+    resumed = list(session.compose(*PROMPTS, out=tmp_path / "part", resume=True, **more))
+    assert sorted(result.index for result in resumed) == [0, 1, 2, 3, 4]
+    for result in whole:
+        for name in FILES - {"record.json"}:
+            ours, theirs = (tmp_path / run / result.folder.name / name for run in ("whole", "part"))
+            assert ours.read_bytes() == theirs.read_bytes(), (result.index, name)
 
 
 def test_a_folder_is_written_by_one_process_at_a_time(session, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """How probably each word of a caption is a noun: sentence attention (In-the-wild Sounds, section 3.2).
 
 The default needs no download: WordNet's counts, a rule by suffix for words that are not in the table, and
-the word before. With the extra `flair`, the published tagger.
+the word before. With the package `flair`, the published tagger.
 """
 
 import functools
@@ -109,7 +109,7 @@ class WordNetNouns:
 
 
 class FlairNouns:
-    """The published tagger, `flair/pos-english`; needs the extra flair.
+    """The published tagger, `flair/pos-english`; needs the package flair, which takes transformers below 5.
 
     Args:
         tagger: A `flair.models.SequenceTagger`; loaded if it is not given.
