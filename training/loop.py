@@ -175,12 +175,11 @@ def fit(module: Network, loss: Loss, plan: Plan, file: Path, device: torch.devic
     while trainer.step < end:
         losses.append(trainer.train_step(network, loss))
         now, last = time.monotonic(), trainer.step == end
-        if rank():
-            continue
         if last or trainer.step % LOG_EVERY == 0:
-            note(file.with_suffix(".log"), trainer.step, losses, (now - began) / (trainer.step - start))
-            losses = []
-        if last or now - saved > plan.checkpoint_s:
+            if not rank():
+                note(file.with_suffix(".log"), trainer.step, losses, (now - began) / (trainer.step - start))
+            losses.clear()
+        if not rank() and (last or now - saved > plan.checkpoint_s):
             save_whole(trainer.state(), file)
             saved = now
     return cast(Network, trainer.mean.module)

@@ -113,7 +113,7 @@ def test_its_text_map_was_made_for_the_text_encoder_that_ships() -> None:
     encoder = package_folder("tiny/image") / "text_encoder" / "model.safetensors"
     known = json.loads((FOLDER / "config.json").read_text())["text_encoder"]
     assert hashlib.sha256(encoder.read_bytes()).hexdigest() == known, (
-        "run `python -m training.embedder` again"
+        "run the stage `embedder` again (docs/training.md)"
     )
 
 
