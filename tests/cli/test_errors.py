@@ -208,3 +208,9 @@ def test_a_failure_is_explained_without_another_program(monkeypatch, tmp_path) -
 def test_a_mistyped_flag_cannot_act_on_the_terminal(capsys) -> None:
     assert "\x1b" not in refused(["see", "x.wav", "--\x1b[31mred"], capsys)
     assert "\x1b" not in refused(["\x1b[31mred"], capsys)
+
+
+def test_bad_input_leaves_no_folder_behind(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["compose", *PROMPTS, "--image-model", "/nowhere"]) == 2
+    assert list(tmp_path.iterdir()) == []
