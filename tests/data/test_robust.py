@@ -73,18 +73,24 @@ def test_r22_a_folder_that_another_process_is_writing_is_refused_at_once(
     assert main(mix(esc, tmp_path / "m", "--count", "2")) == 0
 
 
-def test_r23_a_killed_run_leaves_nothing_that_a_smaller_one_could_keep(
-    esc: Path, tmp_path: Path, monkeypatch
-) -> None:
-    real, made = mixtures.write_wav, []
+def _dies_at_the_sixth_file(monkeypatch) -> list[Path]:
+    """Ctrl-C at the sixth WAV file; the files that are begun, before and after, are added to the list."""
+    real, begun = mixtures.write_wav, []
 
-    def dies(path: Path, *rest: object) -> None:
-        made.append(path)
-        if len(made) == 6:
+    def counting(path: Path, *rest: object) -> None:
+        begun.append(path)
+        if len(begun) == 6:
             raise KeyboardInterrupt
         real(path, *rest)
 
-    monkeypatch.setattr(mixtures, "write_wav", dies)
+    monkeypatch.setattr(mixtures, "write_wav", counting)
+    return begun
+
+
+def test_r23_a_killed_run_leaves_nothing_that_a_smaller_one_could_keep(
+    esc: Path, tmp_path: Path, monkeypatch
+) -> None:
+    _dies_at_the_sixth_file(monkeypatch)
     assert main(mix(esc, tmp_path / "m", "--count", "8")) == 130
     monkeypatch.undo()
     assert not (tmp_path / "m").exists()
@@ -100,15 +106,7 @@ def test_r23_a_killed_run_leaves_nothing_that_a_smaller_one_could_keep(
 
 def test_a_killed_run_continues_and_gives_the_same_bytes(esc: Path, tmp_path: Path, monkeypatch) -> None:
     assert main(mix(esc, tmp_path / "whole", "--count", "8")) == 0
-    real, made = mixtures.write_wav, []
-
-    def counting(path: Path, *rest: object) -> None:
-        made.append(path)
-        if len(made) == 6:
-            raise KeyboardInterrupt
-        real(path, *rest)
-
-    monkeypatch.setattr(mixtures, "write_wav", counting)
+    made = _dies_at_the_sixth_file(monkeypatch)
     assert main(mix(esc, tmp_path / "m", "--count", "8")) == 130
     assert main(mix(esc, tmp_path / "m", "--count", "8")) == 0
     assert len(made) == 6 + 3
