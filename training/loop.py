@@ -189,3 +189,9 @@ def note(file: Path, step: int, losses: list[float], seconds: float) -> None:
     """Adds a line to the log: step, mean loss since the last line, seconds per step."""
     with file.open("a", encoding="utf-8") as log:
         log.write(f"{step}\t{sum(losses) / len(losses):.5f}\t{seconds:.3f}\n")
+
+
+def trained(network: Network, file: Path, device: torch.device) -> Network:
+    """The network with the moving average of a checkpoint that `fit` wrote, ready for use."""
+    network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True)["mean"])
+    return network.to(device).eval().requires_grad_(False)

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from eidophone.models.patches import PatchCodec
 from training.config import Run
 from training.data.examples import canvases, sound_pictures
-from training.loop import Loss, Plan, fit
+from training.loop import Loss, Plan, fit, trained
 
 PATCH = 8
 AT_ONCE = 16
@@ -186,7 +186,5 @@ def through(codec: PatchCodec, pictures: np.ndarray) -> np.ndarray:
 
 def load(run: Run) -> PatchCodec:
     """The trained codec: the moving average in codec.pt, with scaled channels."""
-    codec = empty(run["codec"])
-    codec.load_state_dict(torch.load(run.work / "codec.pt", map_location="cpu", weights_only=True)["mean"])
-    codec = codec.to(run.device).eval().requires_grad_(False)
+    codec = trained(empty(run["codec"]), run.work / "codec.pt", run.device)
     return levelled(codec, torch.tensor(deviations(run, codec), device=run.device))

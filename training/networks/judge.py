@@ -17,7 +17,7 @@ from eidophone.models.embedders.tiny import ImageEncoder
 from training.config import Run
 from training.data.repainted import repainted_scenes
 from training.data.scenes import Shown, as_light, scenes
-from training.loop import Loss, Plan, fit
+from training.loop import Loss, Plan, fit, trained
 from training.networks import backbone
 from training.networks.embedder import balanced, windows
 
@@ -90,9 +90,7 @@ def train(run: Run, stop_after: int | None = None) -> Judge:
 
 def load(work: Path, preset: str = "laptop") -> Judge:
     """The trained judge of a work folder."""
-    judge = Judge(Run.open(preset, work, "cpu"))
-    judge.load_state_dict(torch.load(work / "judge.pt", map_location="cpu", weights_only=True)["mean"])
-    return judge.eval().requires_grad_(False)
+    return trained(Judge(Run.open(preset, work, "cpu")), work / "judge.pt", torch.device("cpu"))
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ from training.data.colour_canvas import SCENES, ColourPack, colour_canvas
 from training.data.examples import FAVOURED, sound_pictures
 from training.data.pictures import coloured_concepts
 from training.data.textures import HEIGHT, WIDTH
-from training.loop import Loss, Plan, fit, made_once
+from training.loop import Loss, Plan, fit, made_once, trained
 from training.networks import colour_words, text
 from training.networks.velocity import Task, levels
 
@@ -238,6 +238,4 @@ def train_upscaler(run: Run, stop_after: int | None = None) -> None:
 
 def load(run: Run, which: str) -> UNet2DConditionModel:
     """A trained stage: the moving average in its checkpoint."""
-    net = build(run, which)
-    net.load_state_dict(torch.load(run.work / f"{which}.pt", map_location="cpu", weights_only=True)["mean"])
-    return net.to(run.device).eval().requires_grad_(False)
+    return trained(build(run, which), run.work / f"{which}.pt", run.device)

@@ -22,7 +22,7 @@ from training.config import Run
 from training.data import captions, fetch
 from training.data.examples import canvases, sound_phrases
 from training.data.pictures import concepts, labels
-from training.loop import Plan, fit
+from training.loop import Plan, fit, trained
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 MEANING = 384  # width of MiniLM's sentence embedding
@@ -196,8 +196,7 @@ def load(run: Run) -> tuple[CLIPTokenizer, CLIPTextModel]:
     """The trained tokenizer and frozen encoder."""
     tokenizer = CLIPTokenizer.from_pretrained(run.work / "tokenizer")
     student = Student(build(run["text"], len(tokenizer)))
-    student.load_state_dict(torch.load(run.work / "text.pt", map_location="cpu", weights_only=True)["mean"])
-    return tokenizer, student.encoder.to(run.device).eval().requires_grad_(False)
+    return tokenizer, trained(student, run.work / "text.pt", run.device).encoder
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from training.config import Run
 from training.data.examples import canvases, sound_phrases, sound_pictures
 from training.data.sounds import concepts, heard_again
 from training.data.textures import HEIGHT, WIDTH
-from training.loop import Loss, Plan, fit, made_once
+from training.loop import Loss, Plan, fit, made_once, trained
 from training.networks import codec, tagger, text
 from training.networks.translate import translated
 from training.networks.velocity import Task, levels
@@ -239,6 +239,4 @@ def train_audio(run: Run, stop_after: int | None = None) -> None:
 
 def load(run: Run, which: str) -> UNet2DConditionModel:
     """A trained U-Net: the moving average in its checkpoint."""
-    net = build(run, which)
-    net.load_state_dict(torch.load(run.work / f"{which}.pt", map_location="cpu", weights_only=True)["mean"])
-    return net.to(run.device).eval().requires_grad_(False)
+    return trained(build(run, which), run.work / f"{which}.pt", run.device)

@@ -348,16 +348,12 @@ def _folder(out: Path | None, verb: str, words: str) -> Iterator[Path]:
     if out is not None:
         yield out
         return
-    from eidophone.media.lock import LOCK_FILE
     from eidophone.results.folders import new_folder
 
     made = new_folder(DEFAULT_ROOT, verb, words)
     try:
         yield made
     finally:
-        with contextlib.suppress(OSError):
-            if [path.name for path in made.iterdir()] == [LOCK_FILE]:
-                (made / LOCK_FILE).unlink()
         for folder in (made, DEFAULT_ROOT):
             with contextlib.suppress(OSError):
                 folder.rmdir()  # succeeds on an empty folder only

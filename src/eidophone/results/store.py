@@ -16,13 +16,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from eidophone.core.errors import BadInput, CannotWrite
 from eidophone.core.recipe import FORMAT, Facts, Record
 from eidophone.core.values import Picture, Result, Score
 from eidophone.media.audio import read_sound, write_wav
 from eidophone.media.files import cannot_write, sha256, write_atomically, write_text
+from eidophone.media.lock import LOCK_FILE, folder_lock
 from eidophone.media.picture import from_bytes, read_picture, to_bytes, write_png
 from eidophone.media.sheets import contact_sheet
 from eidophone.media.video import write_video
@@ -32,7 +32,6 @@ from eidophone.results.sound_file import SoundFile
 FILES = ("picture.png", "spectrogram.png", "sound.wav", "video.mp4")
 ARRAYS_FILE = "arrays.npz"
 SHEET_FILE = "contact-sheet.png"
-LOCK_FILE = ".eidophone-lock"
 SHEET_SAMPLES = 64
 SHEET_WIDTH = 2400
 _PART = ".part-"
@@ -55,7 +54,7 @@ class Store:
     keep_arrays: bool = False
     sound: SoundFile | None = None
     _made: list[Path] = field(default_factory=list)
-    _lock: FileLock | None = None
+    _lock: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def reserve(self, indices: Iterable[int]) -> None:
         """Makes the root, locks it, and checks that it can be written, before any work is done.
@@ -85,14 +84,7 @@ class Store:
             raise CannotWrite(f"Cannot write {self.root}: {error}; choose another --out.") from error
 
     def _take_lock(self) -> None:
-        lock = FileLock(self.root / LOCK_FILE)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise CannotWrite(
-                f"Another process is writing into {self.root}; wait for it, or choose another --out."
-            ) from None
-        self._lock = lock
+        self._lock.enter_context(folder_lock(self.root, f"writing into {self.root}"))
         # whoever left these is gone, because the lock is ours
         for leftover in self.root.glob(f"{_PART}*"):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -110,11 +102,9 @@ class Store:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._lock is not None:
-            with contextlib.suppress(OSError):
-                if self._made and {path.name for path in self.root.iterdir()} == {LOCK_FILE}:
-                    (self.root / LOCK_FILE).unlink()
-            self._lock.release()
+        with self._lock, contextlib.suppress(OSError):
+            if {path.name for path in self.root.iterdir()} == {LOCK_FILE}:
+                (self.root / LOCK_FILE).unlink()
         for folder in reversed(self._made):
             with contextlib.suppress(OSError):
                 folder.rmdir()  # succeeds on an empty folder only
