@@ -15,12 +15,12 @@ from eidophone.core.errors import EidophoneError
 from eidophone.diffusion.guidance import Guided, Window
 from eidophone.models.cards import quoted
 from eidophone.models.files import DiffusionFiles
-from eidophone.models.predictor import NoisePredictor, guided_by
+from eidophone.models.predictor import NoisePredictor, Predicting, guided_by
 from eidophone.models.text import TextEncoder
 
 
 @dataclass(eq=False)
-class LatentModel:
+class LatentModel(Predicting):
     """One diffusion model over VAE latents, in one role: a `DiffusionModel`.
 
     Attributes:
@@ -41,26 +41,6 @@ class LatentModel:
 
     def __post_init__(self) -> None:
         self.predictor = NoisePredictor(self.source, self.network, self.schedule)
-
-    @property
-    def evaluations(self) -> int:
-        """Evaluations of the network so far, per sample (a batch of 4 counts 4)."""
-        return self.predictor.evaluations
-
-    @property
-    def alphas_cumprod(self) -> Tensor:
-        """Cumulative products of alphas of the noise schedule, (timesteps,)."""
-        return self.predictor.alphas_cumprod
-
-    @property
-    def device(self) -> torch.device:
-        """Where the network is."""
-        return self.predictor.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The number format of the network."""
-        return self.predictor.dtype
 
     @property
     def vae_scale_factor(self) -> int:

@@ -18,7 +18,7 @@ from eidophone.diffusion.guidance import Guided
 from eidophone.diffusion.sampler import cumulative_alphas, noised
 from eidophone.models.cards import quoted
 from eidophone.models.files import DiffusionFiles
-from eidophone.models.predictor import Asked, NoisePredictor, guided_by
+from eidophone.models.predictor import Asked, NoisePredictor, Predicting, guided_by
 
 #: Side of the pictures that stage I of IF was trained on, in pixels.
 IF_SIDE = 64
@@ -60,7 +60,7 @@ class WithVariance:
 
 
 @dataclass(eq=False)
-class PixelModel:
+class PixelModel(Predicting):
     """One stage of a cascade over pixels in [-1, 1]: a `DiffusionModel`.
 
     Attributes:
@@ -88,26 +88,6 @@ class PixelModel:
             )
 
     # --- facts ---------------------------------------------------------------------------------------
-
-    @property
-    def evaluations(self) -> int:
-        """Evaluations of the network so far, per sample (a batch of 4 counts 4)."""
-        return self.predictor.evaluations
-
-    @property
-    def alphas_cumprod(self) -> Tensor:
-        """Cumulative products of alphas of the noise schedule, (timesteps,)."""
-        return self.predictor.alphas_cumprod
-
-    @property
-    def device(self) -> torch.device:
-        """Where the network is."""
-        return self.predictor.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The number format of the network."""
-        return self.predictor.dtype
 
     @property
     def canvas(self) -> tuple[int, int]:

@@ -173,3 +173,29 @@ def check_condition(model: DiffusionModel, width: int) -> None:
             f"{quoted(model.source.name)}: its text encoder gives {width} numbers per token, but its denoising "
             f"network takes {taken}; the two come from different models, so fetch the folder again."
         )
+
+
+class Predicting:
+    """What every adapter says of its network, from its predictor of noise."""
+
+    predictor: NoisePredictor
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations of the network so far, per sample (a batch of 4 counts 4)."""
+        return self.predictor.evaluations
+
+    @property
+    def alphas_cumprod(self) -> Tensor:
+        """Cumulative products of alphas of the noise schedule, (timesteps,)."""
+        return self.predictor.alphas_cumprod
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.predictor.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format of the network."""
+        return self.predictor.dtype
