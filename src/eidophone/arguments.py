@@ -57,6 +57,7 @@ class ComposeArguments(RunArguments, total=False):
     audio_start_step: int
     guidance_start_step: int
     guidance_stop_step: int | None
+    reuse_steps: int
     audio_weight: float | None
     blend: str | None
     drawing_size: float

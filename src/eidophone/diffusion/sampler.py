@@ -13,6 +13,7 @@ from torch import Tensor
 
 from eidophone.core.errors import BadInput
 from eidophone.diffusion.guidance import Denoiser, Window
+from eidophone.diffusion.solvers import SOLVERS, cumulative_alphas_of
 from eidophone.options.samplers import sampler_spec
 
 # The facts of a training schedule; anything else in a scheduler's config belongs to its sampler.
@@ -76,15 +77,13 @@ def make_scheduler(
     Raises:
         BadInput: more steps than the schedule has timesteps for.
     """
-    import diffusers
-
     spec = sampler_spec(sampler)
     facts = {key: config[key] for key in _SCHEDULE if config.get(key) is not None}
     facts |= {key: config[key] for key in spec.keys if key in config}
     settings = spec.settings
     if learned_variance and sampler == "ddpm":
         settings = settings | {"variance_type": "learned_range"}
-    scheduler = getattr(diffusers, spec.scheduler)(**facts, **settings, prediction_type="epsilon")
+    scheduler = _scheduler(spec.scheduler, facts, settings)
     scheduler.set_timesteps(steps)
     if sampler == "plms":
         _use_published_timesteps(scheduler, steps)
@@ -94,6 +93,15 @@ def make_scheduler(
         most = trained // 2
         raise BadInput(f"--steps {steps}: too many for this model's schedule; give at most {most}.")
     return scheduler
+
+
+def _scheduler(name: str, facts: dict[str, Any], settings: dict[str, Any]) -> Any:
+    """One of ours where it does all that is asked for, else diffusers' own; both take the same steps."""
+    if name in SOLVERS and not facts.get("thresholding"):
+        return SOLVERS[name](facts)
+    import diffusers
+
+    return getattr(diffusers, name)(**facts, **settings, prediction_type="epsilon")
 
 
 def _use_published_timesteps(scheduler: Any, steps: int) -> None:
@@ -178,5 +186,4 @@ def noise_from_velocity(velocity: Tensor, latents: Tensor, signal: Tensor) -> Te
 
 def cumulative_alphas(config: Mapping[str, Any]) -> Tensor:
     """The cumulative product of alphas of a schedule, shape (num_train_timesteps,), falling."""
-    cumulative: Tensor = make_scheduler("ddim", config, 1).alphas_cumprod
-    return cumulative.to(torch.float32)
+    return cumulative_alphas_of({key: config[key] for key in _SCHEDULE if config.get(key) is not None})

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from eidophone.core.errors import BadInput
 from eidophone.core.values import Clip, Floats
+from eidophone.media.filters import slaney_filters
 from eidophone.media.mel import MelSpec
 
 #: Most values of a linear spectrogram: 65,536 columns with n_fft 4096. Griffin-Lim holds about
@@ -22,17 +23,7 @@ MOST_BINS = 65_536 * 2049
 
 @functools.lru_cache(maxsize=16)
 def _filters(spec: MelSpec) -> Tensor:
-    from transformers.audio_utils import mel_filter_bank
-
-    bank = mel_filter_bank(
-        spec.n_fft // 2 + 1,
-        spec.n_mels,
-        spec.f_min,
-        spec.f_max,
-        spec.rate_hz,
-        norm="slaney",
-        mel_scale="slaney",
-    )
+    bank = slaney_filters(spec.n_fft // 2 + 1, spec.n_mels, spec.f_min, spec.f_max, spec.rate_hz)
     with torch.inference_mode(False):  # the cached tensor may be used later where gradients flow
         return torch.from_numpy(bank.T.copy()).float()
 

@@ -3,6 +3,7 @@
 With `single_file`, the only module that builds networks of diffusers and transformers. Weights that
 could run code while they are read are refused by the loaders it uses."""
 
+import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,13 @@ from eidophone.models.cards import PIXEL
 from eidophone.models.device import out_of_memory
 from eidophone.models.files import DiffusionFiles
 from eidophone.models.identity import file_id
+from eidophone.models.networks import tokenizer
+from eidophone.models.networks.base import Network
+from eidophone.models.networks.clip import ClipText
+from eidophone.models.networks.patches import NAME, Patches
+from eidophone.models.networks.reading import empty, read_network, rebuilt
+from eidophone.models.networks.unet import UNet
+from eidophone.models.networks.vae import Vae
 from eidophone.models.text import IF_RULES, TextEncoder, TextRules
 from eidophone.models.weights import chosen_weights, variant_of
 
@@ -67,14 +75,17 @@ class _Schedule(BaseModel):
 
 def load_unet(source: DiffusionFiles, dtype: torch.dtype, device: torch.device) -> Any:
     """The U-Net, ready to use, without gradients for its weights."""
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    found = None if source.single else read_network(UNet, _needed("unet", source), dtype)
+    if found is None:
+        from diffusers import UNet2DConditionModel
 
-    return settled(load_network(UNet2DConditionModel, "unet", source, dtype), device)
+        found = rebuilt(UNet, load_network(UNet2DConditionModel, "unet", source, dtype))
+    return settled(found, device)
 
 
 def load_vae(source: DiffusionFiles, dtype: torch.dtype, device: torch.device) -> Any:
     """The VAE, or the codec that stands in its place, ready to use."""
-    network = load_network(_vae_kind(source), "vae", source, dtype)
+    network = _vae(source, dtype)
     for name in ("scaling_factor", "shift_factor"):
         value = network.config.get(name)
         if not isinstance(value, int | float) and not (value is None and name == "shift_factor"):
@@ -85,14 +96,19 @@ def load_vae(source: DiffusionFiles, dtype: torch.dtype, device: torch.device) -
     return settled(network, device)
 
 
-def _vae_kind(source: DiffusionFiles) -> Any:
-    if _says(source.part("vae") / "config.json", "_class_name") == "PatchCodec":
+def _vae(source: DiffusionFiles, dtype: torch.dtype) -> Any:
+    folder = _needed("vae", source)
+    patches = _says(folder / "config.json", "_class_name") == NAME
+    kind: type[Network] = Patches if patches else Vae
+    if not source.single and (found := read_network(kind, folder, dtype)) is not None:
+        return found
+    if patches:
         from eidophone.models.patches import PatchCodec
 
-        return PatchCodec
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+        return rebuilt(Patches, load_network(PatchCodec, "vae", source, dtype))
+    from diffusers import AutoencoderKL
 
-    return AutoencoderKL
+    return rebuilt(Vae, load_network(AutoencoderKL, "vae", source, dtype))
 
 
 def _says(config: Path, name: str) -> Any:
@@ -102,20 +118,27 @@ def _says(config: Path, name: str) -> Any:
 
 def load_text_encoder(source: DiffusionFiles, dtype: torch.dtype, device: torch.device) -> TextEncoder:
     """The text encoder with its tokenizer, ready to use."""
-    from transformers import CLIPTextModel, CLIPTokenizer
-
-    folder, words = source.part("text_encoder"), source.part("tokenizer")
-    _need(folder, source)
-    _need(words, source)
+    folder, words = _needed("text_encoder", source), _needed("tokenizer", source)
     if source.role in PIXEL and _says(folder / "config.json", "model_type") == "t5":
         return load_t5(source, dtype, device, IF_RULES)
+    network = settled(_clip(source, folder, dtype), device)
+    if tokenizer.understood(words):
+        return TextEncoder(checked(words, lambda: tokenizer.Tokenizer(words)), network)
+    from transformers import CLIPTokenizer
+
+    read = checked(words, lambda: CLIPTokenizer.from_pretrained(words, local_files_only=True))
+    return TextEncoder(read, network)
+
+
+def _clip(source: DiffusionFiles, folder: Path, dtype: torch.dtype) -> Any:
     if source.single and source.role not in PIXEL:
-        network = checked(source.single, lambda: text_encoder_in(source.single, folder, dtype))
-    else:
-        how = {"dtype": dtype, "local_files_only": True, "variant": _variant(folder)}
-        network = checked(folder, lambda: CLIPTextModel.from_pretrained(folder, **how))
-    tokenizer = checked(words, lambda: CLIPTokenizer.from_pretrained(words, local_files_only=True))
-    return TextEncoder(tokenizer, settled(network, device))
+        return checked(source.single, lambda: text_encoder_in(source.single, folder, dtype))
+    if (found := read_network(ClipText, folder, dtype)) is not None:
+        return found
+    from transformers import CLIPTextModel
+
+    how = {"dtype": dtype, "local_files_only": True, "variant": _variant(folder)}
+    return rebuilt(ClipText, checked(folder, lambda: CLIPTextModel.from_pretrained(folder, **how)))
 
 
 def load_t5(
@@ -130,9 +153,7 @@ def load_t5(
     """
     from transformers import T5EncoderModel, T5Tokenizer
 
-    folder, words = source.part("text_encoder"), source.part("tokenizer")
-    _need(folder, source)
-    _need(words, source)
+    folder, words = _needed("text_encoder", source), _needed("tokenizer", source)
     readers = ("sentencepiece", "google.protobuf")
     if not (words / "tokenizer.json").is_file() and not all(_installed(name) for name in readers):
         raise BadInput(
@@ -172,15 +193,17 @@ def load_schedule(source: DiffusionFiles, part: str = "scheduler") -> dict[str, 
     return {key: value for key, value in given.items() if value is not None}
 
 
-def _need(folder: Path, source: DiffusionFiles) -> None:
+def _needed(part: str, source: DiffusionFiles) -> Path:
+    """The folder of a part that must be there."""
+    folder = source.part(part)
     if not folder.is_dir():
         raise BadInput(f"{source.name}: {folder.name}/ is missing in {folder.parent}.")
+    return folder
 
 
 def load_network(kind: Any, part: str, source: DiffusionFiles, dtype: torch.dtype) -> Any:
     """Loads a network of diffusers from its folder or from the single file."""
-    folder = source.part(part)
-    _need(folder, source)
+    folder = _needed(part, source)
     how = {
         "torch_dtype": dtype,
         "local_files_only": True,
@@ -200,10 +223,10 @@ def _variant(folder: Path) -> str | None:
 
 def checked(place: Path, load: Callable[[], Part]) -> Part:
     """Calls a loader of another library without its progress bars; turns its failures into a sentence."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    logging: Any = sys.modules.get("transformers.utils.logging")
+    shown = logging is not None and logging.is_progress_bar_enabled()
+    if shown:
+        logging.disable_progress_bar()
     try:
         return load()
     except (MemoryError, torch.OutOfMemoryError):
@@ -281,9 +304,8 @@ def text_encoder_in(single: Path | None, layout: Path, dtype: torch.dtype) -> An
         ValueError: the file holds no such text encoder.
     """
     from safetensors import safe_open
-    from transformers import CLIPTextConfig, CLIPTextModel
 
-    network = CLIPTextModel(CLIPTextConfig.from_pretrained(layout)).to(dtype)
+    network = empty(ClipText, config if isinstance(config := read_json(layout / "config.json"), dict) else {})
     expected = network.state_dict()
     with safe_open(str(single), "pt") as file:
         inside = {k.removeprefix(_PREFIX): k for k in file.keys() if k.startswith(_PREFIX)}  # noqa: SIM118
@@ -292,7 +314,7 @@ def text_encoder_in(single: Path | None, layout: Path, dtype: torch.dtype) -> An
         if missing:
             raise ValueError(f"it has no Stable Diffusion 1.x text encoder: {missing[0]} is missing")
         state = {k: file.get_tensor(inside[names[_plain(k)]]).to(dtype) for k in expected}
-    network.load_state_dict(state)
+    network.load_state_dict(state, assign=True)
     return network
 
 

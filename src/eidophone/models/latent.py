@@ -55,19 +55,21 @@ class LatentModel(Predicting):
             width // self.vae_scale_factor,
         )
 
-    def noise_of(self, latents: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
+    def noise_of(self, latents: Tensor, timestep: Tensor, condition: Tensor, **more: Any) -> Tensor:
         """The noise in the latents, whatever the network predicts; float32, on the latents' device.
 
         Shape:
             - latents: (batch, channels, rows, columns)
             - timestep: ()
             - condition: (1, tokens, width) for all of them, or (batch, tokens, width)
+
+        Further inputs of the network are passed on.
         """
-        return self.predictor(latents, timestep, condition)
+        return self.predictor(latents, timestep, condition, **more)
 
     def guided(self, wanted: Tensor, unwanted: Tensor, scale: float, window: Window | None = None) -> Guided:
         """A denoiser with its prompts bound; the conditions come from `text.encode`."""
-        return guided_by(self.noise_of, wanted, unwanted, scale, window)
+        return guided_by(self.noise_of, wanted, unwanted, scale, window, self.predictor.reuse)
 
     def encode(self, pictures: Tensor, noise: Tensor | None = None) -> Tensor:
         """Pictures to latents, with gradients; float32, on the pictures' device.
@@ -92,7 +94,7 @@ class LatentModel(Predicting):
             EidophoneError: the picture is not finite; the message says whether number format or weights are to blame.
         """
         raw = latents.to(self.vae.device, self.vae.dtype) / self.vae.config.scaling_factor
-        picture = self.vae.decode(raw + (self.vae.config.shift_factor or 0), return_dict=False)[0]
+        picture = self.vae.decode(raw + (self.vae.config.shift_factor or 0))[0]
         picture = (picture.float() / 2 + 0.5).cpu()
         if not torch.isfinite(picture).all():
             raise EidophoneError(self._not_finite(latents))

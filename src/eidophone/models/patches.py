@@ -2,7 +2,8 @@
 
 It stands where Stable Diffusion has its VAE, with the same calls. The principal components of patches keep
 more of a spectrogram than a small convolutional VAE of the same compression does (docs/journal.md), cost next
-to nothing, and pass gradients unbent.
+to nothing, and pass gradients unbent. This is its form for diffusers' pipelines and for training; runs read it as
+`networks.patches.Patches`, without importing diffusers.
 """
 
 from typing import Any
@@ -13,6 +14,9 @@ from diffusers.models.autoencoders.vae import DecoderOutput, DiagonalGaussianDis
 from diffusers.models.modeling_outputs import AutoencoderKLOutput
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
+
+from eidophone.core.settings import Settings
+from eidophone.models.networks.patches import layers_of
 
 _CERTAIN = -30.0  # log-variance of a code that nothing is left to chance in
 
@@ -28,24 +32,21 @@ class PatchCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
         scaling_factor, shift_factor: As in AutoencoderKL.
     """
 
+    analysis: nn.Conv2d
+    synthesis: nn.ConvTranspose2d
+    touch_up: nn.Sequential
+
     @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
-        latent_channels: int = 16,
-        block_out_channels: tuple[int, ...] = (16, 16, 16, 16),
-        scaling_factor: float = 1.0,  # noqa: ARG002 (kept in the config)
+        latent_channels: int = 16,  # noqa: ARG002 (kept in the config)
+        block_out_channels: tuple[int, ...] = (16, 16, 16, 16),  # noqa: ARG002
+        scaling_factor: float = 1.0,  # noqa: ARG002
         shift_factor: float | None = None,  # noqa: ARG002
     ) -> None:
         super().__init__()
-        apart, features = 2 ** (len(block_out_channels) - 1), block_out_channels[0]
-        size, edge = 2 * apart, apart // 2
-        self.analysis = nn.Conv2d(1, latent_channels, size, apart, edge)
-        self.synthesis = nn.ConvTranspose2d(latent_channels, features, size, apart, edge)
-        self.touch_up = nn.Sequential(
-            nn.SiLU(), nn.Conv2d(features, features, 3, padding=1),
-            nn.SiLU(), nn.Conv2d(features, features, 3, padding=1),
-            nn.SiLU(), nn.Conv2d(features, 1, 3, padding=1),
-        )  # fmt: skip
+        for name, layer in layers_of(Settings(self.config)).items():
+            self.add_module(name, layer)
 
     def encode(self, pictures: Tensor, return_dict: bool = True) -> Any:
         """Pictures (batch, 3, height, width) in [-1, 1] to latents; the mean of their channels counts."""

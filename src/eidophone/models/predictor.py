@@ -13,10 +13,12 @@ from eidophone.diffusion.sampler import cumulative_alphas
 from eidophone.models.cards import quoted
 from eidophone.models.families import FAMILIES
 from eidophone.models.files import DiffusionFiles
+from eidophone.models.networks.reuse import Reuse
+from eidophone.models.networks.unet import UNet
 from eidophone.models.predictions import PREDICTIONS
 
 #: Predicts noise: (noisy, timestep, condition) -> noise.
-Asked = Callable[[Tensor, Tensor, Tensor], Tensor]
+Asked = Callable[..., Tensor]
 
 
 class DiffusionModel(Protocol):
@@ -60,6 +62,8 @@ class NoisePredictor:
         network: The network.
         schedule: Its noise schedule, and what it predicts.
         evaluations: Evaluations so far, per sample.
+        reuse_steps: Denoisers that are made from now on compute the inner features of the network at every so
+            many-th step only; 1 at every step. Networks that cannot do this ignore it.
         alphas_cumprod: Cumulative products of alphas of the schedule, (timesteps,).
     """
 
@@ -67,6 +71,7 @@ class NoisePredictor:
     network: Any
     schedule: Mapping[str, Any]
     evaluations: int = 0
+    reuse_steps: int = 1
     alphas_cumprod: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,6 +101,10 @@ class NoisePredictor:
         """The number format of the network."""
         found: torch.dtype = self.network.dtype
         return found
+
+    def reuse(self) -> Reuse | None:
+        """A fresh memory for the inner features of one denoiser; None where all are computed at every step."""
+        return Reuse(self.reuse_steps) if self.reuse_steps > 1 and isinstance(self.network, UNet) else None
 
     def __call__(
         self,
@@ -136,25 +145,42 @@ class Conditioned:
 
     noise_of: Asked
     condition: Tensor
+    reuse: Reuse | None = None
 
     def __call__(self, latents: Tensor, timestep: Tensor) -> Tensor:
         """See `Denoiser`."""
-        return self.noise_of(latents, timestep, self.condition)
+        more = {} if self.reuse is None else {"reuse": self.reuse}
+        return self.noise_of(latents, timestep, self.condition, **more)
 
 
 def guided_by(
-    noise_of: Asked, wanted: Tensor, unwanted: Tensor, scale: float, window: Window | None = None
+    noise_of: Asked,
+    wanted: Tensor,
+    unwanted: Tensor,
+    scale: float,
+    window: Window | None = None,
+    fresh: Callable[[], Reuse | None] = lambda: None,
 ) -> Guided:
-    """A denoiser with its prompts bound, which evaluates both in one call where that is faster."""
+    """A denoiser with its prompts bound, which evaluates both in one call where that is faster.
+
+    Args:
+        noise_of: Predicts noise.
+        wanted, unwanted: Conditions, (1 or batch, tokens, width).
+        scale: Of the guidance.
+        window: When it is guided; None: always.
+        fresh: Makes a memory for inner features.
+    """
+    together = fresh()
 
     def both(noisy: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor]:
         count = len(noisy)
         conditions = torch.cat([prompt.expand(count, -1, -1) for prompt in (unwanted, wanted)])
-        without, with_prompt = noise_of(torch.cat([noisy, noisy]), timestep, conditions).chunk(2)
+        asked = Conditioned(noise_of, conditions, together)
+        without, with_prompt = asked(torch.cat([noisy, noisy]), timestep).chunk(2)
         return without, with_prompt
 
-    window = window or Window()
-    return Guided(Conditioned(noise_of, wanted), Conditioned(noise_of, unwanted), scale, window, both)
+    with_it, without_it = (Conditioned(noise_of, prompt, fresh()) for prompt in (wanted, unwanted))
+    return Guided(with_it, without_it, scale, window or Window(), both)
 
 
 def check_condition(model: DiffusionModel, width: int) -> None:

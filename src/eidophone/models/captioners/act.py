@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from eidophone.core.errors import BadInput
 from eidophone.core.values import Caption, Floats
+from eidophone.media.filters import slaney_filters
 from eidophone.models.captioners.vocabulary import find_vocabulary, read_vocabulary
 from eidophone.models.captioners.windows import Said, captioned
 from eidophone.models.components import check_keys, checked, settled
@@ -36,12 +37,8 @@ def features(samples: Tensor) -> Tensor:
         - samples: (batch, frames) at 32 kHz, cut or filled with silence to 10 s
         - Output: (batch, 500, 64)
     """
-    from transformers.audio_utils import mel_filter_bank
-
     sound = F.pad(samples[:, :FRAMES], (0, max(0, FRAMES - samples.shape[1])))
-    bank = mel_filter_bank(
-        N_FFT // 2 + 1, BANDS, 0.0, RATE_HZ / 2, RATE_HZ, norm="slaney", mel_scale="slaney"
-    )
+    bank = slaney_filters(N_FFT // 2 + 1, BANDS, 0.0, RATE_HZ / 2, RATE_HZ)
     window = torch.hann_window(N_FFT)
     spectrum = torch.stft(sound, N_FFT, HOP, window=window, pad_mode="constant", return_complex=True)
     power = spectrum.abs().square().transpose(1, 2)[:, :COLUMNS] @ torch.from_numpy(bank).float()

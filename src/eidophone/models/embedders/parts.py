@@ -6,10 +6,13 @@ from typing import Any
 import torch
 
 from eidophone.models.components import checked, settled
+from eidophone.models.networks import tokenizer
 
 
 def clip_words(folder: Path) -> Any:
     """CLIP's tokenizer from a folder."""
+    if tokenizer.understood(folder):
+        return checked(folder, lambda: tokenizer.Tokenizer(folder))
     from transformers import CLIPTokenizer
 
     return checked(folder, lambda: CLIPTokenizer.from_pretrained(folder, local_files_only=True))

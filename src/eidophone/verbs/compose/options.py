@@ -54,6 +54,11 @@ class ComposeOptions(ChoiceOptions):
     guidance_stop_step: int | None = setting(
         "first step without classifier-free guidance again (default: none)", default=None, ge=1
     )
+    reuse_steps: int = setting(
+        "compute the inner features of U-Nets at every so many-th step only and reuse them in between (DeepCache); 1 "
+        "computes them at every step",
+        default=1, ge=1, le=10,
+    )  # fmt: skip
     audio_weight: Share | None = setting(
         "weight of the audio model where both are active; 1 makes a sound alone, 0 a picture alone "
         "(default: the models' own)",

@@ -127,6 +127,8 @@ class ComposeRun:
 
     def _guides(self, scheduler: Any, batch: Sequence[Job]) -> Guides:
         settings = self.settings
+        for model in (self.image, self.audio):
+            model.predictor.reuse_steps = settings.reuse_steps
         guided = window_from_steps(scheduler, settings.guidance_start_step, settings.guidance_stop_step)
         told = {name: self._condition(name, batch) for name in self.conditions[0]}
         image = self.image.guided(told["image"], told["not image"], settings.image_guidance, guided)

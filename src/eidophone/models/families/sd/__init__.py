@@ -30,7 +30,7 @@ def load_text(source: "DiffusionFiles", dtype: "torch.dtype", device: "torch.dev
 
 def ask(network: Any, noisy: "Tensor", timestep: "Tensor", condition: "Tensor", **more: Any) -> "Tensor":
     """See `families.Ask`."""
-    found: Tensor = network(noisy, timestep, condition, return_dict=False, **more)[0]
+    found: Tensor = network(noisy, timestep, condition, **more)[0]
     return found
 
 
