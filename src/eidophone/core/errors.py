@@ -25,5 +25,9 @@ class ModelsDoNotFit(EidophoneError):
     """Two models that cannot share one latent; the message names both and what differs."""
 
 
+class OutOfMemory(EidophoneError):
+    """Memory ran out; the message says what needs less."""
+
+
 class CannotWrite(EidophoneError):
     """A result that cannot be stored where it was asked for."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from eidophone.core.errors import BadInput, EidophoneError
+from eidophone.core.errors import BadInput, OutOfMemory
 
 # The measured peaks of SD-1.5-shaped decoders stay below this many copies of their widest activation.
 _DECODER_COPIES = 6
@@ -106,7 +106,7 @@ def within_memory(samples: int) -> Iterator[None]:
         samples: How many samples run at once inside the block.
 
     Raises:
-        EidophoneError: the block ran out of memory.
+        OutOfMemory: the block ran out of memory.
     """
     try:
         yield
@@ -117,7 +117,7 @@ def within_memory(samples: int) -> Iterator[None]:
             advice = f"Out of memory with {samples} samples at once; use --batch-size {samples // 2}."
         else:
             advice = "Out of memory; use --dtype bfloat16 or a smaller --width."
-        raise EidophoneError(advice) from error
+        raise OutOfMemory(advice) from error
 
 
 def free_bytes(device: torch.device) -> int:

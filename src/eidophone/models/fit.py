@@ -8,6 +8,7 @@ from torch import Tensor
 from eidophone.core.errors import ModelsDoNotFit
 from eidophone.diffusion.sampler import training_schedule
 from eidophone.models.latent import LatentModel
+from eidophone.models.networks.base import Network
 from eidophone.models.text import TextEncoder
 
 # Settings that do not change what a network computes: names, versions, and sizes for other pipelines.
@@ -88,7 +89,10 @@ def same_network(a: Any, b: Any) -> bool:
 
 
 def _settings(network: Any) -> dict[str, Any]:
-    config = network.config if isinstance(network.config, dict) else network.config.to_dict()
+    if isinstance(network, Network):
+        config = network.essence
+    else:
+        config = network.config if isinstance(network.config, dict) else network.config.to_dict()
     plain = {k: list(v) if isinstance(v, tuple) else v for k, v in config.items()}
     return {k: v for k, v in plain.items() if not k.startswith("_") and k not in _IDLE}
 

@@ -18,13 +18,20 @@ class Network(nn.Module):
 
     Class attributes:
         WEIGHTS_FILE: What its weights are saved as.
+        DEFAULTS: All settings that decide what it computes, with what they are where a file does not say.
 
     Attributes:
         config: Its settings.
     """
 
     WEIGHTS_FILE: ClassVar[str] = "diffusion_pytorch_model.safetensors"
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {}
     config: Settings
+
+    @property
+    def essence(self) -> dict[str, Any]:
+        """The settings that decide what it computes."""
+        return {name: self.config[name] for name in self.DEFAULTS}
 
     @classmethod
     def understands(cls, given: Mapping[str, Any]) -> bool:

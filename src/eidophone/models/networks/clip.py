@@ -96,6 +96,7 @@ class Layers(nn.Module):
 class ClipText(Network):
     """Token ids to states."""
 
+    DEFAULTS: ClassVar[Mapping[str, Any]] = DEFAULTS
     WEIGHTS_FILE: ClassVar[str] = "model.safetensors"
 
     @classmethod

@@ -1,7 +1,7 @@
 """The codec of small families; what it is, and its form for diffusers, is in `models.patches`."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,8 @@ def layers_of(config: Settings) -> dict[str, nn.Module]:
 
 class Patches(Network):
     """Grey pictures to latents and back."""
+
+    DEFAULTS: ClassVar[Mapping[str, Any]] = DEFAULTS
 
     analysis: nn.Module
     synthesis: nn.Module

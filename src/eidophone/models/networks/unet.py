@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -178,6 +178,8 @@ def _spatial(config: Settings, level: int) -> Spatial:
 
 class UNet(Network):
     """Predicts from noisy latents, a timestep and a text condition."""
+
+    DEFAULTS: ClassVar[Mapping[str, Any]] = DEFAULTS
 
     @classmethod
     def understands(cls, given: Mapping[str, Any]) -> bool:

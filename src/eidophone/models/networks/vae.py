@@ -1,7 +1,7 @@
 """The VAE of Stable Diffusion (Rombach et al., 2022): pictures to latents, and back."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -159,6 +159,8 @@ class Decoder(nn.Module):
 
 class Vae(Network):
     """Pictures in [-1, 1] to latents, and back."""
+
+    DEFAULTS: ClassVar[Mapping[str, Any]] = DEFAULTS
 
     @classmethod
     def understands(cls, given: Mapping[str, Any]) -> bool:

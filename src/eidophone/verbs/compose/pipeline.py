@@ -11,12 +11,12 @@ from eidophone.core.recipe import Recipe
 from eidophone.core.values import Result
 from eidophone.diffusion.sampler import make_scheduler
 from eidophone.diffusion.views import VIEWS
-from eidophone.models.device import within_memory
 from eidophone.models.latent import LatentModel
 from eidophone.models.preview import preview
 from eidophone.verbs.compose.blends import DEFAULT_BLEND
 from eidophone.verbs.compose.options import ComposeOptions, ComposeSettings
 from eidophone.verbs.compose.run import ComposeRun, Job
+from eidophone.verbs.shared.batches import in_batches
 from eidophone.verbs.shared.best_of_n import best_of_n, open_judge
 from eidophone.verbs.shared.canvas import at_once, check_canvas, denoise, previewer
 from eidophone.verbs.shared.context import Context
@@ -113,17 +113,14 @@ def samples(run: ComposeRun, context: Context) -> Iterator[Result]:
         warn_of_substitutes(report, (run.image, one.image_prompt), (run.audio, one.audio_prompt))
         for one in run.pairs
     ]
-    size = at_once(settings, run.loaded)
-    done, total = 0, len(jobs) * settings.steps
-    for first in range(0, len(jobs), size):
-        batch = jobs[first : first + size]
+    done, total, meter = 0, len(jobs) * settings.steps, Meter(run.loaded.evaluations)
+
+    def _make(batch: Sequence[Job]) -> list[Result]:
+        nonlocal meter
         meter = Meter(run.loaded.evaluations)
+        return _batch(run, batch, context, lambda step: report("denoising", done + step * len(batch), total))
 
-        def _watch(step: int, base: int = done, size: int = len(batch)) -> None:
-            report("denoising", base + step * size, total)
-
-        with within_memory(len(batch)):
-            results = _batch(run, batch, context, _watch)
+    for batch, results in in_batches(jobs, at_once(settings, run.loaded), _make, report.warn):
         done += len(batch) * settings.steps
         facts = meter.facts(len(batch))
         for job, result in zip(batch, results, strict=True):

@@ -16,13 +16,13 @@ from eidophone.diffusion.sampler import make_scheduler
 from eidophone.media.audio import cancelled_channels, peak_normalize, read_sound, resample
 from eidophone.media.picture import read_picture, resize
 from eidophone.media.spectrogram import gray_from_clip
-from eidophone.models.device import within_memory
 from eidophone.models.latent import LatentModel
 from eidophone.models.preview import preview
 from eidophone.verbs.imprint.options import ImprintOptions, ImprintSettings
+from eidophone.verbs.shared.batches import in_batches
 from eidophone.verbs.shared.best_of_n import best_of_n, open_judge
 from eidophone.verbs.shared.canvas import (
-    batches,
+    at_once,
     check_canvas,
     clip_of,
     denoise,
@@ -82,14 +82,20 @@ def _samples(
     )
     draw = _picture_maker(settings, loaded, counter)
     sing = _sound_maker(settings, loaded, counter)
-    for batch in batches(settings, loaded):
+    meter = Meter(loaded.evaluations)
+
+    def _make(batch: Sequence[int]) -> list[Result]:
+        nonlocal meter
         meter = Meter(loaded.evaluations)
+        counter.base = settings.numbers.index(batch[0]) * settings.steps_per_sample
         generators = [torch.Generator().manual_seed(settings.seed_of(index)) for index in batch]
-        with within_memory(len(batch)):
-            drawn, sung = draw(generators, batch), sing(generators, batch)
-            recipes = [sample_recipe("imprint", settings, loaded, batch, index) for index in batch]
-            recipes = [with_inputs(recipe, settings, inputs) if inputs else recipe for recipe in recipes]
-            results = _press(drawn, sung, settings, loaded, recipes)
+        drawn, sung = draw(generators, batch), sing(generators, batch)
+        recipes = [sample_recipe("imprint", settings, loaded, batch, index) for index in batch]
+        recipes = [with_inputs(recipe, settings, inputs) if inputs else recipe for recipe in recipes]
+        return _press(drawn, sung, settings, loaded, recipes)
+
+    size = at_once(settings, loaded)
+    for batch, results in in_batches(settings.numbers, size, _make, context.report.warn):
         facts = meter.facts(len(batch)) | substitutes
         for result in results:
             yield replace(result, facts=facts)

@@ -1,6 +1,6 @@
 """The canvas of a run: its size in pixels, its batches, what is cut off, and its sound."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -47,19 +47,12 @@ def check_canvas(
     )
 
 
-def batches(settings: SampleSettings, loaded: LoadedModels) -> Iterator[Sequence[int]]:
-    """The sample indices of a run in batches: as `settings.batch_size` says, else as the device allows.
+def at_once(settings: SampleSettings, loaded: LoadedModels) -> int:
+    """How many samples a batch holds: as `settings.batch_size` says, else as the device allows.
 
     A processor gains little from a batch, and a batch of one makes a sample's bytes independent of the other
     samples. So the default is one on a processor, and as many as memory allows on a GPU.
     """
-    size, numbers = at_once(settings, loaded), settings.numbers
-    for first in range(0, len(numbers), size):
-        yield numbers[first : first + size]
-
-
-def at_once(settings: SampleSettings, loaded: LoadedModels) -> int:
-    """How many samples a batch holds; see `batches`."""
     if settings.batch_size is not None:
         return settings.batch_size
     if not loaded.models or loaded.models[0].device.type == "cpu":
