@@ -49,6 +49,10 @@ class ComposeArguments(RunArguments, total=False):
     batch_size: int | None
     from_: int | None
     early_rejection: bool
+    window_width: int | None
+    loop: bool
+    scene: tuple[str, ...]
+    fade: float
     sampler: str
     steps: int
     image_guidance: float | None
@@ -95,6 +99,8 @@ class ImprintArguments(RunArguments, total=False):
     batch_size: int | None
     from_: int | None
     early_rejection: bool
+    window_width: int | None
+    loop: bool
     picture: Any
     sound: Any
     sampler: str

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from eidophone.core.catalog import Catalog
 from eidophone.core.text import printable, shortened
-from eidophone.options.kinds import Group, Options, flag_of
+from eidophone.options.kinds import Group, Options, flag_of, takes_several
 
 #: Headings of the help, in order.
 TITLES: dict[Group, str] = {
@@ -30,7 +30,7 @@ TITLES: dict[Group, str] = {
 }
 
 #: Flags that may give a verb's positional arguments.
-PROMPT_FLAGS = ("--example", "--config")
+PROMPT_FLAGS = ("--example", "--config", "--scene")
 
 
 class Parser(argparse.ArgumentParser):
@@ -116,7 +116,12 @@ def _add_flag(place: Any, name: str, field: FieldInfo, help_text: str) -> None:
         )
         return
     place.add_argument(
-        flag_of(name), dest=name, default=argparse.SUPPRESS, metavar=metavar_of(field), help=help_text
+        flag_of(name),
+        dest=name,
+        action="append" if takes_several(field) else "store",
+        default=argparse.SUPPRESS,
+        metavar=metavar_of(field),
+        help=help_text,
     )
 
 

@@ -165,7 +165,7 @@ def _with_file(arguments: argparse.Namespace, verb: Verb, settings: dict[str, An
 
 def _check_arguments(verb: Verb, settings: dict[str, Any]) -> None:
     """Refuses a run without what its positional arguments name, where flags may give them instead."""
-    if settings.get("example"):
+    if settings.get("example") or settings.get("scene"):
         return
     for argument in verb.arguments:
         if settings.get(argument.field) is None and not argument.replaced_by:

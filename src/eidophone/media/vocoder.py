@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eidophone.core.errors import BadInput, EidophoneError
+from eidophone.media.chunks import CHUNK_COLUMNS, Chunk, chunks
 from eidophone.media.files import check_readable
 from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import check_spectrum_size, mel_filters
@@ -29,11 +30,15 @@ class Vocoder(Protocol):
         """Its name in a record."""
         ...
 
-    def __call__(self, log_mel: Tensor) -> Tensor:
+    def __call__(self, log_mel: Tensor, cyclic: bool = False) -> Tensor:
         """The sound of a log-mel spectrogram, on any device; float32, full scale -1 to 1.
 
+        Args:
+            log_mel: Natural logarithm, lowest band first.
+            cyclic: The end meets the beginning, in the spectrogram and then in the sound.
+
         Shape:
-            - Input: (batch, n_mels, columns), natural logarithm, lowest band first
+            - Input: (batch, n_mels, columns)
             - Output: (batch, columns * hop_length)
         """
         ...
@@ -82,23 +87,46 @@ class GriffinLim:
         """Its name in a record."""
         return f"griffin-lim-{self.iterations}"
 
-    def __call__(self, log_mel: Tensor) -> Tensor:
+    @property
+    def context(self) -> int:
+        """Columns on either side that decide how a column sounds: each projection reaches one window further."""
+        return (self.iterations + 1) * math.ceil(self.spec.win_length / self.spec.hop_length)
+
+    def __call__(self, log_mel: Tensor, cyclic: bool = False) -> Tensor:
         """See `Vocoder`.
 
         Raises:
             BadInput: The spectrogram is too large for the memory.
         """
-        spec = self.spec
         columns = log_mel.shape[-1]
-        check_spectrum_size(columns, spec)
+        check_spectrum_size(columns, self.spec)
+        generator = torch.Generator().manual_seed(self.seed)
+        turns = torch.rand(self.spec.n_fft // 2 + 1, columns + 2, generator=generator)
+        parts = chunks(columns, self.context, cyclic, CHUNK_COLUMNS)
+        return torch.cat([self._part(log_mel, turns, part, cyclic) for part in parts], -1)
+
+    def _part(self, log_mel: Tensor, turns: Tensor, part: Chunk, cyclic: bool) -> Tensor:
+        """The sound of a chunk, (batch, count * hop_length).
+
+        Args:
+            log_mel: The whole spectrogram.
+            turns: The initial phase of all its columns and of one more on each side, in turns.
+            part: The chunk.
+            cyclic: As in `__call__`.
+        """
+        spec, columns = self.spec, log_mel.shape[-1]
         # One more column on each side: a column's centre is half a hop after its start, but the transform
         # below puts the first centre at 0.
-        mel = F.pad(log_mel.float().exp() - spec.floor, (1, 1), mode="replicate").clamp(min=0)
-        sound = self._invert(linear_from_mel(mel, spec))
-        start = spec.hop_length - spec.hop_length // 2
-        return sound[:, start : start + columns * spec.hop_length]
+        frames = torch.cat([part.columns, part.columns[-1:] + 1, part.columns[-1:] + 2])
+        wanted = (frames - 1) % columns if cyclic else (frames - 1).clamp(0, columns - 1)
+        logs = log_mel[..., wanted.to(log_mel.device)].float()
+        mel = (logs.exp() - spec.floor).clamp(min=0)
+        turned = turns[:, wanted + 1 if cyclic else frames].to(log_mel.device)
+        sound = self._invert(linear_from_mel(mel, spec), 2 * torch.pi * turned)
+        start = part.before * spec.hop_length + spec.hop_length - spec.hop_length // 2
+        return sound[:, start : start + part.count * spec.hop_length]
 
-    def _invert(self, magnitudes: Tensor) -> Tensor:
+    def _invert(self, magnitudes: Tensor, phase: Tensor) -> Tensor:
         spec = self.spec
         window = torch.hann_window(spec.win_length, device=magnitudes.device)
         length = (magnitudes.shape[-1] - 1) * spec.hop_length
@@ -117,8 +145,6 @@ class GriffinLim:
                 return_complex=True,
             )
 
-        generator = torch.Generator().manual_seed(self.seed)
-        phase = 2 * torch.pi * torch.rand(magnitudes.shape[1:], generator=generator).to(magnitudes.device)
         estimate = torch.polar(magnitudes, phase.expand_as(magnitudes))
         previous = torch.zeros_like(estimate)
         for _ in range(self.iterations):
@@ -192,6 +218,16 @@ class VocoderConfig(BaseModel):
         self.mel_spec()
         return self
 
+    @property
+    def context(self) -> int:
+        """Columns on either side that decide how a column sounds."""
+        reach = 3  # of the last convolution, in samples
+        branches = zip(self.resblock_kernel_sizes, self.resblock_dilation_sizes, strict=True)
+        widest = max(sum((d + 1) * (size - 1) // 2 for d in dilations) for size, dilations in branches)
+        for rate, kernel in zip(self.upsample_rates[::-1], self.upsample_kernel_sizes[::-1], strict=True):
+            reach = math.ceil((reach + widest + kernel) / rate)
+        return reach + 3
+
     def mel_spec(self) -> MelSpec:
         """The mel settings it was trained on; black and white are those of Auffusion."""
         return MelSpec(
@@ -248,10 +284,18 @@ class HiFiGan(nn.Module):
             width //= 2
             self.resblocks.extend(_Residual(width, size, dilations) for size, dilations in shapes)
         self.conv_post = nn.Conv1d(width, 1, 7, padding=3)
+        self.hop_length, self.context = config.hop_size, config.context
 
-    def forward(self, log_mel: Tensor) -> Tensor:
+    def forward(self, log_mel: Tensor, cyclic: bool = False) -> Tensor:
         """See `Vocoder`; the sound is on the CPU, in float32."""
-        return torch.cat([self._sound(rows).float().cpu() for rows in torch.split(log_mel, _ROWS_AT_ONCE)])
+        parts = [*chunks(log_mel.shape[-1], self.context, cyclic, CHUNK_COLUMNS)]
+        rows = torch.split(log_mel, _ROWS_AT_ONCE)
+        return torch.cat([torch.cat([self._part(each, part) for part in parts], -1) for each in rows])
+
+    def _part(self, log_mel: Tensor, part: Chunk) -> Tensor:
+        wanted = part.columns % log_mel.shape[-1]
+        sound = self._sound(log_mel[..., wanted.to(log_mel.device)]).float().cpu()
+        return sound[:, part.before * self.hop_length : (part.before + part.count) * self.hop_length]
 
     def _sound(self, log_mel: Tensor) -> Tensor:
         x = self.conv_pre(log_mel.to(self.conv_pre.weight))

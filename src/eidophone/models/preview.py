@@ -1,5 +1,7 @@
 """Cheap previews of latents, for looking on while a sample is made."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -16,15 +18,20 @@ _SD_RGB = (
 )
 
 
-def preview(model: LatentModel, latents: Tensor) -> Tensor:
+def preview(model: LatentModel, latents: Tensor, decode: Callable[[Tensor], Tensor] | None = None) -> Tensor:
     """Pictures of latents, (batch, 3, height, width) in [0, 1], on the CPU.
 
     A small decoder runs as it is. For a large one, latents of Stable Diffusion's four channels go through a
     linear map at one pixel per latent cell; others are shown as the mean of their channels.
+
+    Args:
+        model: Whose latents they are.
+        latents: (batch, channels, rows, columns).
+        decode: What decodes them instead of the model, such as one that works in windows.
     """
     with torch.inference_mode():
         if sum(p.numel() for p in model.vae.parameters()) <= _SMALL_DECODER:
-            return model.decode(latents)
+            return (decode or model.decode)(latents)
         cells = latents.float().cpu()
         if cells.shape[1] == len(_SD_RGB):
             return (torch.einsum("bchw,cr->brhw", cells, torch.tensor(_SD_RGB)) / 2 + 0.5).clamp(0, 1)

@@ -212,3 +212,35 @@ class ChoiceOptions(SampleOptions, JudgeOptions):
         if self.from_ is not None and self.judge_names == "none":
             raise ValueError(f"--from {self.from_}: needs a judge; name one with --judges.")
         return self
+
+
+class LongOptions(ChoiceOptions):
+    """What the verbs share that denoise canvases of any length."""
+
+    window_width: Pixels | None = setting(
+        "a wider canvas is denoised in overlapping windows of this width in pixels (default: the models' own canvas)",
+        default=None, group="canvas",
+    )  # fmt: skip
+    loop: bool = setting(
+        "let the end meet the beginning, in picture and sound", default=False, group="canvas", common=True
+    )
+
+    @classmethod
+    def make(cls, **given: Any) -> Self:
+        """See `Options.make`. A loop has no right edge, so it switches a preset's crop off."""
+        if given.get("loop") and not given.get("crop"):
+            given = {**given, "crop": False}
+        return super().make(**given)
+
+    @classmethod
+    def from_recorded(cls, recorded: dict[str, Any], changes: dict[str, Any]) -> Self:
+        """See `Options.from_recorded`. Earlier versions denoised every canvas as a whole."""
+        return super().from_recorded({"window_width": recorded.get("width")} | recorded, changes)
+
+    @model_validator(mode="after")
+    def _a_loop_is_whole(self) -> Self:
+        if self.loop and self.crop:
+            raise ValueError(
+                "--loop: --crop would cut the place where the end meets the beginning; leave it out."
+            )
+        return self

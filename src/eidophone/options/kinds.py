@@ -1,11 +1,13 @@
 """What options are made of: kinds of values with their rules, presets, one sentence for a mistake."""
 
 import difflib
+import typing
 import warnings
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from eidophone.core.errors import BadInput
 
@@ -142,6 +144,11 @@ class Options(BaseModel):
 def flag_of(name: str) -> str:
     """`image_model` -> `--image-model`, `from_` -> `--from`."""
     return "--" + name.removesuffix("_").replace("_", "-")
+
+
+def takes_several(field: FieldInfo) -> bool:
+    """Whether one value of a field is a list, so that its flag may be given several times."""
+    return typing.get_origin(field.annotation) is tuple
 
 
 def scaled_steps(known: dict[str, Any], given: dict[str, Any], scaled: dict[str, str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from eidophone.core.errors import BadInput
 from eidophone.media.files import check_readable
 from eidophone.models.cards import known
-from eidophone.options.kinds import Options, flag_of, scaled_steps
+from eidophone.options.kinds import Options, flag_of, scaled_steps, takes_several
 from eidophone.results.recipe import read_recipe
 from eidophone.verbs import Verb
 from eidophone.verbs.shared.inputs import NAMES
@@ -65,8 +65,8 @@ def swept_names(settings: Mapping[str, Any], options: type[Options]) -> list[str
         BadInput: a list without a value.
     """
     found = [
-        name for name, value in settings.items() if isinstance(value, list) and name not in ("samples", "values")
-        and name in options.model_fields
+        name for name, value in settings.items() if isinstance(value, list) and name != "values"
+        and name in options.model_fields and not takes_several(options.model_fields[name])
     ]  # fmt: skip
     if empty := [name for name in found if not settings[name]]:
         raise BadInput(f"{flag_of(empty[0])}: the list is empty; give at least one value.")

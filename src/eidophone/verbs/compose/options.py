@@ -1,24 +1,27 @@
 """Options of compose."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from eidophone.core.errors import BadInput
 from eidophone.diffusion.views import ViewName
-from eidophone.options.groups import ChoiceOptions
+from eidophone.options.groups import LongOptions
 from eidophone.options.kinds import Scale, Share, Steps, flag_of, setting
 from eidophone.options.samplers import Sampler
 from eidophone.verbs.compose.blends import BlendName
+from eidophone.verbs.compose.scenes import Scene, joined, scene_texts, scenes_of
 
 #: Height and width of a drawing as shares of the canvas, with `--blend lighten`.
 DRAWING_SIZE = 0.85
+#: How long scenes fade into each other, in seconds.
+FADE_S = 1.0
 #: The best sampler at few steps.
 COARSE_SAMPLER = "dpm++2m"
 
 
-class ComposeOptions(ChoiceOptions):
+class ComposeOptions(LongOptions):
     """Joint denoising (Images that Sound, section 3.2): two models denoise one latent."""
 
     EXAMPLES_OF: ClassVar[str] = "compose"
@@ -36,6 +39,14 @@ class ComposeOptions(ChoiceOptions):
 
     image_prompt: str = setting("what it looks like", default="", group="prompts")
     audio_prompt: str = setting("what it sounds like", default="", group="prompts")
+    scene: Annotated[tuple[str, ...], BeforeValidator(scene_texts)] = setting(
+        "a stretch of time with its own prompts, such as '0-8: a castle / bells'; give the flag once for each scene, "
+        "without other prompts",
+        default=(), group="prompts", common=True,
+    )  # fmt: skip
+    fade: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = setting(
+        "over how many seconds scenes fade into each other", default=FADE_S, group="prompts"
+    )
     sampler: Sampler = setting("sampler", default="dpm++2m")
     steps: Steps = setting("denoising steps", default=25, common=True)
     image_guidance: Scale | None = setting(
@@ -94,7 +105,25 @@ class ComposeOptions(ChoiceOptions):
             given = {**given, "crop": False}
         if given.get("audio_weights") and given.get("audio_weight") is not None:
             raise BadInput("--audio-weights does not go with --audio-weight; use one of them.")
-        return super().make(**given)
+        return super().make(**_with_scenes(given))
+
+    @property
+    def scenes(self) -> tuple[Scene, ...]:
+        """The scenes, in the order of time; none: the prompts hold from beginning to end."""
+        return scenes_of(self.scene, self.fade)
+
+    @model_validator(mode="after")
+    def _scenes_follow_one_another(self) -> Self:
+        try:
+            scenes = self.scenes
+        except ValueError as error:
+            raise ValueError(f"--scene: {error}") from None
+        if scenes and self.seconds is not None and abs(self.seconds - scenes[-1].end_s) > 1e-6:
+            ends, end = f"{scenes[-1].end_s:g} s", f"{self.seconds:g} s"
+            if scenes[-1].end_s < self.seconds:
+                raise ValueError(f"--scene: there is a gap from {ends} to {end}, the end of the sound.")
+            raise ValueError(f"--scene: the last scene ends at {ends}, beyond the end of the sound at {end}.")
+        return self
 
     @model_validator(mode="after")
     def _some_model_is_on(self) -> Self:
@@ -111,6 +140,10 @@ class ComposeOptions(ChoiceOptions):
                 )
         if self.view != "identity" and (self.crop or self.cutoff):
             raise ValueError(f"--view {self.view}: has no right edge for --crop or --cutoff; leave them out.")
+        if self.loop and self.cutoff:
+            raise ValueError(
+                "--loop: --cutoff would cut the place where the end meets the beginning; leave it out."
+            )
         if self.crop and self.cutoff:
             raise ValueError("--crop and --cutoff both drop the right edge; choose one of them.")
         return self
@@ -170,7 +203,25 @@ class ComposeSettings(ComposeOptions):
     threads: int
     height: int
     width: int
+    window_width: int
     image_guidance: float
     audio_guidance: float
     audio_weight: float
     blend: BlendName
+
+
+def _with_scenes(given: dict[str, Any]) -> dict[str, Any]:
+    """With what scenes decide: the prompts as a whole, and the length, where the width is not given."""
+    texts = scene_texts(given.get("scene") or ())
+    if not texts or not all(isinstance(text, str) for text in texts):
+        return given
+    fade = given.get("fade")
+    try:
+        scenes = scenes_of(texts, fade if isinstance(fade, int | float) else 0.0)
+    except ValueError as error:
+        raise BadInput(f"--scene: {error}") from None
+    prompts = joined(scenes)
+    if any(given.get(name) not in (None, "", prompt) for name, prompt in prompts.items()):
+        raise BadInput("--scene: each scene has its own prompts; leave out the other prompts.")
+    sized = given.get("width") is not None or given.get("seconds") is not None
+    return given | prompts | ({} if sized else {"seconds": scenes[-1].end_s})

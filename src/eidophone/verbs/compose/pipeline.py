@@ -20,7 +20,7 @@ from eidophone.verbs.shared.batches import in_batches
 from eidophone.verbs.shared.best_of_n import best_of_n, open_judge
 from eidophone.verbs.shared.canvas import at_once, check_canvas, denoise, previewer
 from eidophone.verbs.shared.context import Context
-from eidophone.verbs.shared.models import load_models, warn_of_substitutes
+from eidophone.verbs.shared.models import LoadedModels, load_models, warn_of_substitutes
 from eidophone.verbs.shared.recipes import sample_recipe
 from eidophone.verbs.shared.results import Meter, make_results
 from eidophone.verbs.shared.sizes import CROP_PIXELS, CUTOFF_COLUMNS
@@ -91,19 +91,53 @@ def open_run(pairs: Sequence[ComposeOptions], context: Context) -> ComposeRun:
     view.check(*image.latent_shape(settings.height, settings.width)[1:], image.vae_scale_factor)
     if settings.blend == "lighten" and not view.collage:
         raise BadInput(f"--view {view.name} does not go with --blend lighten; use --blend average.")
+    check_length(settings, loaded, cut)
     make_scheduler(settings.sampler, image.schedule, settings.steps)  # refuses too many steps
     conditions = tuple(encode_prompts(one, image, audio) for one in completed)
     return ComposeRun(completed, loaded, image, audio, conditions)
 
 
+def check_length(settings: ComposeSettings, loaded: LoadedModels, cut: int) -> None:
+    """Refuses windows that the VAE cannot divide, and scenes or loops that a view, a blend or the length rules out.
+
+    Args:
+        settings: Completed.
+        loaded: The models.
+        cut: Pixels that will be dropped on the right.
+
+    Raises:
+        BadInput: the message says what to change.
+    """
+    factor, view = loaded.vae_scale_factor, VIEWS[settings.view]
+    if settings.window_width % factor:
+        raise BadInput(f"--window-width {settings.window_width}: use a multiple of {factor} pixels.")
+    for flag in ("--loop",) * settings.loop + ("--scene",) * bool(settings.scenes):
+        if settings.blend == "lighten":
+            raise BadInput(f"{flag} does not go with --blend lighten, which moves drawing and sound in time.")
+    if not settings.scenes:
+        return
+    if view.rows > 1 or view.grid[1] > 1:
+        raise BadInput(f"--scene does not go with --view {view.name}, which cuts the canvas in time.")
+    seconds = loaded.mel_spec.seconds(settings.width - cut)
+    if abs(seconds - settings.scenes[-1].end_s) > loaded.mel_spec.seconds(factor):
+        raise BadInput(
+            f"--scene: the last scene ends at {settings.scenes[-1].end_s:g} s and the sound at {seconds:.3f} s; "
+            "let both end together."
+        )
+
+
 def encode_prompts(settings: ComposeOptions, image: LatentModel, audio: LatentModel) -> dict[str, Tensor]:
-    """The four conditions of a pair: image and audio prompt, and their negatives."""
-    return {
-        "image": image.text.encode(settings.image_prompt, "image prompt"),
-        "audio": audio.text.encode(settings.audio_prompt, "audio prompt"),
+    """The conditions of a pair: image and audio prompt, and their negatives; and those of each scene."""
+    found = {
+        "image": image.text.encode("" if settings.scene else settings.image_prompt, "image prompt"),
+        "audio": audio.text.encode("" if settings.scene else settings.audio_prompt, "audio prompt"),
         "not image": image.text.encode(settings.image_negative, "negative image prompt"),
         "not audio": audio.text.encode(settings.audio_negative, "negative audio prompt"),
     }
+    for number, scene in enumerate(settings.scenes):
+        found[f"image {number}"] = image.text.encode(scene.image_prompt, "image prompt of a scene")
+        found[f"audio {number}"] = audio.text.encode(scene.audio_prompt, "audio prompt of a scene")
+    return found
 
 
 def samples(run: ComposeRun, context: Context) -> Iterator[Result]:
@@ -135,7 +169,7 @@ def _batch(
     scheduler, noise = run.scheduler(), run.noise(indices)
 
     def _decode(latents: Tensor) -> Tensor:
-        return preview(run.image, run.split(latents)[0])
+        return preview(run.image, run.split(latents)[0], run.decode)
 
     look = previewer(context.report, _decode, indices)
     latents = denoise(run.denoiser(scheduler, batch), noise, scheduler, watch, look)
@@ -143,7 +177,13 @@ def _batch(
         finished = run.blend.read(run, run.split(latents))
     recipes = [_recipe(run, batch, job) for job in batch]
     return make_results(
-        finished.pictures, finished.played, run.settings, run.loaded, recipes, finished.arrays
+        finished.pictures,
+        finished.played,
+        run.settings,
+        run.loaded,
+        recipes,
+        finished.arrays,
+        run.settings.loop,
     )
 
 

@@ -11,9 +11,12 @@ from eidophone.diffusion.canvas import batch_noise
 from eidophone.diffusion.guidance import Denoiser, Seen, Window
 from eidophone.diffusion.sampler import make_scheduler, window_from_steps
 from eidophone.diffusion.views import VIEWS, View
+from eidophone.diffusion.windows import Stretch, Windowed
 from eidophone.models.latent import LatentModel
 from eidophone.verbs.compose.blends import BLENDS
 from eidophone.verbs.compose.options import ComposeSettings
+from eidophone.verbs.compose.scenes import scene_shares
+from eidophone.verbs.shared.canvas import decode_wide
 from eidophone.verbs.shared.models import LoadedModels
 from eidophone.verbs.shared.sizes import CUTOFF_COLUMNS
 
@@ -59,7 +62,8 @@ class ComposeRun:
         pairs: The completed settings of each pair; they differ in their prompts only.
         loaded: The models.
         image, audio: The same two, of which the run needs both.
-        conditions: Of each pair: "image", "audio", "not image", "not audio", each (1, tokens, width).
+        conditions: Of each pair: "image", "audio", "not image", "not audio", each (1, tokens, width); where it
+            has scenes, also "image 0", "audio 0" and so on.
     """
 
     pairs: tuple[ComposeSettings, ...]
@@ -119,7 +123,11 @@ class ComposeRun:
             latents: (batch, channels, rows, columns).
             pictures: The same, decoded: (batch, 3, height, width).
         """
-        return pictures if self.settings.view == "identity" else self.image.decode(self.view.apply(latents))
+        return pictures if self.settings.view == "identity" else self.decode(self.view.apply(latents))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents to pictures, window by window where the canvas is wider; see `decode_wide`."""
+        return decode_wide(self.image, latents, self.settings.window_width, self.settings.loop)
 
     def without_cutoff(self, latents: Tensor) -> Tensor:
         """Without the right columns that `--cutoff` drops."""
@@ -130,15 +138,37 @@ class ComposeRun:
         for model in (self.image, self.audio):
             model.predictor.reuse_steps = settings.reuse_steps
         guided = window_from_steps(scheduler, settings.guidance_start_step, settings.guidance_stop_step)
-        told = {name: self._condition(name, batch) for name in self.conditions[0]}
-        image = self.image.guided(told["image"], told["not image"], settings.image_guidance, guided)
-        audio = self.audio.guided(told["audio"], told["not audio"], settings.audio_guidance, guided)
         return Guides(
-            image,
-            Seen(audio, self.view),
+            self._windowed(self.image, "image", settings.image_guidance, guided, batch),
+            Seen(self._windowed(self.audio, "audio", settings.audio_guidance, guided, batch), self.view),
             window_from_steps(scheduler, settings.image_start_step),
             window_from_steps(scheduler, settings.audio_start_step),
         )
+
+    @property
+    def _window(self) -> int:
+        """Width of a window in latent columns."""
+        return max(1, self.settings.window_width // self.image.vae_scale_factor)
+
+    def _windowed(
+        self, model: LatentModel, side: str, scale: float, guided: Window, batch: Sequence[Job]
+    ) -> Windowed:
+        """A model with the prompts of its side bound, over the whole canvas: one prompt, or one for each scene."""
+        unwanted = self._condition(f"not {side}", batch)
+
+        def _bound(name: str) -> Denoiser:
+            return model.guided(self._condition(name, batch), unwanted, scale, guided)
+
+        scenes, settings = self.settings.scenes, self.settings
+        if not scenes:
+            return Windowed((Stretch(_bound(side)),), self._window, settings.loop)
+        columns = settings.width // model.vae_scale_factor
+        seconds = self.loaded.mel_spec.seconds(settings.width)
+        shares = scene_shares(scenes, columns, seconds, settings.fade, settings.loop)
+        stretches = [
+            Stretch(_bound(f"{side} {number}"), torch.tensor(share)) for number, share in enumerate(shares)
+        ]
+        return Windowed(stretches, self._window, settings.loop)
 
     def _condition(self, name: str, batch: Sequence[Job]) -> Tensor:
         """Of a batch: (1, tokens, width) where all samples share it, else (batch, tokens, width)."""

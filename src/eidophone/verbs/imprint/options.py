@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import model_validator
 
-from eidophone.options.groups import ChoiceOptions
+from eidophone.options.groups import LongOptions
 from eidophone.options.kinds import Scale, Share, Steps, setting
 from eidophone.options.samplers import Sampler
 
@@ -13,7 +13,7 @@ from eidophone.options.samplers import Sampler
 COARSE_SAMPLER = "dpm++2m"
 
 
-class ImprintOptions(ChoiceOptions):
+class ImprintOptions(LongOptions):
     """A picture pressed into a spectrogram that was made apart (Images that Sound, section 4.1)."""
 
     EXAMPLES_OF: ClassVar[str] = "imprint"
@@ -87,5 +87,6 @@ class ImprintSettings(ImprintOptions):
     threads: int
     height: int
     width: int
+    window_width: int
     image_guidance: float
     audio_guidance: float

@@ -13,6 +13,7 @@ from eidophone.core.events import Reporter
 from eidophone.core.recipe import Recipe
 from eidophone.core.values import Floats, Picture, Result
 from eidophone.diffusion.sampler import make_scheduler
+from eidophone.diffusion.windows import Stretch, Windowed
 from eidophone.media.audio import cancelled_channels, peak_normalize, read_sound, resample
 from eidophone.media.picture import read_picture, resize
 from eidophone.media.spectrogram import gray_from_clip
@@ -25,6 +26,7 @@ from eidophone.verbs.shared.canvas import (
     at_once,
     check_canvas,
     clip_of,
+    decode_wide,
     denoise,
     kept_columns,
     play,
@@ -157,11 +159,13 @@ def _generated(
     assert model is not None, "a model without a file in its place is loaded"
     used: LatentModel = model
     wanted, unwanted, role = prompts
-    denoiser = used.guided(
+    guided = used.guided(
         used.text.encode(wanted, f"{role} prompt"),
         used.text.encode(unwanted, f"negative {role} prompt"),
         guidance,
     )
+    window, loop = settings.window_width, settings.loop
+    denoiser = Windowed((Stretch(guided),), max(1, window // used.vae_scale_factor), loop)
     shape = (1, *used.latent_shape(settings.height, settings.width))
 
     def _make(generators: list[torch.Generator], indices: Sequence[int]) -> Tensor:
@@ -170,7 +174,7 @@ def _generated(
         look = previewer(counter.report, lambda latents: preview(used, latents), indices)
         latents = denoise(denoiser, noise, scheduler, counter.watch(len(generators)), look)
         with torch.inference_mode():
-            return used.decode(latents).mean(1)
+            return decode_wide(used, latents, window, loop).mean(1)
 
     return _make
 
@@ -212,7 +216,7 @@ def _press(
     """Presses pictures into spectrograms, both (batch, height, width) in [0, 1]; what plays is what is shown."""
     drawn = 1 - drawn if settings.invert else drawn
     pressed = sung * (1 - settings.magnitude_ratio * drawn)
-    sounds = play(pressed, loaded.vocoder, loaded.mel_spec)
+    sounds = play(pressed, loaded.vocoder, loaded.mel_spec, settings.loop)
     width, kept = kept_columns(settings.crop, pressed.shape[-1])
     drawn, sung, pressed = (x[..., :width].contiguous() for x in (drawn, sung, pressed))
     captions = (

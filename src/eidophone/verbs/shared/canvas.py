@@ -10,10 +10,12 @@ from eidophone.core.events import Reporter
 from eidophone.core.values import Clip, Floats, Picture
 from eidophone.diffusion.guidance import Denoiser
 from eidophone.diffusion.sampler import State, sampling_steps
+from eidophone.diffusion.windows import in_windows
 from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import log_mel_from_picture
 from eidophone.media.vocoder import Vocoder
 from eidophone.models.device import batch_size
+from eidophone.models.latent import LatentModel
 from eidophone.verbs.shared.models import LoadedModels
 from eidophone.verbs.shared.sizes import CROP_PIXELS, SampleSettings, check_size
 
@@ -61,7 +63,7 @@ def at_once(settings: SampleSettings, loaded: LoadedModels) -> int:
     return batch_size(
         settings.count,
         settings.height,
-        settings.width,
+        min(settings.width, getattr(settings, "window_width", settings.width)),
         int(model.vae.config.block_out_channels[0]) * 2,
         model.dtype.itemsize,
         model.device,
@@ -95,6 +97,23 @@ def denoise(
     return latents
 
 
+def decode_wide(model: LatentModel, latents: Tensor, window_width: int, loop: bool) -> Tensor:
+    """Latents to pictures, (batch, 3, height, width) in [0, 1]; a canvas wider than a window in windows.
+
+    Args:
+        model: Has the VAE.
+        latents: (batch, channels, rows, columns).
+        window_width: In pixels.
+        loop: The canvas's end meets its beginning.
+    """
+    factor = model.vae_scale_factor
+
+    def _decode(window: Tensor, _: Tensor) -> Tensor:
+        return model.decode(window)
+
+    return in_windows(_decode, latents, max(1, window_width // factor), loop, factor).clamp(0, 1)
+
+
 def previewer(
     report: Reporter, decode: Callable[[Tensor], Tensor], indices: Sequence[int]
 ) -> Callable[[State], None]:
@@ -114,14 +133,15 @@ def previewer(
     return _look
 
 
-def play(gray: Tensor, vocoder: Vocoder, spec: MelSpec) -> Floats:
+def play(gray: Tensor, vocoder: Vocoder, spec: MelSpec, cyclic: bool = False) -> Floats:
     """The sound of mel pictures: (batch, n_mels, columns) in [0, 1] -> float32 (batch, samples).
 
-    Sound above full scale is scaled down as a whole, so that nothing clips.
+    Sound above full scale is scaled down as a whole, so that nothing clips. Where the pictures are cyclic, the
+    sounds' end meets their beginning.
     """
     with torch.inference_mode():
         logs = log_mel_from_picture(gray, spec)
-        sound = torch.cat([vocoder(part) for part in torch.split(logs, PLAYED_AT_ONCE)])
+        sound = torch.cat([vocoder(part, cyclic) for part in torch.split(logs, PLAYED_AT_ONCE)])
     loudest = sound.abs().amax(1, keepdim=True)
     found: Floats = (sound / loudest.clamp(min=1)).cpu().numpy()
     return found

@@ -133,9 +133,11 @@ def _advised(options: SampleOptions, loaded: LoadedModels, rows: int) -> dict[st
     defaults = loaded.sources["audio"].defaults
     if "image" in loaded.sources:
         defaults = defaults.over(loaded.sources["image"].defaults)
+    own = (defaults.canvas or DEFAULT_CANVAS)[1]
     advised: dict[str, Any] = {
         "height": loaded.mel_spec.n_mels * rows,
-        "width": (defaults.canvas or DEFAULT_CANVAS)[1],
+        "width": own,
+        "window_width": own,
         "image_guidance": defaults.image_guidance or DEFAULT_GUIDANCE,
         "audio_guidance": defaults.audio_guidance or DEFAULT_GUIDANCE,
     }

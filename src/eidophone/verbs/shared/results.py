@@ -19,6 +19,7 @@ def make_results(
     loaded: LoadedModels,
     recipes: Sequence[Recipe],
     arrays: dict[str, Tensor],
+    cyclic: bool = False,
 ) -> list[Result]:
     """Plays grey canvases and puts each beside its picture and its recipe.
 
@@ -29,8 +30,9 @@ def make_results(
         loaded: Holds the vocoder.
         recipes: One for each sample.
         arrays: Further numbers to keep, each (batch, *).
+        cyclic: The canvases' end meets their beginning, and so does that of the sounds.
     """
-    sounds = play(gray, loaded.vocoder, loaded.mel_spec)
+    sounds = play(gray, loaded.vocoder, loaded.mel_spec, cyclic)
     width, kept = kept_columns(settings.crop, pictures.shape[-1])
     pictures, gray = pictures[..., :width], gray[..., : round(gray.shape[-1] * kept)]
     return [

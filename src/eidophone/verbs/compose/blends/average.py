@@ -28,7 +28,7 @@ class Average:
     def read(self, run: ComposeRun, latents: Sequence[Tensor]) -> Finished:
         """The picture is the decoded latent; its grey part plays, as the audio model sees it."""
         own = run.without_cutoff(latents[-1])
-        pictures = run.image.decode(own)
+        pictures = run.decode(own)
         return Finished(pictures, run.played(own, pictures).mean(1), {"latents": own})
 
 

@@ -34,21 +34,33 @@ FADE = 24
 FAINT = 0.1
 
 
-def inlaid(drawing: Tensor, sound: Tensor, share: float, stride: int = 1) -> Tensor:
+def inlaid(
+    drawing: Tensor,
+    sound: Tensor,
+    share: float,
+    stride: int = 1,
+    *,
+    turned: bool = True,
+    cyclic: bool = False,
+) -> Tensor:
     """A drawing inlaid into a sound; both pictures in [0, 1].
 
     The sound is first turned around in time to where it shares least light with the drawing; where its end
-    then meets its beginning, both fade into each other.
+    then meets its beginning, both fade into each other, unless they meet without a step already.
 
     Args:
         drawing: (batch, channels, bands, columns).
         sound: Likewise, with as many channels or one.
         share: Of the sound, 0 to 1. More of it dims the drawing and keeps more sound inside.
         stride: Columns between the moments at which the sound may begin.
+        turned: Off: the sound stays where it is in time.
+        cyclic: The sound's end meets its beginning.
     """
     light, keeps = form(share)
     tones = (drawing / _level(drawing, WHITE)).clamp(0, 1)
-    sound = lifted(best_shift(drawing, looped(sound), stride))
+    if turned:
+        sound = best_shift(drawing, sound if cyclic else looped(sound), stride)
+    sound = lifted(sound)
     grain = (1 - GRAIN) + GRAIN * (sound / _level(sound, 0.9)).clamp(max=1)
     within = torch.maximum(keeps * sound * ((1 - SHADING) + SHADING * tones), light * tones * grain)
     opaque = (tones / OPAQUE).clamp(max=1)
@@ -104,9 +116,16 @@ class Inlay:
             return Lighten().read(run, latents)
         drawn, own = (run.without_cutoff(each) for each in latents)
         view = run.view
-        sound = run.image.decode(view.apply(own)).mean(1, keepdim=True)
-        drawing = view.apply(run.image.decode(drawn))
-        shown = inlaid(drawing, sound, run.settings.audio_weight, run.image.vae_scale_factor)
+        sound = run.decode(view.apply(own)).mean(1, keepdim=True)
+        drawing = view.apply(run.decode(drawn))
+        shown = inlaid(
+            drawing,
+            sound,
+            run.settings.audio_weight,
+            run.image.vae_scale_factor,
+            turned=not run.settings.scenes,
+            cyclic=run.settings.loop,
+        )
         return Finished(view.undo(shown), shown.mean(1), {"latents": drawn, "audio_latents": own})
 
 

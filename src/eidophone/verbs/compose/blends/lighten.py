@@ -193,11 +193,11 @@ class Lighten:
         """The brighter of both canvases, which plays as it is shown."""
         own, view = run.without_cutoff(latents[-1]), run.view
         if len(latents) == 1:
-            pictures = run.image.decode(own)
+            pictures = run.decode(own)
             return Finished(pictures, run.played(own, pictures).mean(1), {"latents": own})
         drawn = latents[0][..., : own.shape[-1]]
-        sound = run.image.decode(view.apply(own)).mean(1, keepdim=True)
-        drawing = view.apply(run.image.decode(drawn))
+        sound = run.decode(view.apply(own)).mean(1, keepdim=True)
+        drawing = view.apply(run.decode(drawn))
         settings = run.settings
         shown = lighten(
             drawing, sound, settings.audio_weight, run.image.vae_scale_factor, settings.drawing_size

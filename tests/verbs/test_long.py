@@ -1,0 +1,188 @@
+"""Long canvases and loops of the embedded family: no seam where windows meet, none where a loop does."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import eidophone
+from eidophone.core.errors import BadInput
+from eidophone.core.values import Result
+from eidophone.diffusion.sampler import make_scheduler
+from eidophone.diffusion.windows import shift_at, window_starts
+from eidophone.media.spectrogram import log_mel
+from eidophone.models.load import mel_spec_of
+from eidophone.models.source import find
+from eidophone.verbs.compose.options import ComposeOptions
+from eidophone.verbs.compose.pipeline import open_run
+from eidophone.verbs.shared.context import Context
+
+PROMPTS = ("castle towers, grayscale", "bell ringing")
+#: A cell of the codec in pixels, a window, and a canvas of four and a half windows.
+CELL, WINDOW, WIDTH = 8, 288, 1296
+HOW = {"count": 1, "steps": 6, "threads": 1, "window_width": WINDOW, "offline": True}
+
+
+@pytest.fixture(scope="module")
+def long() -> Result:
+    (made,) = eidophone.compose(*PROMPTS, width=WIDTH, **HOW)
+    return made
+
+
+@pytest.fixture(scope="module")
+def loop() -> Result:
+    (made,) = eidophone.compose(*PROMPTS, width=480, loop=True, **HOW)
+    return made
+
+
+def steps_between(gray: np.ndarray) -> np.ndarray:
+    """Mean difference of neighbouring columns at the borders of cells, the last one across the loop point."""
+    return np.abs(np.roll(gray, -1, 1) - gray).mean(0)[CELL - 1 :: CELL]
+
+
+def flux(result: Result, spec) -> np.ndarray:
+    """Spectral flux of the sound, played twice without a pause, at the borders of cells."""
+    sound = torch.from_numpy(result.clip.samples[0])
+    logs = log_mel(torch.cat([sound, sound]), spec)
+    return logs.diff(dim=-1).abs().mean(0)[CELL - 1 :: CELL].numpy()
+
+
+def rank(values: np.ndarray, of: np.ndarray | float) -> float:
+    """Share of the values that are smaller; of several numbers, the mean."""
+    return float(np.mean([(values < one).mean() for one in np.atleast_1d(of)]))
+
+
+def borders() -> list[int]:
+    """Where a window began or ended in the last two steps, in cells."""
+    times = make_scheduler("dpm++2m", {"num_train_timesteps": 1000}, HOW["steps"]).timesteps[-2:]
+    cells, wide = WIDTH // CELL, WINDOW // CELL
+    starts = {s for t in times for s in window_starts(cells, wide, shift=shift_at(t, wide))}
+    return sorted({edge for start in starts for edge in (start, start + wide)} - {0, cells})
+
+
+def test_no_seam_is_seen_or_heard_where_windows_meet(long: Result) -> None:
+    """Differences at the borders are distributed as elsewhere; canvases side by side fail the same test."""
+    spec, at = mel_spec_of(find("tiny", "audio")), np.array(borders())
+    assert len(at) >= 8
+    seen, heard = (
+        steps_between(long.spectrogram)[:-1],
+        flux(long, spec)[: len(steps_between(long.spectrogram)) - 1],
+    )
+    assert rank(seen, seen[at - 1]) < 0.65
+    assert rank(heard, heard[at - 1]) < 0.65
+    apart = eidophone.compose(*PROMPTS, width=WINDOW, **HOW | {"count": 3})
+    side_by_side = np.concatenate([one.spectrogram for one in apart], 1)
+    control = steps_between(side_by_side)[:-1]
+    assert rank(control, control[[WINDOW // CELL - 1, 2 * WINDOW // CELL - 1]]) > 0.8
+
+
+def test_a_loop_has_no_end(loop: Result, long: Result) -> None:
+    """Across the loop point picture, wave and spectrum change no more than elsewhere; a piece that is no loop does."""
+    spec = mel_spec_of(find("tiny", "audio"))
+    found = {}
+    for name, made in (("loop", loop), ("long", long)):
+        seen, heard = steps_between(made.spectrogram), flux(made, spec)
+        sound = made.clip.samples[0].astype(float)
+        bends = np.abs(np.diff(np.concatenate([sound, sound]), 2))
+        end = len(sound)
+        last = len(seen) - 1
+        found[name] = (
+            rank(seen[:-1], seen[-1]),
+            rank(heard[:last], heard[last]),
+            rank(bends[: end - 2], bends[end - 2 : end].max()),
+        )
+    assert found["loop"][0] < 0.9 and found["loop"][1] < 0.98 and found["loop"][2] < 0.999
+    assert found["long"][0] > 0.95 > found["loop"][0]
+
+
+def test_a_long_sample_is_remade_to_the_byte(tmp_path, loop: Result) -> None:
+    how = HOW | {"scene": ("0-3: a castle / bells", "3-6: the sea / waves"), "fade": 0.5, "steps": 2}
+    (made,) = eidophone.compose("", "", loop=True, out=tmp_path / "a", **how)
+    again = eidophone.remake(made.folder, out=tmp_path / "b")
+    for name in ("picture.png", "sound.wav"):
+        assert (again.folder / name).read_bytes() == (made.folder / name).read_bytes()
+    plain = made.recipe.options.plain()
+    assert plain["scene"] == list(how["scene"]) and plain["loop"] and plain["window_width"] == WINDOW
+    assert made.captions == ("a castle, the sea", "bells, waves")
+
+
+def test_scenes_look_like_their_own_prompts(tmp_path) -> None:
+    """Away from the fade, each half is what its prompt makes alone, as far as the windows reach."""
+    told = HOW | {"steps": 4, "width": 864}
+    scenes = ("0-5.01: castle towers / bell ringing", "5.01-10.03: the sea / waves")
+    (both,) = eidophone.compose("", "", scene=scenes, **told)
+    one, other = (
+        eidophone.compose(*p, **told)[0] for p in (("castle towers", "bell ringing"), ("the sea", "waves"))
+    )
+    first, last = slice(0, 200), slice(664, 864)
+    for part, same, different in ((first, one, other), (last, other, one)):
+        near = np.abs(both.spectrogram[:, part] - same.spectrogram[:, part]).mean()
+        far = np.abs(both.spectrogram[:, part] - different.spectrogram[:, part]).mean()
+        assert near < 0.6 * far
+
+
+def test_the_same_canvas_in_any_batch() -> None:
+    (alone,) = eidophone.compose(*PROMPTS, width=432, index=1, **HOW | {"steps": 2})
+    two = eidophone.compose(*PROMPTS, width=432, batch_size=2, **HOW | {"count": 2, "steps": 2})
+    assert np.abs(alone.spectrogram - two[1].spectrogram).max() < 1e-3
+
+
+def test_the_codec_in_windows_is_the_codec_as_a_whole() -> None:
+    options = ComposeOptions.make(image_prompt="a", audio_prompt="b", width=864, **HOW)
+    run = open_run([options], Context())
+    latents = torch.randn(1, *run.image.latent_shape(128, 864), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.allclose(run.decode(latents), run.image.decode(latents), atol=2e-5)
+
+
+def test_an_earlier_recipe_is_made_as_a_whole(long: Result) -> None:
+    recorded = {
+        k: v for k, v in long.recipe.options.plain().items() if k not in ("window_width", "loop", "scene")
+    }
+    assert ComposeOptions.from_recorded(recorded, {}).window_width == WIDTH
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"window_width": 100}, "multiple of 8"),
+        ({"loop": True, "blend": "lighten"}, "--loop does not go with --blend lighten"),
+        ({"scene": ("0-9: a / b",), "width": 448}, "the last scene ends at 9 s and the sound at 5.201 s"),
+        (
+            {"scene": ("0-6: a / b",), "view": "jigsaw", "width": 512},
+            "--scene does not go with --view jigsaw",
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_sentence(more: dict, said: str) -> None:
+    prompts = ("", "") if "scene" in more else PROMPTS
+    with pytest.raises(BadInput, match=said):
+        eidophone.compose(*prompts, count=1, steps=1, offline=True, **more)
+
+
+_PEAK = """
+import resource, sys, torch
+from eidophone.verbs.compose.options import ComposeOptions
+from eidophone.verbs.compose.pipeline import open_run
+from eidophone.verbs.shared.canvas import denoise, play
+from eidophone.verbs.shared.context import Context
+run = open_run([ComposeOptions.make(image_prompt="a castle", audio_prompt="bells", seconds=float(sys.argv[1]),
+                                    steps=1, sampler="ddim", threads=1, offline=True)], Context())
+scheduler, jobs = run.scheduler(), run.jobs[:1]
+with torch.inference_mode():
+    latents = denoise(run.denoiser(scheduler, jobs), run.noise([0]), scheduler, lambda step: None)
+    play(run.decode(latents).mean(1), run.loaded.vocoder, run.loaded.mel_spec)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_a_minute_takes_no_more_memory_than_ten_seconds() -> None:
+    peaks = []
+    for seconds in ("10", "60"):
+        done = subprocess.run(
+            [sys.executable, "-c", _PEAK, seconds], capture_output=True, text=True, check=True
+        )
+        peaks.append(int(done.stdout.split()[-1]))
+    assert peaks[1] < 1.1 * peaks[0]
