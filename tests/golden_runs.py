@@ -349,7 +349,8 @@ def optimise(
         keep("logit", torch.tensor(scored[1] * told["logit_scale"]))
         return scored
 
-    def _weigh(caption: Any, nouns: object) -> WordWeights:
+    def _weigh(caption: Any, nouns: object, terms: str) -> WordWeights:
+        assert terms == "both"  # as published
         words = tuple(word.text for word in caption.words)
         return WordWeights(
             words, (1.0,) * len(words), tuple(told["sentence_attention"]), tuple(told["word_weights"])

@@ -219,6 +219,7 @@ class PaintArguments(RunArguments, total=False):
     captioner: str | Path
     caption: str
     nouns: Literal["wordnet", "flair"]
+    attention: Literal["both", "audio", "sentence", "none"]
     style: str | None
     size: str | None
     embedder: str | Path
@@ -291,6 +292,13 @@ class EvaluateArguments(TypedDict, total=False):
     judges: str
     rank_by: Literal["weaker", "both", "weights"]
     looks_weight: float
+    data: Path | None
+    datasets: str
+    recordings: int | None
+    fold: int | None
+    captioner: str | Path
+    embedder: str | Path
+    text_embedder: str | Path
     looks_bar: float | None
     sounds_bar: float | None
     select: float | None

@@ -12,6 +12,7 @@ from eidophone.options.commands import EvaluateOptions
 
 if TYPE_CHECKING:  # torch is slow to import
     from eidophone.evaluation.summary import Summary
+    from eidophone.evaluation.wild.findings import Findings
 
 DEFAULT_OUT = Path("eidophone-out/evaluation")
 MOST_BROKEN = 20
@@ -38,12 +39,14 @@ def evaluate(arguments: argparse.Namespace) -> int:
     """Evaluates and prints the means; 1 if a sample could not be read."""
     options = EvaluateOptions.make(**given_settings(arguments, EvaluateOptions))
     if not arguments.folders and not options.protocol:
-        raise BadInput("evaluate needs folders of results, or --protocol published to make them.")
+        raise BadInput(
+            "evaluate needs folders of results, or --protocol published or in-the-wild to make them."
+        )
     from eidophone.evaluation.evaluate import run
 
     with progress_bar() as progress:
         summary = run(options, [Path(folder) for folder in arguments.folders], arguments.out, progress)
-    print(_table(summary))
+    print(_wild_tables(summary.wild, summary.judged) if summary.wild else _table(summary))
     print(f"\n{printable(str(arguments.out))}\n  report.html, summary.json, samples.csv, samples.jsonl")
     if options.select is not None:
         print(
@@ -72,4 +75,17 @@ def _table(summary: "Summary") -> str:
     lines = [f"{summary.judged} samples; mean ± 1.96 s/√n; ↑ higher is better, ↓ lower is better"]
     lines.append(table(["", *summary.methods], rows, right))
     lines += [f"{count} times, {printable(reason)}" for reason, count in summary.failed.items()]
+    return "\n".join(lines)
+
+
+def _wild_tables(findings: "Findings", judged: int) -> str:
+    """Means, paired differences and captions of the protocol in-the-wild."""
+    from eidophone.evaluation.wild.tables import about, captions_table, differences_table, means_table
+
+    means = means_table(findings)
+    lines = [f"{judged} paintings; mean and 95 % bootstrap interval; higher is better", ""]
+    lines += [f"  {name}: {about(name)}" for name in means[0][3:]]
+    for headings, rows in (means, captions_table(findings), differences_table(findings)):
+        lines += ["", table(headings, rows)]
+    lines.append("Differences are on the same recordings; open: the interval holds 0.")
     return "\n".join(lines)

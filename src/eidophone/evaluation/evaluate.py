@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,10 @@ from eidophone.evaluation.samples import Found, found_below, row_of
 from eidophone.evaluation.selection import Selected, select
 from eidophone.evaluation.summary import Bars, Prompts, Summary, plain, summarise
 from eidophone.evaluation.tables import names_of, write_csv, write_parquet
+from eidophone.evaluation.wild.findings import Findings
+from eidophone.evaluation.wild.judging import embedders_among
+from eidophone.evaluation.wild.paintings import methods_of
+from eidophone.evaluation.wild.protocol import IN_THE_WILD, Wild, open_wild
 from eidophone.media.files import write_atomically
 from eidophone.media.lock import folder_lock
 from eidophone.models.device import choose_device, use_threads
@@ -58,6 +62,8 @@ def evaluate(
 def run(options: EvaluateOptions, folders: Sequence[Path], out: Path, progress: Progress = silent) -> Summary:
     """See `evaluate`."""
     use_threads(options.threads)
+    if options.protocol == IN_THE_WILD:
+        return _run_wild(options, folders, out, progress)
     places = list(folders)
     if not options.protocol and not found_below(places, out):
         raise BadInput("There is no finished sample in these folders; name folders of results or of runs.")
@@ -71,8 +77,32 @@ def run(options: EvaluateOptions, folders: Sequence[Path], out: Path, progress: 
         return _Conclusion(journal, options, judges, current, out).write()
 
 
+def _run_wild(options: EvaluateOptions, folders: Sequence[Path], out: Path, progress: Progress) -> Summary:
+    if folders:
+        raise BadInput(f"--protocol {IN_THE_WILD} paints the recordings in --data; leave the folders out.")
+    names, root = embedders_among(options.judges), out / SAMPLES_FOLDER
+    methods_of(options.methods)  # refused before any work
+    judges = open_judges(names, choose_device(options.device), offline=options.offline)
+    with folder_lock(out, f"evaluating into {out}"):
+        wild = open_wild(options, out, root, progress)
+        wild.painter.make(progress)
+        wanted = wild.wanted()
+        current = {
+            name: found
+            for name, found in found_below([root], out).items()
+            if found.path.absolute().parent in wanted
+        }
+        journal = _judged(names, judges, current, out, progress, wild.judging.row_of)
+        return _Conclusion(journal, options, judges, current, out, wild).write()
+
+
 def _judged(
-    names: str, judges: Sequence[Scorer], current: dict[str, Found], out: Path, progress: Progress
+    names: str,
+    judges: Sequence[Scorer],
+    current: dict[str, Found],
+    out: Path,
+    progress: Progress,
+    judge: Callable[[str, Found, Sequence[Scorer]], Row] | None = None,
 ) -> Journal:
     wanted = judge_names(names)
     labels = shareable_names(wanted)
@@ -82,7 +112,7 @@ def _judged(
     for number, (name, found) in enumerate(current.items()):
         progress("judging", number, len(current))
         if name not in done:
-            journal.append(row_of(name, found, judges))
+            journal.append((judge or row_of)(name, found, judges))
     return journal
 
 
@@ -95,10 +125,11 @@ class _Conclusion:
     judges: Sequence[Scorer]
     current: dict[str, Found]
     out: Path
+    wild: Wild | None = None
 
     def write(self) -> Summary:
         bars = Bars(self.options.looks_bar, self.options.sounds_bar)
-        summary = summarise(self._rows(), Prompts.of(self._rows()), bars, self._embedding)
+        summary = self._summary(bars)
         names = names_of(self._rows())
         write_csv(self.out / CSV_FILE, self._rows(), names)
         parquet = write_parquet(self.out / PARQUET_FILE, self._rows(), names)
@@ -115,6 +146,15 @@ class _Conclusion:
         if self.options.consistency:
             self._write_consistency(shown)
         return summary
+
+    def _summary(self, bars: Bars) -> Summary:
+        if self.wild is None:
+            return summarise(self._rows(), Prompts.of(self._rows()), bars, self._embedding)
+        summary = summarise(self._rows(), Prompts((), ()), bars, self._embedding)
+        unreadable = {name: f"{name}: {reason}" for name, reason in self.wild.painter.unreadable.items()}
+        return replace(
+            summary, broken=unreadable | summary.broken, wild=self.wild.findings(self._rows()), pairs={}
+        )
 
     def _write_consistency(self, shown: Sequence[tuple[Row, Path]]) -> None:
         for row, folder in shown:
@@ -176,8 +216,23 @@ def _write_json(
     ]
     counts = {"judged": summary.judged, "broken": summary.broken, "failed": summary.failed}
     whole = facts | counts | {"methods": means, "frechet_distances": distances, "pairs": pairs}
+    if summary.wild is not None:
+        whole |= _wild_facts(summary.wild)
     if selected is not None:
         whole |= {"selected": [vars(one) for one in selected]}
     text = json.dumps(whole, indent=2, ensure_ascii=False)
     # a lone surrogate, which UTF-8 lacks, becomes the escape that JSON has for it
     draft.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def _wild_facts(findings: Findings) -> dict[str, Any]:
+    return {
+        "datasets": [
+            {"dataset": dataset, "method": method, "measures": {m: plain(x) for m, x in means.items()}}
+            for (dataset, method), means in findings.means.items()
+        ],
+        "differences": [
+            vars(one) | {"mean": plain(one.mean), "wins": one.wins} for one in findings.differences
+        ],
+        "captions": {name: asdict(found) for name, found in findings.captions.items()},
+    }

@@ -28,6 +28,8 @@ METHODS: dict[str, tuple[type[SampleOptions], dict[str, Any]]] = {
     "picture-alone": (ComposeOptions, {"audio_weight": 0.0}),
     "sound-alone": (ComposeOptions, {"audio_weight": 1.0}),
 }
+#: Made where nobody names methods: all but distillation, which takes minutes for each sample.
+USUAL = "compose,imprint,picture-alone,sound-alone"
 #: These depend on one prompt of a pair only, so they pair prompts by their place in the lists.
 ALONE = ("picture-alone", "sound-alone")
 
@@ -58,7 +60,9 @@ def protocol(name: str) -> Protocol:
     text = (resources.files("eidophone.evaluation") / "protocols.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text)
     if name not in table:
-        raise BadInput(f"--protocol {name!r}: there is no such protocol; known are {', '.join(table)}.")
+        raise BadInput(
+            f"--protocol {name!r}: there is no such protocol; known are {', '.join(table)}, in-the-wild."
+        )
     row = table[name]
     return Protocol(row["samples"], row["seed"], tuple(row["image_prompts"]), tuple(row["audio_prompts"]))
 
@@ -100,7 +104,7 @@ def _missing(options: EvaluateOptions, root: Path) -> Iterator[tuple[SampleOptio
 
 
 def _methods(names: str) -> list[str]:
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    wanted = [name.strip() for name in (names or USUAL).split(",") if name.strip()]
     unknown = [name for name in wanted if name not in METHODS]
     if unknown or not wanted:
         raise BadInput(f"--methods {names!r}: name some of {', '.join(METHODS)}, separated by commas.")

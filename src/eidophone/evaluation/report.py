@@ -15,6 +15,7 @@ from eidophone.core.values import Picture, Score
 from eidophone.evaluation.journal import Row
 from eidophone.evaluation.statistics import Mean
 from eidophone.evaluation.summary import Summary, measures
+from eidophone.evaluation.wild.tables import Table, captions_table, differences_table, means_table
 from eidophone.media.files import write_atomically
 from eidophone.media.lossy import encoded
 from eidophone.media.picture import fit_height, resize, to_bytes
@@ -74,6 +75,7 @@ def write_report(
         summary=summary,
         facts=facts,
         names=names,
+        tables=_tables(summary),
         plots=[plot(name, summary) for name in names if name.rpartition(".")[2] in PLOTTED],
         samples=[shown for row, folder in samples if (shown := _shown(row, folder)) is not None],
         formatted=formatted,
@@ -119,6 +121,17 @@ def plot(name: str, summary: Summary) -> dict[str, Any]:
     ends = [{"x": LABEL_WIDTH, "says": f"{low:.3g}"}, {"x": PLOT_WIDTH - 10, "says": f"{high:.3g}"}]
     height = LINE_HEIGHT * (len(lines) + 1)
     return {"name": name, "lines": lines, "ends": ends, "width": PLOT_WIDTH, "height": height}
+
+
+def _tables(summary: Summary) -> list[tuple[str, Table]]:
+    """Tables that a protocol adds, with their titles."""
+    if summary.wild is None:
+        return []
+    return [
+        ("Attention terms: mean and 95 % bootstrap interval", means_table(summary.wild)),
+        ("Captions", captions_table(summary.wild)),
+        ("Differences on the same recordings; open: the interval holds 0", differences_table(summary.wild)),
+    ]
 
 
 def _shown(row: Row, folder: Path) -> Shown | None:

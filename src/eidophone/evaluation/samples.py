@@ -1,9 +1,10 @@
 """From the folder of a result to a row of numbers."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -113,12 +114,21 @@ def _checksum(record: Path) -> str:
         return ""
 
 
+#: A sample as judges should see it, from the sample as it is and the facts of its record.
+AsSeen = Callable[[Subject, dict[str, Any]], Subject]
+
+
 def row_of(name: str, found: Found, judges: Iterable[Scorer]) -> Row:
     """Judges one sample. One that cannot be read becomes a row with the reason."""
+    return judged_row(name, found, judges, lambda subject, _: subject)
+
+
+def judged_row(name: str, found: Found, judges: Iterable[Scorer], seen: AsSeen) -> Row:
+    """As `row_of`, for a protocol in which judges see something else than what the record says."""
     try:
         _check_sizes(found.path)
         result = load(found.path)
-        subject = subject_of(result)
+        subject = seen(subject_of(result), result.facts)
     except (EidophoneError, OSError, ValueError) as error:  # a name that a library cannot open, for one
         return Row(name, found.checksum, broken=_without_path(error, found.path, name))
     asked = [_Remembering(judge) if isinstance(judge, Similarity) else judge for judge in judges]

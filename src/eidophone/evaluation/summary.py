@@ -10,6 +10,7 @@ import numpy as np
 from eidophone.core.values import Floats, Score
 from eidophone.evaluation.journal import Row
 from eidophone.evaluation.statistics import Mean, Moments, frechet_distance, mean_of
+from eidophone.evaluation.wild.findings import Findings
 
 SUCCESS = "success"
 #: The method that others are compared with, by sense of the features.
@@ -62,6 +63,7 @@ class Summary:
         judged: Number of samples that were judged.
         broken: Samples that could not be read, and why.
         failed: How often a judge failed, by "judge: reason".
+        wild: What the protocol in-the-wild finds besides; None for others.
     """
 
     methods: dict[str, dict[str, Mean]]
@@ -70,6 +72,7 @@ class Summary:
     judged: int
     broken: dict[str, str]
     failed: dict[str, int]
+    wild: Findings | None = None
 
 
 def summarise(rows: Iterable[Row], prompts: "Prompts", bars: Bars, embed: Embed) -> Summary:

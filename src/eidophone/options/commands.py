@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from eidophone.options.evaluation import WildOptions
 from eidophone.options.groups import JudgeOptions, PlaceOptions
 from eidophone.options.kinds import Decibels, ModelName, Options, Preset, setting
 
@@ -62,7 +63,7 @@ class ScoreOptions(JudgeOptions, PlaceOptions):
     )
 
 
-class EvaluateOptions(JudgeOptions, PlaceOptions):
+class EvaluateOptions(WildOptions, JudgeOptions, PlaceOptions):
     """Scores and statistics of many results."""
 
     looks_bar: Bar | None = setting(
@@ -82,13 +83,13 @@ class EvaluateOptions(JudgeOptions, PlaceOptions):
     )  # fmt: skip
     shown: int = setting("samples to show and play in the report", default=24, ge=0, le=1000, group="samples")
     protocol: str = setting(
-        "first make the missing samples of a protocol: published (Images that Sound)",
-        default="",
-        group="samples",
-    )
+        "first make the missing samples of a protocol: published (Images that Sound), or in-the-wild (Images from "
+        "In-the-wild Sounds; see --data)", default="", group="samples",
+    )  # fmt: skip
     methods: str = setting(
-        "methods of the protocol, separated by commas; distill is one too, but takes minutes for each sample",
-        default="compose,imprint,picture-alone,sound-alone", group="samples",
+        "methods of the protocol, separated by commas (default: compose,imprint,picture-alone,sound-alone; distill "
+        "is one too, but takes minutes for each sample; in-the-wild: none, audio, sentence and both, each also "
+        "as in both-optimised)", default="", group="samples",
     )  # fmt: skip
     prompts: int | None = setting(
         "only the first prompts of each list of the protocol (default: all)",

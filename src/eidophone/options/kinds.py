@@ -16,6 +16,8 @@ Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 RankBy = Literal["weaker", "both", "weights"]
 Representation = Literal["implicit", "pixels", "latent"]
 Weighting = Literal["variance", "clean"]
+#: Which terms weigh the words of a caption: both as published, one of them, or none at all.
+Attention = Literal["both", "audio", "sentence", "none"]
 VocoderChoice = Literal["auto", "hifi-gan", "griffin-lim"]
 
 Steps = Annotated[int, Field(ge=1, le=1000)]

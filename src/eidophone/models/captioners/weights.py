@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from eidophone.core.values import Caption
 from eidophone.models.captioners.nouns import Nouns, WordNetNouns
+from eidophone.options.kinds import Attention
 
 #: Above this probability of being a noun, a word is one (the sentence attention's threshold).
 THRESHOLD = 0.7
@@ -52,14 +53,18 @@ def positioned(attended: Sequence[float]) -> list[float]:
     return [1 / (2 + math.exp(2 - 0.5 * i)) + a for i, a in enumerate(attended)]
 
 
-def weigh(caption: Caption, nouns: Nouns | None = None) -> WordWeights:
+def weigh(caption: Caption, nouns: Nouns | None = None, terms: Attention = "both") -> WordWeights:
     """The weights of a caption's words.
 
     Args:
         caption: What was heard; a user's own words are certain.
         nouns: Who tells nouns; WordNet's counts by default.
+        terms: "both" as published. "audio" and "sentence" put that attention alone beside the position term.
+            "none" weighs every word 1, so the condition is that of the plain caption.
     """
     words = tuple(word.text for word in caption.words)
     audio = tuple(word.confidence for word in caption.words)
     noun = tuple((nouns or WordNetNouns()).probabilities(words))
-    return WordWeights(words, audio, noun, tuple(positioned(attention(audio, noun))))
+    attended = {"both": attention(audio, noun), "audio": audio, "sentence": noun}
+    weights = [1.0] * len(words) if terms == "none" else positioned(attended[terms])
+    return WordWeights(words, audio, noun, tuple(weights))

@@ -76,10 +76,10 @@ def classes_of(prompt: str, classes: tuple[str, ...]) -> list[int]:
 
 def _stems(text: str) -> set[str]:
     words = re.findall(r"[a-z]+", text.lower())
-    return {_stem(SYNONYMS.get(word.removesuffix("s"), word)) for word in words}
+    return {stem(SYNONYMS.get(word.removesuffix("s"), word)) for word in words}
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
     """Drops plural, -ing, a final e and a doubled final letter, so that forms of one word agree."""
     if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
         word = word[:-1]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from eidophone.options.groups import DrawOptions
-from eidophone.options.kinds import ModelName, Rate, Scale, Share, Steps, setting
+from eidophone.options.kinds import Attention, ModelName, Rate, Scale, Share, Steps, setting
 from eidophone.options.samplers import Sampler
 
 
@@ -39,6 +39,11 @@ class PaintOptions(DrawOptions):
     nouns: Literal["wordnet", "flair"] = setting(
         "part-of-speech tagger that finds the nouns; flair needs the package flair (paper: flair)",
         default="wordnet",
+    )
+    attention: Attention = setting(
+        "what weighs the words of the caption: audio (how surely they were heard), sentence (how surely they are "
+        "nouns), both (paper), or none",
+        default="both",
     )
     style: str | None = setting(
         "words appended to the caption, or a sentence with {} in place of the caption (default: the model's)",

@@ -90,7 +90,7 @@ def hear_out(options: PaintSettings, easel: PaintModels) -> Heard:
         caption = easel.captioner.caption([resample(clip, easel.captioner.rate_hz).mono()])
     prompt = make_prompt(caption, options.style, easel.model.text)
     drawn = gray_from_clip(peak_normalize(resample(clip, easel.spec.rate_hz)), easel.spec)
-    return Heard(clip, drawn, caption, prompt, weigh(caption, easel.nouns))
+    return Heard(clip, drawn, caption, prompt, weigh(caption, easel.nouns, options.attention))
 
 
 def _plan(options: PaintSettings) -> Plan:
