@@ -27,7 +27,7 @@ QUICK = {
     "steps": 2,
     "count": 1,
 }
-LIMITS = Limits(waiting=3, upload_bytes=3_000_000, warm_up=False)
+LIMITS = Limits(waiting=3, upload_bytes=3_000_000, warm_up=False, own_process=False)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from eidophone.studio.serve import address_of
 from eidophone.studio.settings import Limits, StudioSettings
 from tests.studio.conftest import HOST
 
-QUIET = Limits(warm_up=False)
+QUIET = Limits(warm_up=False, own_process=False)
 
 
 def asked(tmp_path: Path, base_url: str = HOST, token: str = "", **more: object) -> TestClient:

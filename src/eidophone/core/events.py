@@ -1,13 +1,13 @@
 """What a run reports while it works, and how a caller stops it.
 
 Every face of the program (command line, Python, notebook, web page, batch) listens to the same stream:
-`Started`, then `Step`, `Preview`, `Warned` and `SampleFinished` in any order, then `Finished`.
+`Started`, then `Step`, `Preview`, `Iteration`, `Warned` and `SampleFinished` in any order, then `Finished`.
 """
 
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from eidophone.core.errors import EidophoneError
@@ -60,6 +60,23 @@ class Preview:
 
 
 @dataclass(frozen=True)
+class Iteration:
+    """One of the pictures that a sample is chosen from or optimised through.
+
+    Attributes:
+        index: Of the sample.
+        number: Of the picture, from 0.
+        picture: As it was sampled.
+        numbers: What was measured of it, by name, such as its loss.
+    """
+
+    index: int
+    number: int
+    picture: Picture
+    numbers: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Warned:
     """Something the user should know; the run goes on."""
 
@@ -88,7 +105,7 @@ class Finished:
     seconds: float
 
 
-Event = Started | Step | Preview | Warned | SampleFinished | Finished
+Event = Started | Step | Preview | Iteration | Warned | SampleFinished | Finished
 Listener = Callable[[Event], None]
 #: Progress without events: (stage, steps done, steps in all).
 Progress = Callable[[str, int, int], None]
@@ -184,6 +201,11 @@ class Reporter:
         self._previewed = time.monotonic()
         if self.listener is not None:
             self.listener(Preview(index, picture))
+
+    def iteration(self, index: int, number: int, picture: Picture, numbers: Mapping[str, float]) -> None:
+        """Reports one of the pictures that a sample goes through."""
+        if self.listener is not None and self.previews:
+            self.listener(Iteration(index, number, picture, numbers))
 
 
 def silent(_stage: str, _done: int, _total: int) -> None:

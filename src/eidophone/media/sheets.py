@@ -28,6 +28,15 @@ def contact_sheet(pictures: Sequence[Picture], captions: Sequence[str], columns:
         captions: One for each picture; may be empty strings.
         columns: Most pictures in a row; 1 or more.
     """
+    return _sheet(pictures, captions, columns)[0]
+
+
+#: (left, top, width, height) of a picture on a sheet, in pixels.
+Box = tuple[int, int, int, int]
+
+
+def _sheet(pictures: Sequence[Picture], captions: Sequence[str], columns: int) -> tuple[Picture, list[Box]]:
+    """See `contact_sheet`; also where each picture is."""
     if not pictures or len(pictures) != len(captions) or columns < 1:
         raise ValueError(
             f"a sheet needs pictures, a caption for each, and columns; got {len(pictures)} pictures, "
@@ -41,14 +50,16 @@ def contact_sheet(pictures: Sequence[Picture], captions: Sequence[str], columns:
     bands = [caption_band((caption,), width, size=13, most_lines=2) for caption in captions]
     band_height = max(band.shape[0] for band in bands)
     sheet = ground(_GAP + rows * (height + band_height + _GAP), _GAP + columns * (width + _GAP))
+    boxes = []
     for i, (picture, band) in enumerate(zip(pictures, bands, strict=True)):
         top = _GAP + i // columns * (height + band_height + _GAP)
         left = _GAP + i % columns * (width + _GAP)
         h, w = picture.pixels.shape[:2]
         y, x = top + (height - h) // 2, left + (width - w) // 2
+        boxes.append((x, y, w, h))
         sheet[y : y + h, x : x + w] = to_bytes(picture)
         sheet[top + height : top + height + band.shape[0], left : left + width] = band
-    return from_bytes(sheet)
+    return from_bytes(sheet), boxes
 
 
 def _fitted(pictures: Sequence[Picture], rows: int, columns: int) -> list[Picture]:
@@ -70,10 +81,16 @@ def _fitted(pictures: Sequence[Picture], rows: int, columns: int) -> list[Pictur
     ]
 
 
-def strip(pictures: Sequence[Picture], captions: Sequence[str], width: int = 2400) -> Picture:
-    """Stages of one picture in order, each with its caption, as many in a row as fit into `width` pixels."""
+def strip(
+    pictures: Sequence[Picture], captions: Sequence[str], width: int = 2400
+) -> tuple[Picture, list[Box]]:
+    """Stages of one picture in order, each with its caption, as many in a row as fit into `width` pixels.
+
+    Returns:
+        The strip, and where each stage is on it.
+    """
     columns = max(1, min(len(pictures), width // pictures[0].pixels.shape[1]))
-    return contact_sheet(pictures, captions, columns)
+    return _sheet(pictures, captions, columns)
 
 
 def word_bars(words: Sequence[str], weights: Sequence[float], marked: Sequence[bool]) -> Picture:

@@ -1,6 +1,5 @@
-"""The queue of jobs, and the one thread that works on them with one session."""
+"""The queue of jobs, and the one thread that hands them to an engine."""
 
-import contextlib
 import threading
 import time
 from collections import deque
@@ -8,21 +7,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from eidophone.core.errors import EidophoneError
-from eidophone.core.events import Cancelled, CancelToken, Event
+from eidophone.core.events import CancelToken
 from eidophone.core.text import printable
-from eidophone.core.values import Result
 from eidophone.options.kinds import Options
-from eidophone.studio.messages import message_of
+from eidophone.studio.engine import Engine, Message, Order
 from eidophone.studio.settings import Limits
 
-if TYPE_CHECKING:
-    from eidophone.session import Session
-
 State = Literal["waiting", "running", "finished", "cancelled", "failed"]
-Message = dict[str, Any]
 ENDED: tuple[State, ...] = ("finished", "cancelled", "failed")
 
 
@@ -32,12 +26,13 @@ class QueueFull(EidophoneError):
 
 @dataclass
 class Job:
-    """One run of a verb.
+    """One run of a verb, or one caption.
 
     Attributes:
-        verb: Its name.
+        verb: Its name, or "caption".
         options: Checked.
         request: The options as the visitor sent them.
+        sound: What is captioned.
         id: Opaque.
         state: Where it stands.
         cancel: Stops it.
@@ -46,6 +41,7 @@ class Job:
     verb: str
     options: Options
     request: dict[str, Any]
+    sound: Path | None = None
     id: str = field(default_factory=lambda: token_hex(8))
     state: State = "waiting"
     cancel: CancelToken = field(default_factory=CancelToken)
@@ -82,7 +78,7 @@ class Job:
 
 
 def _replaces(new: Message, old: Message) -> bool:
-    if new["type"] in ("step", "started"):
+    if new["type"] in ("step", "started", "caption"):
         return bool(old["type"] == new["type"])
     if new["type"] in ("preview", "sample"):
         return bool(old["type"] == "preview" and old["index"] == new["index"])
@@ -93,15 +89,20 @@ class Worker:
     """Runs one job after the other.
 
     Args:
-        folder: Makes the output folder of a job.
-        add: Puts a finished sample into the library and returns its entry.
+        engine: Works on them.
+        place: The output folder of a job, or the sound that it captions.
+        add: Puts the folder of a finished sample into the library and returns its entry.
         limits: See `Limits`.
     """
 
     def __init__(
-        self, folder: Callable[[Job], Path], add: Callable[[Result], dict[str, Any]], limits: Limits
+        self,
+        engine: Engine,
+        place: Callable[[Job], Path],
+        add: Callable[[Path], dict[str, Any]],
+        limits: Limits,
     ) -> None:
-        self._folder, self._add, self._limits = folder, add, limits
+        self._engine, self._place, self._add, self._limits = engine, place, add, limits
         self._jobs: dict[str, Job] = {}
         self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
@@ -109,7 +110,7 @@ class Worker:
         self._thread = threading.Thread(target=self._work, name="studio-worker", daemon=True)
 
     def start(self) -> None:
-        """Starts the thread, which first loads what most runs need."""
+        """Starts the thread; the engine first loads what most runs need."""
         self._thread.start()
 
     def close(self) -> None:
@@ -119,7 +120,7 @@ class Worker:
             for job in self._jobs.values():
                 job.cancel.cancel()
             self._changed.notify()
-        self._thread.join(timeout=30)
+        self._thread.join(timeout=40)
 
     def put(self, job: Job) -> None:
         """Puts a job at the end of the queue.
@@ -144,7 +145,8 @@ class Worker:
             job.cancel.cancel()
             if job in self._waiting:
                 self._waiting.remove(job)
-                _end(job, "cancelled", {})
+                job.say({"type": "cancelled"})
+                job.state = "cancelled"
 
     def __getitem__(self, job_id: str) -> Job:
         return self._jobs[job_id]
@@ -159,13 +161,10 @@ class Worker:
             del self._jobs[job_id]
 
     def _work(self) -> None:
-        from eidophone.session import Session
-
-        with Session() as session:
-            if self._limits.warm_up:
-                _warm_up(session)
-            while (job := self._next()) is not None:
-                self._run(job, session)
+        self._engine.start(self._limits.warm_up)
+        while (job := self._next()) is not None:
+            self._run(job)
+        self._engine.close()
 
     def _next(self) -> Job | None:
         with self._changed:
@@ -176,38 +175,16 @@ class Worker:
             job.state = "running"
             return job
 
-    def _run(self, job: Job, session: "Session") -> None:
-        from eidophone.running import Output
+    def _run(self, job: Job) -> None:
+        def _say(message: Message) -> None:
+            if message["type"] == "sample":
+                message = {**message, "result": self._add(Path(message.pop("folder")))}
+            job.say(message)
+            if message["type"] in ENDED:
+                job.state = message["type"]
 
-        def _listen(event: Event) -> None:
-            message = message_of(event, self._add)
-            if message["type"] != "finished":  # said below, after the folder is complete
-                job.say(message)
-
-        began = time.monotonic()
         try:
-            out = self._folder(job)
-            made = sum(1 for _ in session.run(job.options, Output(out, events=_listen, cancel=job.cancel)))
-            _end(job, "finished", {"samples": made, "seconds": round(time.monotonic() - began, 3)})
-        except Cancelled:
-            _end(job, "cancelled", {})
-        except EidophoneError as error:
-            _end(job, "failed", {"message": printable(str(error))})
-        except Exception as error:  # the server outlives any job
-            words = f"Unexpected failure ({type(error).__name__}: {error}); the server's terminal shows more."
-            _end(job, "failed", {"message": printable(words)[:500]})
-            import traceback
-
-            traceback.print_exc()
-
-
-def _warm_up(session: "Session") -> None:
-    """Loads torch and the embedded models before anybody asks for them."""
-    with contextlib.suppress(EidophoneError):
-        for _ in session.compose("a", "a", preset="draft", count=1, steps=1, judges="tiny"):
-            pass
-
-
-def _end(job: Job, state: State, more: Message) -> None:
-    job.say({"type": state, **more})
-    job.state = state
+            self._engine.run(Order(job.options, self._place(job)), _say, job.cancel)
+        except Exception as error:  # the output folder is gone, or the like
+            words = f"Unexpected failure ({type(error).__name__}: {error})."
+            _say({"type": "failed", "message": printable(words)[:500]})

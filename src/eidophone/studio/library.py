@@ -12,7 +12,6 @@ from typing import Any
 from eidophone.core.errors import BadInput, EidophoneError
 from eidophone.core.recipe import Record
 from eidophone.core.text import printable
-from eidophone.core.values import Result
 from eidophone.media.files import write_text
 from eidophone.results.recipe import RECORD_FILE, read_record
 from eidophone.results.store import samples_below
@@ -24,6 +23,7 @@ SERVED = {
     "spectrogram.png": "image/png",
     "sound.wav": "audio/wav",
     "video.mp4": "video/mp4",
+    "iterations.png": "image/png",
     RECORD_FILE: "application/json",
 }
 #: Seconds between two looks at the disk, for results that other programs made.
@@ -105,11 +105,10 @@ class Library:
 
     # --- changing ------------------------------------------------------------------------------------
 
-    def add(self, result: Result) -> Entry:
+    def add(self, folder: Path) -> Entry:
         """Adds a sample that was just stored and returns its entry."""
-        assert result.folder is not None
-        self._take(result.folder)
-        return self.entry(self._id(result.folder))
+        self._take(folder)
+        return self.entry(self._id(folder))
 
     def set_stars(self, result_id: str, stars: int) -> Entry:
         """Gives a result 0 to 5 stars, kept on disk.

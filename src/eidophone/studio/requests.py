@@ -9,9 +9,9 @@ from eidophone.core.errors import BadInput
 from eidophone.core.recipe import Recipe
 from eidophone.models.cards import known
 from eidophone.options.kinds import Options, flag_of
-from eidophone.studio.forms import LEFT_OUT, kind_of
 from eidophone.studio.settings import MACHINE_OPTIONS
 from eidophone.verbs import Verb, verb_of
+from eidophone.verbs.forms import LEFT_OUT, kind_of
 
 #: Finds the file or folder of {"input": ID} or {"result": ID}.
 Finder = Callable[[str], Path]
@@ -77,18 +77,33 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
 def _value(verb: Verb, name: str, value: Any, inputs: Finder, results: Finder) -> Any:
     kind = kind_of(verb.options, name)
     if kind == "file":
-        return None if value is None else _file(name, value, inputs, results)
-    if isinstance(value, str):
-        if len(value) > _MOST_TEXT:
-            raise BadInput(f"{flag_of(name)}: use at most {_MOST_TEXT:,} characters; got {len(value):,}.")
-        if kind in ("model", "judges") and value and not _is_known(kind, value):
-            raise BadInput(f"{flag_of(name)}: {value[:60]!r} is not known here; use the name of a card.")
-    elif kind in ("model", "judges") and value is not None:
-        raise BadInput(f"{flag_of(name)}: give a name as text.")
+        return None if value is None else file_of(name, value, inputs, results)
+    if isinstance(value, str) and len(value) > _MOST_TEXT:
+        raise BadInput(f"{flag_of(name)}: use at most {_MOST_TEXT:,} characters; got {len(value):,}.")
+    if kind in ("model", "judges") and value is not None and value != "":
+        return model_name(name, value, kind)
     return value
 
 
-def _file(name: str, value: Any, inputs: Finder, results: Finder) -> Path:
+def model_name(name: str, value: Any, kind: str = "model") -> str:
+    """The name of a model, or of judges, if the program or its user's card files bring it.
+
+    Raises:
+        BadInput: it is another name, a path or an address.
+    """
+    if not isinstance(value, str):
+        raise BadInput(f"{flag_of(name)}: give a name as text.")
+    if not _is_known(kind, value):
+        raise BadInput(f"{flag_of(name)}: {value[:60]!r} is not known here; use the name of a card.")
+    return value
+
+
+def file_of(name: str, value: Any, inputs: Finder, results: Finder) -> Path:
+    """The file that {"input": ID} or {"result": ID} names.
+
+    Raises:
+        BadInput: it is anything else, or there is no such file.
+    """
     finders = {"input": inputs, "result": results}
     if not isinstance(value, dict) or len(value) != 1 or not finders.keys() & value.keys():
         raise BadInput(

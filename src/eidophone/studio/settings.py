@@ -23,6 +23,7 @@ class Limits:
     inputs_bytes: Size of all uploaded files; the oldest go first.
     json_bytes: Size of any other request.
     warm_up: Load the embedded models at the start, before the first job.
+    own_process: Make results in a process of its own, so that pages do not wait for them.
     """
 
     waiting: int = 8
@@ -32,6 +33,7 @@ class Limits:
     inputs_bytes: int = 1024 * 1024 * 1024
     json_bytes: int = 256 * 1024
     warm_up: bool = True
+    own_process: bool = True
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,9 @@ def _sketched(
     height, width = given.gray.shape
     block = max(BLOCK, model.block_size)
     frame = Frame.of(height, width, model.canvas[0], block, antialias=settings.antialias)
-    stages = ColorizeStages(settings, given.gray, frame, conditions, _counter(settings, progress))
+    stages = ColorizeStages(
+        settings, given.gray, frame, conditions, _counter(settings, progress), _previewer(progress)
+    )
     sketches = []
     for index in settings.numbers:
         meter = Meter(lambda: model.evaluations)
@@ -140,6 +142,14 @@ def _counter(options: ColorizeSettings, progress: Reporter) -> Callable[[], None
     total = options.count * (options.steps - options.start_step + options.upscale_steps)
     steps = itertools.count(1)
     return lambda: progress("colouring", next(steps), total)
+
+
+def _previewer(report: Reporter) -> Callable[[int, Callable[[], Picture]], None]:
+    def _look(index: int, draw: Callable[[], Picture]) -> None:
+        if report.wants_preview():
+            report.preview(index, draw())
+
+    return _look
 
 
 def _facts(*costs: tuple[int, float]) -> dict[str, Any]:

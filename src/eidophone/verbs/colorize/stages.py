@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -67,10 +68,16 @@ class Small:
     Attributes:
         pixels: In [-1, 1] (not clamped), shape (1, 3, rows, columns), on a frame.
         draws: The sample's random numbers; stage II goes on with them.
+        index: Of the sample.
     """
 
     pixels: Tensor
     draws: Draws
+    index: int = 0
+
+
+def _unseen(_index: int, _draw: Callable[[], Picture]) -> None:
+    """Nobody looks on."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,7 @@ class ColorizeStages:
         frame: Its place on the canvas.
         conditions: Of "prompt" and "negative prompt".
         watch: Called after every step.
+        look: Called with a sample's index and its picture so far, on the canvas, when a preview is due.
     """
 
     options: ColorizeSettings
@@ -90,6 +98,7 @@ class ColorizeStages:
     frame: Frame
     conditions: dict[str, Tensor]
     watch: Callable[[], None]
+    look: Callable[[int, Callable[[], Picture]], None] = _unseen
 
     def small(self, model: PixelModel, index: int) -> Small:
         """Stage I of one sample."""
@@ -99,8 +108,9 @@ class ColorizeStages:
         denoiser: Denoiser = model.guided(*self._prompts)
         if learned:
             denoiser = model.guided_with_variance(*self._prompts)
-        pixels = self._sample(model, denoiser, gray, Stage("stage 1", self.options.steps, learned), draws)
-        return Small(pixels, draws)
+        stage = Stage("stage 1", self.options.steps, learned)
+        pixels = self._sample(model, denoiser, gray, stage, draws, index)
+        return Small(pixels, draws, index)
 
     def large(self, model: PixelModel, small: Small) -> Picture:
         """Stage II of one sample, at the size of the grey picture.
@@ -123,7 +133,7 @@ class ColorizeStages:
         if learned:
             denoiser = model.guided_with_variance(*self._prompts, beside)
         stage = Stage("stage 2", self.options.upscale_steps, learned)
-        pixels = self._sample(model, denoiser, gray, stage, small.draws)
+        pixels = self._sample(model, denoiser, gray, stage, small.draws, small.index)
         if not torch.isfinite(pixels).all():
             raise EidophoneError(
                 f"{model.source.name}: the picture has NaN or infinite pixels in {model.dtype}; "
@@ -140,7 +150,13 @@ class ColorizeStages:
         return self.options.learned_variance and model.learns_variance and self.options.sampler == "ddpm"
 
     def _sample(
-        self, model: PixelModel, denoiser: Denoiser, gray: Tensor, stage: "Stage", draws: Draws
+        self,
+        model: PixelModel,
+        denoiser: Denoiser,
+        gray: Tensor,
+        stage: "Stage",
+        draws: Draws,
+        index: int,
     ) -> Tensor:
         """A coloured picture whose grey part is fixed during sampling, on the device of `gray`."""
         options = self.options
@@ -165,6 +181,7 @@ class ColorizeStages:
         with torch.inference_mode():
             for state in sampling_steps(denoiser, pixels, scheduler, first, fixed, generator=generator):
                 pixels = state.latents
+                self.look(index, partial(self.frame.taken, state.clean, *self.gray.shape))
                 self.watch()
         return pixels
 

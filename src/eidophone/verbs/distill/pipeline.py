@@ -115,6 +115,8 @@ def _sample(
         for sample.done in steps:
             watch(sample.done)
             _look(atelier, sample, index, checkpoints)
+            if context.report.wants_preview():
+                context.report.preview(index, _picture(atelier, sample))
             if checkpoints and sample.done % options.checkpoint_every == 0:
                 checkpoints.write(index, recipe, sample.state(meter.each(1)))
         pictures, numbers = atelier.pictures(sample.canvas)
@@ -130,7 +132,8 @@ def _sample(
         ),
     )
     labels = [f"{done} iterations" for done, _ in sample.frames]
-    result.extras["course"] = strip([from_bytes(frame.numpy()) for _, frame in sample.frames], labels)
+    frames = [from_bytes(frame.numpy()) for _, frame in sample.frames]
+    result.extras["course"], _ = strip(frames, labels)
     return result
 
 
@@ -138,8 +141,13 @@ def _look(atelier: DistillModels, sample: Sample, index: int, checkpoints: Check
     """Adds a preview, every `preview_every` iterations and after the last."""
     if sample.done % atelier.options.preview_every and sample.done < atelier.options.iterations:
         return
-    pictures, _ = atelier.pictures(sample.canvas)
-    picture = Picture(pictures[0].permute(1, 2, 0).contiguous().numpy())
+    picture = _picture(atelier, sample)
     sample.frames.append((sample.done, torch.from_numpy(to_bytes(picture))))
     if checkpoints:
         checkpoints.preview(index, picture)
+
+
+def _picture(atelier: DistillModels, sample: Sample) -> Picture:
+    """How a sample looks now."""
+    pictures, _ = atelier.pictures(sample.canvas)
+    return Picture(pictures[0].permute(1, 2, 0).contiguous().numpy())

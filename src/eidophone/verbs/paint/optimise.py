@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from eidophone.diffusion.draws import Draws
 from eidophone.diffusion.guidance import Denoiser
-from eidophone.diffusion.sampler import make_scheduler, sampling_steps, step_count
+from eidophone.diffusion.sampler import State, make_scheduler, sampling_steps, step_count
 from eidophone.models.embedders.contract import Embedder
 from eidophone.models.latent import LatentModel
 from eidophone.options.samplers import Sampler
@@ -118,8 +118,18 @@ class Trial:
     to_text: float
 
 
+def _unseen(_: State) -> None:
+    """Nobody looks at the states of the sampler."""
+
+
 def optimise(
-    scene: Scene, aim: Aim, plan: Plan, weights: Tensor, nouns: Tensor, watch: Callable[[int], None]
+    scene: Scene,
+    aim: Aim,
+    plan: Plan,
+    weights: Tensor,
+    nouns: Tensor,
+    watch: Callable[[int], None],
+    look: Callable[[State], None] = _unseen,
 ) -> Iterator[Trial]:
     """Samples a picture and updates the weights, in turn; yields every picture.
 
@@ -130,6 +140,7 @@ def optimise(
         weights: Initial weights, (tokens,) or (tokens, width); so many numbers are optimised.
         nouns: Which tokens belong to nouns, bool, (tokens,).
         watch: Called with the number of sampling steps over all pictures.
+        look: Called with each state of the sampler, without gradients, for previews.
     """
     groups = [weights[mask].detach().clone().requires_grad_() for mask in (nouns, ~nouns)]
     rates = (plan.noun_rate, plan.other_rate)
@@ -139,7 +150,7 @@ def optimise(
         last = number + 1 == plan.trials
         with torch.set_grad_enabled(not last):
             current = _joined(groups, nouns)
-            picture = sample(scene, current, plan, partial(_report, watch, number * steps))
+            picture = sample(scene, current, plan, partial(_report, watch, number * steps), look)
             change = change_of(scene.condition, current) * plan.condition_share
             loss, to_sound, to_text = loss_of(picture, change, aim)
         yield Trial(picture[0].detach(), current.detach(), loss.item(), to_sound, to_text)
@@ -168,7 +179,13 @@ def _joined(groups: list[Tensor], nouns: Tensor) -> Tensor:
     return joined.index_put((nouns,), groups[0]).index_put((~nouns,), groups[1])
 
 
-def sample(scene: Scene, weights: Tensor, plan: Plan, watch: Callable[[int], None]) -> Tensor:
+def sample(
+    scene: Scene,
+    weights: Tensor,
+    plan: Plan,
+    watch: Callable[[int], None],
+    look: Callable[[State], None] = _unseen,
+) -> Tensor:
     """One picture, (1, 3, height, width) in [0, 1], differentiable through the plan's last steps."""
     model = scene.model
     condition = weighted(scene.condition, weights.to(scene.condition))
@@ -184,6 +201,8 @@ def sample(scene: Scene, weights: Tensor, plan: Plan, watch: Callable[[int], Non
         with torch.set_grad_enabled(torch.is_grad_enabled() and number >= first):
             state = next(states)
         latents = state.latents
+        with torch.no_grad():
+            look(state)
         watch(state.step)
     if plan.checkpointed and latents.requires_grad:
         decoded: Tensor = checkpoint(model.decode, latents, use_reentrant=False)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from eidophone.core.events import Reporter
 from eidophone.core.values import Caption, Clip, Floats, Picture, Result
 from eidophone.diffusion.draws import Draws
 from eidophone.diffusion.sampler import make_scheduler, step_count
@@ -17,11 +18,13 @@ from eidophone.media.sheets import strip, word_bars
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.captioners.weights import WordWeights, weigh
 from eidophone.models.device import within_memory
+from eidophone.models.preview import preview
 from eidophone.verbs.paint.models import PaintModels, load_paint_models
 from eidophone.verbs.paint.optimise import Aim, Plan, Scene, Trial, best_of, optimise
 from eidophone.verbs.paint.options import PaintOptions, PaintSettings
 from eidophone.verbs.paint.prompts import Prompt, make_prompt
 from eidophone.verbs.see.pipeline import read_for_one_picture
+from eidophone.verbs.shared.canvas import previewer
 from eidophone.verbs.shared.context import Context
 from eidophone.verbs.shared.inputs import checksums, with_inputs
 from eidophone.verbs.shared.models import warn_of_substitutes
@@ -71,7 +74,7 @@ def paint(options: PaintOptions, context: Context) -> Iterator[Result]:
 
         meter = Meter(lambda: easel.model.evaluations)
         with within_memory(1):
-            trials = _painted(settings, easel, heard, index, _watch)
+            trials = _painted(settings, easel, heard, index, _watch, context.report)
         facts = _facts(settings, heard, trials)
         facts |= meter.facts(1) | warn_of_substitutes(context.report, (easel.model, heard.prompt.text))
         yield _result(settings, easel, heard, trials, index, facts, sums)
@@ -106,7 +109,12 @@ def _plan(options: PaintSettings) -> Plan:
 
 
 def _painted(
-    options: PaintSettings, easel: PaintModels, heard: Heard, index: int, watch: Callable[[int], None]
+    options: PaintSettings,
+    easel: PaintModels,
+    heard: Heard,
+    index: int,
+    watch: Callable[[int], None],
+    report: Reporter,
 ) -> list[Trial]:
     """All trials of one picture."""
     model = easel.model
@@ -133,7 +141,16 @@ def _painted(
     if options.weights_per == "channel":
         weights = weights[:, None].repeat(1, scene.condition.shape[-1])
     nouns = heard.prompt.spread(heard.words.nouns, rest=False) > 0
-    return list(optimise(scene, aim, _plan(options), weights, nouns, watch))
+    look = previewer(report, lambda latents: preview(model, latents), [index])
+    trials: list[Trial] = []
+    for trial in optimise(scene, aim, _plan(options), weights, nouns, watch, look):
+        report.iteration(index, len(trials), _picture(trial), _measured(trial))
+        trials.append(trial)
+    return trials
+
+
+def _measured(trial: Trial) -> dict[str, float]:
+    return {"loss": trial.loss, "to_sound": trial.to_sound, "to_caption": trial.to_text}
 
 
 def _kept(options: PaintSettings, trials: list[Trial]) -> int:
@@ -179,7 +196,9 @@ def _result(
     extras = {"weights": word_bars(words.words, words.weights, words.nouns)}
     if len(trials) > 1:
         labels = [f"{i + 1}: loss {t.loss:.3f}, sound {t.to_sound:.3f}" for i, t in enumerate(trials)]
-        extras["iterations"] = strip([_picture(t) for t in trials], labels)
+        extras["iterations"], boxes = strip([_picture(t) for t in trials], labels)
+        measured = zip(trials, boxes, strict=True)
+        facts["iterations"] = [{**_measured(t), "box": list(box)} for t, box in measured]
     return Result(
         verb="paint",
         index=index,

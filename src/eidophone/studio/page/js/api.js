@@ -20,6 +20,8 @@ export const verbs = () => call("/api/verbs");
 export const form = (verb) => call(`/api/options/${verb}`);
 export const jobs = () => call("/api/jobs");
 export const start = (verb, options) => call("/api/jobs", sent("POST", { verb, options }));
+export const caption = (sound) => call("/api/captions", sent("POST", { sound }));
+export const words = (text) => call("/api/words", sent("POST", { text }));
 export const cancel = (id) => call(`/api/jobs/${id}`, { method: "DELETE" });
 export const upload = (file) => call("/api/inputs", raw(file));
 export const recipe = (file) => call("/api/recipe", raw(file));

@@ -3,8 +3,8 @@ import * as api from "./api.js";
 import { make, toast } from "./dom.js";
 import { TEXTS } from "./texts.js";
 
-/** A place for a file; `get` returns what the API wants. */
-export function fileField(option, label, limits) {
+/** A place for a file; `get` returns what the API wants, `ready` is called with what was uploaded. */
+export function fileField(option, label, limits, ready = () => {}) {
   let value;
   const state = make("span", { className: "quiet", role: "status" });
   const input = make("input", {
@@ -39,6 +39,7 @@ export function fileField(option, label, limits) {
       const facts = found.kind === "picture" ? `${found.width} × ${found.height}` : `${found.seconds.toFixed(1)} s`;
       if (found.kind !== option.name && option.accepts) throw new Error(TEXTS.notRecipe);
       set({ input: found.id }, `${file.name ?? ""} ${facts}`);
+      ready({ input: found.id }, found.seconds ?? 0);
     } catch (error) {
       set(undefined, error.message);
     }

@@ -2,12 +2,15 @@
 import * as api from "./api.js";
 import { find, make, toast } from "./dom.js";
 import { fileField } from "./files.js";
+import { listener } from "./painting.js";
 import { EXAMPLES, TEXTS } from "./texts.js";
 
 const forms = new Map();
 let shown = null;
 let fields = new Map();
 let limits = {};
+/** Shown at once; all other options stand behind "More options". */
+const BASICS = ["preset", "count", "seed"];
 
 /** Shows the verbs in the navigation and opens the first. */
 export async function open() {
@@ -24,6 +27,7 @@ export async function open() {
 export async function show(verb, values = {}, note = "") {
   if (!forms.has(verb)) forms.set(verb, await api.form(verb));
   shown = forms.get(verb);
+  ears = null;
   for (const button of find("#verbs").children) {
     if (button.id === `verb-${verb}`) button.setAttribute("aria-current", "page");
     else button.removeAttribute("aria-current");
@@ -32,13 +36,16 @@ export async function show(verb, values = {}, note = "") {
   fields = new Map();
   const all = shown.groups.flatMap((group) => group.options);
   const replacing = new Set(shown.arguments.map((argument) => argument.replaced_by).filter(Boolean));
-  const basics = all.filter((option) => ["preset", "count", "seed"].includes(option.name) || replacing.has(option.name));
+  const basics = all.filter((option) => BASICS.includes(option.name) || replacing.has(option.name));
+  const caption = all.find((option) => option.name === "caption");
+  if (caption) basics.push(caption);
   const rest = shown.groups.map((group) => ({ ...group, options: group.options.filter((option) => !basics.includes(option)) }));
   find("#form").replaceChildren(
-    ...shown.arguments.map(field),
+    ...shown.arguments.map((option) => field(option)),
+    ...(caption ? [field(caption), heard()] : []),
     ...basics.filter((option) => option.kind === "file").map(field),
     examples(),
-    make("div", { className: "row" }, ...basics.filter((option) => option.kind !== "file").map(field)),
+    make("div", { className: "row" }, ...basics.filter((option) => option.kind !== "file" && option !== caption).map(field)),
     make("details", { id: "more" }, make("summary", { textContent: TEXTS.more }), ...rest.filter((group) => group.options.length).map(groupOf)),
     make("p", { className: "note", hidden: !note, textContent: note }),
     make("p", { className: "problem", id: "problem", role: "alert" }),
@@ -78,6 +85,13 @@ export async function take(file) {
   }
 }
 
+/** What is heard in the sound of the form, where its verb takes a caption. */
+let ears = null;
+function heard() {
+  ears = listener(fields.get("caption").input);
+  return ears.element;
+}
+
 function groupOf(group) {
   return make("fieldset", {}, make("legend", { textContent: TEXTS.groups[group.name] ?? group.name }), ...group.options.map(field));
 }
@@ -85,7 +99,7 @@ function groupOf(group) {
 function field(option) {
   const label = TEXTS.labels[option.name] ?? words(option.flag ?? option.name);
   if (option.kind === "file") {
-    const entry = fileField(option, label, limits);
+    const entry = fileField(option, label, limits, (input, seconds) => ears?.hear(input, seconds));
     fields.set(option.name, entry);
     return entry.element;
   }
@@ -95,7 +109,7 @@ function field(option) {
   input.id = id;
   if (option.kind === "flag") return make("label", { className: "check", title: option.help }, input, label);
   const isArgument = shown.arguments.some((argument) => argument.name === option.name);
-  const isBasic = ["preset", "count", "seed"].includes(option.name);
+  const isBasic = BASICS.includes(option.name);
   const help = isArgument || isBasic ? null : make("span", { className: "help", id: `${id}-help`, textContent: option.help });
   if (help) input.setAttribute("aria-describedby", help.id);
   return make("label", { title: isBasic ? option.help : "" }, label, input, help);
@@ -121,7 +135,7 @@ function control(option) {
       placeholder: option.default === null ? TEXTS.automatic : "", value: option.default ?? "",
     });
   }
-  if (option.kind === "text" && shown.arguments.some((argument) => argument.name === option.name)) {
+  if (option.kind === "text" && (option.name === "caption" || shown.arguments.some((argument) => argument.name === option.name))) {
     return make("textarea", { rows: 2, maxLength: 2000, value: option.default ?? "" });
   }
   const input = make("input", { type: "text", maxLength: 2000, value: option.default ?? "" });
@@ -135,7 +149,7 @@ function control(option) {
 
 /** Reads and sets a control; a value that is the default is not sent, so that the preset decides. */
 function access(option, input) {
-  const entry = { usual: option.default, touched: false };
+  const entry = { input, usual: option.default, touched: false };
   input.addEventListener("input", () => { entry.touched = true; });
   entry.get = () => {
     if (option.kind === "flag") return input.checked === Boolean(entry.usual) ? undefined : input.checked;
@@ -148,6 +162,7 @@ function access(option, input) {
     if (option.kind === "flag") input.checked = Boolean(value);
     else input.value = value ?? "";
     if (option.name === "preset") presetChanged();
+    if (option.name === "caption") input.dispatchEvent(new Event("input"));
   };
   entry.usually = (value) => {
     if (!entry.touched && option.kind === "flag") input.checked = Boolean(value);

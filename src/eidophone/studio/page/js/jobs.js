@@ -1,6 +1,7 @@
 /** Running jobs: progress, previews, cancel; found again after a reload. */
 import * as api from "./api.js";
 import { find, make, toast } from "./dom.js";
+import { iteration } from "./painting.js";
 import { TEXTS } from "./texts.js";
 
 /** One transparent pixel: a picture without an address would show its broken icon. */
@@ -13,7 +14,8 @@ const line = [];
 
 /** Follows all jobs that have not ended. */
 export async function resume(finished, openResult) {
-  for (const job of await api.jobs()) if (!ENDED.includes(job.state)) watch(job, finished, openResult);
+  const jobs = await api.jobs();
+  for (const job of jobs) if (job.verb !== "caption" && !ENDED.includes(job.state)) watch(job, finished, openResult);
 }
 
 /** Shows a job until it ends; calls `finished` with every finished sample. */
@@ -32,22 +34,31 @@ export function watch(job, finished, openResult) {
       if (state === "cancelled" && place > 0) {
         line.splice(place, 1);
         row.end({ type: "cancelled" });
+        count();
       }
     } catch (error) {
       toast(error.message);
     }
   });
+  count();
   if (line.length === 1) followFirst();
+}
+
+/** Says of each waiting job how many are before it. */
+function count() {
+  line.forEach(({ row }, place) => { if (place > 0) row.waits(place); });
 }
 
 function followFirst() {
   if (!line.length) return;
   const { job, row, finished, openResult } = line[0];
+  row.begins();
   const slots = slotsOf(job, openResult);
   let done = 0;
   const listeners = {
     step: (message) => row.step(message, done),
     preview: (message) => slots.preview(message),
+    iteration: (message) => slots.iteration(message),
     warning: (message) => toast(message.message),
     sample: (message) => {
       done += 1;
@@ -61,6 +72,7 @@ function followFirst() {
     row.end(message);
     slots.end();
     line.shift();
+    count();
     followFirst();
   });
 }
@@ -75,6 +87,8 @@ function rowOf(job) {
   return {
     cancel,
     element: make("div", { className: "job" }, make("span", { className: "name", textContent: name }), cancel, bar, words),
+    waits(place) { words.textContent = TEXTS.inQueue(place); },
+    begins() { words.textContent = TEXTS.loadingJob; },
     step({ stage, done: steps, total, eta_s: left }, done) {
       bar.value = steps / total;
       const sample = job.count > 1 ? `${Math.min(done + 1, job.count)}/${job.count}: ` : "";
@@ -94,8 +108,10 @@ function rowOf(job) {
 function slotsOf(job, openResult) {
   const slots = Array.from({ length: Math.min(job.count, MOST_SLOTS) }, () => {
     const image = make("img", { alt: "", src: EMPTY });
-    const figure = make("figure", {}, image, make("figcaption", { textContent: TEXTS.notYet }));
-    return { figure, image, index: null, result: null };
+    const tried = make("div", { className: "iterations" });
+    const name = make("figcaption", { textContent: TEXTS.notYet });
+    const figure = make("figure", {}, image, name, tried);
+    return { figure, image, name, tried, index: null, result: null };
   });
   find("#candidates").replaceChildren(...slots.map((slot) => slot.figure));
   const slotOf = (index) => {
@@ -107,12 +123,18 @@ function slotsOf(job, openResult) {
   const fill = (slot, index, picture) => {
     slot.image.src = picture;
     slot.image.alt = `${TEXTS.sample(index)}: ${promptsOf(job)}`;
-    slot.figure.lastChild.textContent = TEXTS.sample(index);
+    slot.name.textContent = TEXTS.sample(index);
   };
   return {
     preview({ index, picture }) {
       const slot = slotOf(index);
       if (slot) fill(slot, index, picture);
+    },
+    iteration({ index, number, picture, ...numbers }) {
+      const slot = slotOf(index);
+      if (!slot || slot.tried.children.length > number) return;
+      fill(slot, index, picture);
+      slot.tried.append(iteration(make("img", { src: picture, alt: TEXTS.iteration(number + 1) }), number, numbers, false));
     },
     sample({ index, result }) {
       const slot = slotOf(index);

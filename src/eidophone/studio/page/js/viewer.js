@@ -3,6 +3,7 @@ import * as api from "./api.js";
 import { find, make, toast } from "./dom.js";
 import * as form from "./form.js";
 import { caption, starsOf } from "./library.js";
+import { paintingOf } from "./painting.js";
 import { playerOf } from "./player.js";
 import { TEXTS } from "./texts.js";
 
@@ -36,7 +37,7 @@ function pane(entry, player, rated, named, close) {
     player.element, make("div", { className: "actions" }, starsOf(entry, rated)), more);
   api.result(entry.id).then((details) => {
     entry.mel = details.mel;
-    more.replaceChildren(actions(details, close), facts(details));
+    more.replaceChildren(...[actions(details, close), facts(details), paintingOf(details)].filter(Boolean));
   }).catch((error) => toast(error.message));
   return found;
 }
