@@ -33,6 +33,8 @@ class RunArguments(TypedDict, total=False):
     sound_rate: int | None
     sound_bits: Literal[16, 24, "float"] | None
     loudness: float | None
+    stereo: str | Path | None
+    extend_band: bool | None
 
 '''
 

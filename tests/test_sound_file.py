@@ -117,3 +117,69 @@ def test_distill_keeps_its_learning_rate(capsys) -> None:
 
 def test_nothing_asked_is_nothing_stored() -> None:
     assert SoundFile.asked() is None and SoundFile.asked("wav") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "rate"), [("wav", 48_000), ("flac", 48_000), ("mp3", 44_100), ("mp3", 48_000), ("opus", 48_000)]
+)
+def test_ffmpeg_finds_the_length_to_the_sample(kind, rate, picture, tmp_path) -> None:
+    result = eidophone.hear(picture, out=tmp_path, sound_format=kind, sound_rate=rate)
+    name = "sound-export.wav" if kind == "wav" else f"sound.{kind}"
+    with av.open(str(result.folder / name)) as file:
+        frames = sum(frame.samples for frame in file.decode(file.streams.audio[0]))
+    assert frames == round(result.clip.samples.shape[1] * rate / result.clip.rate_hz)
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac", "mp3", "opus"])
+def test_ffmpeg_finds_the_loudness(kind, tmp_path) -> None:
+    from tests.media.test_loudness import ffmpeg
+
+    gray = np.zeros((128, 360), np.float32)  # FFmpeg's meter needs three seconds and more
+    gray[20:40, ::2] = gray[60:70] = 0.8
+    eidophone.Picture.from_gray(gray).save(tmp_path / "long.png")
+    how = {"sound_format": kind, "sound_rate": 48_000, "loudness": -23}
+    result = eidophone.hear(tmp_path / "long.png", out=tmp_path / "o", **how)
+    heard = read_sound(result.folder / ("sound-export.wav" if kind == "wav" else f"sound.{kind}"))
+    loudness, peak = ffmpeg(heard)
+    assert loudness == pytest.approx(-23, abs=0.5) and peak <= (-1 if kind in ("wav", "flac") else 0)
+
+
+def test_stereo_and_a_higher_band_are_made_on_request(picture, tmp_path) -> None:
+    colours = np.zeros((10, 10, 3), np.float32)
+    colours[:, :5, 0] = colours[:, 5:, 2] = 1  # red, then blue
+    eidophone.Picture(colours).save(tmp_path / "pan.png")
+    arguments = [
+        "hear",
+        str(picture),
+        "--stereo",
+        str(tmp_path / "pan.png"),
+        "--extend-band",
+        "--bits",
+        "float",
+    ]
+    assert main([*arguments, "--out", str(tmp_path / "o")]) == 0
+    truth, made = load(tmp_path / "o" / "0000").clip, read_sound(tmp_path / "o" / "0000" / "sound-export.wav")
+    assert made.rate_hz == 2 * truth.rate_hz and made.samples.shape == (2, 2 * truth.samples.shape[1])
+    left, right = made.samples
+    quarter = len(left) // 4
+    assert (
+        left[:quarter].std() > 5 * right[:quarter].std()
+        and right[-quarter:].std() > 5 * left[-quarter:].std()
+    )
+    spectrum = np.abs(np.fft.rfft(made.mono())) ** 2
+    hertz = np.fft.rfftfreq(made.samples.shape[1], 1 / made.rate_hz)
+    assert spectrum[hertz > 9000].mean() > 1e-7 * spectrum[hertz < 8000].mean()
+    grey = eidophone.hear(picture, out=tmp_path / "p", stereo="colour")
+    both = read_sound(grey.folder / "sound-export.wav").samples
+    assert np.abs(both - grey.clip.samples).max() < 2e-4
+
+
+def test_a_picture_that_should_pan_must_be_there(picture, tmp_path, capsys) -> None:
+    out = tmp_path / "out"
+    assert main(["hear", str(picture), "--stereo", "nowhere.png", "--out", str(out)]) == 2
+    assert "nowhere.png" in capsys.readouterr().err and not out.exists()
+
+
+def test_no_room_for_a_higher_band_is_said(picture, tmp_path, capsys) -> None:
+    assert main(["hear", str(picture), "--extend-band", "--rate", "16000", "--out", str(tmp_path / "o")]) == 2
+    assert "use a higher --rate" in capsys.readouterr().err

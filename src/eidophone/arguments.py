@@ -18,6 +18,8 @@ class RunArguments(TypedDict, total=False):
     sound_rate: int | None
     sound_bits: Literal[16, 24, "float"] | None
     loudness: float | None
+    stereo: str | Path | None
+    extend_band: bool | None
 
 
 class ComposeArguments(RunArguments, total=False):
@@ -246,6 +248,7 @@ class HearArguments(RunArguments, total=False):
 
     audio_model: str | Path
     vocoder: Literal["auto", "hifi-gan", "griffin-lim"]
+    loop: bool
     invert: bool
     threads: int | None
     offline: bool

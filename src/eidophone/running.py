@@ -27,6 +27,8 @@ class Output:
         sound_rate: Its frames per second.
         sound_bits: For wav and flac, 16, 24 or float.
         loudness: Its integrated loudness in LUFS, as far as a true peak of -1 dB allows.
+        stereo: "colour": the colours of the picture pan it, red left and blue right; or a picture file whose do.
+        extend_band: Make up sound above the limit of the mel picture in it.
         events: Called with every event of the run.
         cancel: Stops the run within one step.
         progress: Called with every step, as (stage, done, total).
@@ -41,6 +43,8 @@ class Output:
     sound_rate: int | str | None = None
     sound_bits: int | str | None = None
     loudness: float | str | None = None
+    stereo: str | Path | None = None
+    extend_band: bool | None = None
 
     def __post_init__(self) -> None:
         if self.sound_file is not None and self.out is None:
@@ -53,7 +57,9 @@ class Output:
         Raises:
             BadInput: it cannot be made as asked.
         """
-        return SoundFile.asked(self.sound_format, self.sound_rate, self.sound_bits, self.loudness)
+        return SoundFile.asked(
+            self.sound_format, self.sound_rate, self.sound_bits, self.loudness, self.stereo, self.extend_band
+        )
 
     def store(self, folder: Path) -> Store:
         """A store that writes what is asked for."""

@@ -68,3 +68,25 @@ def test_too_long_a_sound_is_refused_before_it_is_read(tmp_path: Path, pair: tup
         eidophone.see(tmp_path / "long.wav", audio_model=str(pair[1]))
     part = eidophone.see(tmp_path / "long.wav", audio_model=str(pair[1]), start_s=500.0, duration_s=3.0)
     assert part.clip.duration_s == pytest.approx(3.0, abs=0.01)
+
+
+def test_a_sound_that_is_drawn_keeps_its_length_rate_and_channels(tmp_path) -> None:
+    stereo = np.stack([tone(500, 1.5, 48_000).samples[0], 0.5 * tone(900, 1.5, 48_000).samples[0]])
+    eidophone.Clip(stereo, 48_000).save(tmp_path / "own.wav", subtype="24")
+    seen = eidophone.see(tmp_path / "own.wav", normalize=False)
+    assert seen.clip.rate_hz == 48_000 and seen.clip.samples.shape == stereo.shape
+    assert np.abs(seen.clip.samples - stereo).max() < 1e-6
+
+
+def test_a_picture_whose_edges_meet_is_played_as_a_loop(tmp_path) -> None:
+    gray = np.zeros((128, 200), np.float32)
+    gray[110:113] = 0.9
+    eidophone.Picture.from_gray(gray).save(tmp_path / "line.png")
+
+    def jump(clip: eidophone.Clip) -> float:
+        sound = clip.samples[0].astype(float)
+        bends = np.abs(np.diff(np.concatenate([sound, sound]), 2))
+        return float(bends[len(sound) - 2 : len(sound)].max() / bends[: len(sound) - 2].max())
+
+    plain, loop = (eidophone.hear(tmp_path / "line.png", loop=each).clip for each in (False, True))
+    assert jump(loop) < 1 < jump(plain)

@@ -10,8 +10,7 @@ import torch
 import eidophone
 from eidophone.core.errors import BadInput
 from eidophone.core.values import Result
-from eidophone.diffusion.sampler import make_scheduler
-from eidophone.diffusion.windows import shift_at, window_starts
+from eidophone.diffusion.windows import window_starts
 from eidophone.media.spectrogram import log_mel
 from eidophone.models.load import mel_spec_of
 from eidophone.models.source import find
@@ -55,10 +54,9 @@ def rank(values: np.ndarray, of: np.ndarray | float) -> float:
 
 
 def borders() -> list[int]:
-    """Where a window began or ended in the last two steps, in cells."""
-    times = make_scheduler("dpm++2m", {"num_train_timesteps": 1000}, HOW["steps"]).timesteps[-2:]
+    """Where windows begin and end, in cells."""
     cells, wide = WIDTH // CELL, WINDOW // CELL
-    starts = {s for t in times for s in window_starts(cells, wide, shift=shift_at(t, wide))}
+    starts = window_starts(cells, wide)
     return sorted({edge for start in starts for edge in (start, start + wide)} - {0, cells})
 
 

@@ -263,7 +263,7 @@ def test_imprint_takes_the_users_own_files(settings: dict, tmp_path: Path) -> No
     tone = 0.3 * np.sin(2 * np.pi * 1000 * np.arange(44_100) / 44_100).astype(np.float32)
     write_wav(tmp_path / "tone.wav", eidophone.Clip(np.stack([tone, tone]), 44_100))
     files = {"picture": tmp_path / "half.png", "sound": tmp_path / "tone.wav"}
-    (made,) = eidophone.imprint(invert=False, out=tmp_path / "o", **files, **settings)
+    (made,) = eidophone.imprint(invert=False, width=64, out=tmp_path / "o", **files, **settings)
     spectrogram, row = made.spectrogram, made.spectrogram[:, :30].mean(1).argmax()
     assert made.facts["unet_evaluations"] == 0
     assert spectrogram[row, 5:28].mean() == pytest.approx(2 * spectrogram[row, 36:60].mean(), rel=0.05)
@@ -280,6 +280,18 @@ def test_imprint_takes_the_users_own_files(settings: dict, tmp_path: Path) -> No
     write_png(tmp_path / "o" / "half.png", eidophone.Picture(1 - pixels))
     with pytest.raises(BadInput, match="is not the picture that was used"):
         eidophone.remake(made.folder / "sound.wav", out=tmp_path / "q", **here)
+
+
+def test_imprint_keeps_the_length_of_the_users_sound(settings: dict, tmp_path: Path) -> None:
+    tone = 0.3 * np.sin(2 * np.pi * 1000 * np.arange(3 * 44_100) / 44_100).astype(np.float32)
+    eidophone.Clip(np.stack([tone, tone]), 44_100).save(tmp_path / "tone.wav")
+    more = {"sound": tmp_path / "tone.wav", "image_steps": 1, "count": 1, **settings}
+    with pytest.warns(UserWarning, match="has 44100 Hz and 2 channels; the result is made anew"):
+        (made,) = eidophone.imprint("castle", **more)
+    assert made.clip.duration_s == pytest.approx(3, abs=0.064)  # a block of the VAE
+    assert made.recipe.options.plain()["window_width"] == 64
+    with pytest.raises(BadInput, match="--loop: --sound keeps your file as it is"):
+        eidophone.imprint("castle", loop=True, **more)
 
 
 def test_compose_is_a_generator_of_finished_samples(settings: dict) -> None:

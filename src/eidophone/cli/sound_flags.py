@@ -26,6 +26,19 @@ SOUND_FLAGS = (
         "LUFS",
         "loudness of that file, such as -14, as far as a true peak of -1 dB allows",
     ),
+    (
+        "--stereo",
+        "stereo",
+        "{colour,PICTURE}",
+        "two channels in that file, panned by the colours of the result's picture or of another one: red is left, "
+        "blue is right",
+    ),
+    (
+        "--extend-band",
+        "extend_band",
+        "",
+        "make up sound above the limit of the mel picture in that file, from what lies below it",
+    ),
 )
 
 
@@ -35,8 +48,9 @@ def add_sound_flags(parser: argparse.ArgumentParser, full: bool) -> None:
     for short, name, metavar, help_text in SOUND_FLAGS:
         taken = {flag for action in parser._actions for flag in action.option_strings}
         names = [flag for flag in (short, flag_of(name)) if flag not in taken]
+        how: dict[str, Any] = {"metavar": metavar} if metavar else {"action": "store_true", "default": None}
         group.add_argument(
-            *dict.fromkeys(names), dest=name, metavar=metavar, help=help_text if full else argparse.SUPPRESS
+            *dict.fromkeys(names), dest=name, help=help_text if full else argparse.SUPPRESS, **how
         )
 
 

@@ -2,9 +2,9 @@
 
 The windows share one noisy canvas, so they agree where they overlap (MultiDiffusion; Bar-Tal et al., 2023,
 arXiv:2302.08113). What a network says near a window's edge, where it sees no neighbours, does not count; further
-inside, two windows fade into each other; and from step to step the windows lie elsewhere (as in SpotDiffusion;
-Frolov et al., 2024, arXiv:2407.15507). So no column shows where a window begins. One window is denoised at a
-time: memory does not grow with the canvas.
+inside, two windows fade into each other. So no column shows where a window begins. Windows that overlap by more, or lie
+elsewhere at each step, blur what they draw (docs/journal.md). One window is denoised at a time: memory does not
+grow with the canvas.
 """
 
 import math
@@ -22,10 +22,8 @@ OVERLAP = 0.25
 _LEAST = 1e-6
 
 
-def window_starts(
-    columns: int, width: int, cyclic: bool = False, overlap: float = OVERLAP, shift: int = 0
-) -> list[int]:
-    """Where the windows over a canvas begin; as few as overlap at least so much.
+def window_starts(columns: int, width: int, cyclic: bool = False, overlap: float = OVERLAP) -> list[int]:
+    """Where the windows over a canvas begin, evenly spread; as few as overlap at least so much.
 
     Args:
         columns: Of the canvas.
@@ -33,18 +31,16 @@ def window_starts(
         cyclic: The canvas's end meets its beginning, and windows lie across it. Otherwise the first window
             begins and the last one ends with the canvas.
         overlap: Share of a window, 0 to below 1.
-        shift: Columns by which the windows move to the left, or where the canvas is cyclic to the right.
 
-    >>> window_starts(100, 40), window_starts(100, 40, shift=10), window_starts(100, 40, cyclic=True, shift=10)
-    ([0, 30, 60], [0, 20, 50, 60], [10, 35, 60, 85])
+    >>> window_starts(100, 40), window_starts(100, 40, cyclic=True), window_starts(40, 40)
+    ([0, 30, 60], [0, 25, 50, 75], [0])
     """
     stride = max(1, math.floor(width * (1 - overlap)))
     if cyclic:
         count = math.ceil(columns / stride)
-        return [(number * columns // count + shift) % columns for number in range(count)]
-    last = columns - width
-    places = range(-(shift % stride), last + stride, stride)
-    return sorted({min(max(place, 0), last) for place in places})
+        return [number * columns // count for number in range(count)]
+    count = math.ceil((columns - width) / stride)
+    return [number * (columns - width) // max(1, count) for number in range(count + 1)]
 
 
 def window_weights(width: int, overlap: float, first: bool = False, last: bool = False) -> Tensor:
@@ -67,23 +63,17 @@ def window_weights(width: int, overlap: float, first: bool = False, last: bool =
     return torch.minimum(left, torch.ones(width) if last else rising.flip(0))
 
 
-def windows(columns: int, width: int, cyclic: bool, shift: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+def windows(columns: int, width: int, cyclic: bool) -> Iterator[tuple[Tensor, Tensor]]:
     """The windows over a canvas: the columns of each, and how much each of them counts.
 
     Args:
-        columns, cyclic, shift: As in `window_starts`.
+        columns, cyclic: As in `window_starts`.
         width: Of a window; a canvas that is not wider is one window, unless it is cyclic.
     """
     width = min(width, columns)
-    for start in window_starts(columns, width, cyclic, shift=shift):
+    for start in window_starts(columns, width, cyclic):
         ends = (not cyclic and start == 0, not cyclic and start == columns - width)
         yield (torch.arange(width) + start) % columns, window_weights(width, OVERLAP, *ends)
-
-
-def shift_at(timestep: Tensor, width: int) -> int:
-    """Columns by which the windows of a step are moved: any number, decided by the timestep alone."""
-    drawn = torch.Generator().manual_seed(int(timestep))
-    return int(torch.randint(width, (), generator=drawn))
 
 
 def in_windows(
@@ -92,7 +82,6 @@ def in_windows(
     width: int,
     cyclic: bool = False,
     factor: int = 1,
-    shift: int = 0,
 ) -> Tensor:
     """What a function says of a canvas, asked window by window.
 
@@ -102,7 +91,6 @@ def in_windows(
         width: Of a window, in columns.
         cyclic: The canvas's end meets its beginning.
         factor: Columns of the answer for each column of the canvas.
-        shift: See `window_starts`.
 
     Returns:
         The answer for the whole canvas, (*, factor * columns).
@@ -110,7 +98,7 @@ def in_windows(
     columns = canvas.shape[-1]
     total: Tensor | None = None
     counted = torch.zeros(factor * columns)
-    for places, weights in windows(columns, width, cyclic, shift):
+    for places, weights in windows(columns, width, cyclic):
         answer = ask(canvas[..., places.to(canvas.device)], places)
         if len(places) == columns and not cyclic:
             return answer
@@ -157,8 +145,7 @@ class Windowed:
         def _ask(window: Tensor, places: Tensor) -> Tensor:
             return self._answer(window, timestep, places)
 
-        shift = shift_at(timestep, self.width)
-        return in_windows(_ask, latents, self.width, self.cyclic, shift=shift)
+        return in_windows(_ask, latents, self.width, self.cyclic)
 
     def _answer(self, window: Tensor, timestep: Tensor, places: Tensor) -> Tensor:
         """What the stretches that reach into a window say of it."""

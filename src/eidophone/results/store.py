@@ -23,6 +23,7 @@ from eidophone.core.values import Picture, Result, Score
 from eidophone.media.audio import read_sound, write_wav
 from eidophone.media.files import cannot_write, sha256, write_atomically, write_text
 from eidophone.media.lock import LOCK_FILE, folder_lock
+from eidophone.media.mel import MelSpec
 from eidophone.media.picture import from_bytes, read_picture, to_bytes, write_png
 from eidophone.media.sheets import contact_sheet
 from eidophone.media.video import write_video
@@ -121,7 +122,8 @@ class Store:
             draft.mkdir(parents=True)
             _write_files(result, draft, self.keep_arrays)
             if self.sound is not None:
-                result.facts.update(self.sound.write(read_sound(draft / "sound.wav"), draft))
+                spec = MelSpec.from_dict(result.recipe.mel_spec)
+                result.facts.update(self.sound.write(read_sound(draft / "sound.wav"), draft, spec))
             _write_record(result, draft)
             draft.rename(final)
         except OSError as error:

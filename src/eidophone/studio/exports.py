@@ -60,6 +60,8 @@ def commands_of(recipe: Recipe) -> dict[str, str]:
     for name, value in given.items():
         if isinstance(value, bool):
             words.append(flag_of(name) if value else "--no-" + flag_of(name)[2:])
+        elif isinstance(value, list):
+            words += [word for each in value for word in (flag_of(name), str(each))]
         else:
             words += [flag_of(name), str(value)]
     called = {name: value for name, value in values.items() if name not in replaced} | given
@@ -86,7 +88,7 @@ def _differing(recipe: Recipe) -> dict[str, Any]:
         for name, value in recorded.items()
         if name in fields
         and name not in left
-        and value is not None
+        and value not in (None, [])
         and (name in arguments or (value != "" and value != usual[name]))
     }
     if "index" in fields:

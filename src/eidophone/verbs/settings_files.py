@@ -21,6 +21,7 @@ _WHERE = ("device", "dtype", "threads", "batch_size", "samples", "count", "index
 #: What a TOML file may say about the output, by the name that `eidophone.running.Output` has for it.
 OUTPUT = {
     **{name: name for name in ("out", "keep_arrays", "sound_format", "sound_rate", "sound_bits", "loudness")},
+    **{name: name for name in ("stereo", "extend_band")},
     **{name: f"sound_{name}" for name in ("format", "rate", "bits")},
 }
 

@@ -22,6 +22,9 @@ class HearOptions(Options):
         "auto takes HiFi-GAN where the model has one, else Griffin-Lim",
         default="auto", group="sound", common=True,
     )  # fmt: skip
+    loop: bool = setting(
+        "let the sound's end meet its beginning, for a picture whose edges meet", default=False, group="sound"
+    )
     invert: bool = setting("dark is loud", default=False, group="sound", common=True)
     threads: Threads | None = setting(
         "processor threads (default: one for each core)", default=None, group="machine"

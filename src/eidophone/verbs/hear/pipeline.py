@@ -41,7 +41,7 @@ def hear(options: HearOptions, context: Context) -> Iterator[Result]:
     scaled = mel_picture(options.picture, spec, warn=context.report.warn)
     gray = 1 - scaled.gray() if options.invert else scaled.gray()
     context.report("playing", 0, 1)
-    samples = play(torch.from_numpy(gray)[None], vocoder, spec)[0]
+    samples = play(torch.from_numpy(gray)[None], vocoder, spec, options.loop)[0]
     context.report("playing", 1, 1)
     recipe = recipe_of("hear", options, {"audio": source}, spec, vocoder.name)
     yield Result(

@@ -33,7 +33,10 @@ class ImprintOptions(LongOptions):
         "your own picture instead of the image prompt", default=None, group="prompts", common=True
     )
     sound: Path | None = setting(
-        "your own sound instead of the audio prompt", default=None, group="prompts", common=True
+        "your own sound instead of the audio prompt; the canvas is as long as it",
+        default=None,
+        group="prompts",
+        common=True,
     )
     sampler: Sampler = setting("sampler", default="dpm++2m")
     image_steps: Steps = setting("denoising steps of the picture", default=20, common=True)
@@ -78,6 +81,10 @@ class ImprintOptions(LongOptions):
         ):
             if prompt and path:
                 raise ValueError(f"{name} {path} replaces the prompt {prompt!r}; give only one of them.")
+            if path and self.loop:
+                raise ValueError(
+                    f"--loop: {name} keeps your file as it is, with its two ends; use prompts, or no --loop."
+                )
         return self
 
 

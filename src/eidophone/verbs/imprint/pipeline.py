@@ -1,5 +1,6 @@
 """Imprint (Images that Sound, section 4.1): a picture pressed into a spectrogram that was made apart."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +42,8 @@ from eidophone.verbs.shared.sizes import CROP_PIXELS
 
 #: Makes the grey canvases of a batch, (batch, height, width), from the generators and indices of its samples.
 Maker = Callable[[list[torch.Generator], Sequence[int]], Tensor]
+#: The narrowest and the widest canvas that a sound asks for by itself.
+MIN_COLUMNS, WIDEST = 8, 65_536
 #: Shares of a picture or a sound that may be lost without a warning.
 _NEGLIGIBLE = 0.02
 
@@ -58,6 +61,8 @@ def imprint(options: ImprintOptions, context: Context) -> Iterator[Result]:
     files = (("image", options.picture), ("audio", options.sound))
     roles = tuple(role for role, file in files if file is None)
     loaded, decided = load_models(options, context, roles=roles, shared=False)
+    if options.sound is not None and options.width is None and options.seconds is None:
+        decided["width"] = _width_for(options.sound, loaded, CROP_PIXELS if options.crop else 0)
     settings = options.completed(ImprintSettings, **decided)
     check_canvas(settings, loaded, cut=CROP_PIXELS if settings.crop else 0)
     for model, steps in ((loaded.image, settings.image_steps), (loaded.audio, settings.audio_steps)):
@@ -193,6 +198,14 @@ def covering(picture: Picture, height: int, width: int) -> tuple[Picture, float]
     return resize(Picture(middle.copy()), height, width), 1 - inner_tall * inner_wide / (tall * wide)
 
 
+def _width_for(path: Path, loaded: LoadedModels, cut: int) -> int:
+    """The width of a canvas that holds a sound file whole, or as much of it as the widest canvas can."""
+    spec, factor = loaded.mel_spec, loaded.vae_scale_factor
+    clip = read_sound(path, duration_s=spec.seconds(WIDEST))
+    columns = math.ceil(clip.duration_s * spec.rate_hz / spec.hop_length) + cut
+    return min(WIDEST // factor, math.ceil(max(columns, MIN_COLUMNS) / factor)) * factor
+
+
 def _mel_picture(path: Path, loaded: LoadedModels, width: int, report: Reporter) -> Floats:
     """The first `width` columns of a sound file's mel picture, silence after its end."""
     spec = loaded.mel_spec
@@ -205,6 +218,11 @@ def _mel_picture(path: Path, loaded: LoadedModels, width: int, report: Reporter)
         )
     if (warning := cancelled_channels(clip, path.name)) is not None:
         report.warn(warning)
+    if len(clip.samples) > 1 or clip.rate_hz > spec.rate_hz:
+        report.warn(
+            f"{path.name}: has {clip.rate_hz} Hz and {len(clip.samples)} channels; the result is made anew from the "
+            f"mel picture, at {spec.rate_hz} Hz in one channel."
+        )
     gray = gray_from_clip(peak_normalize(resample(clip, spec.rate_hz)), spec)[:, :width]
     padded: Floats = F.pad(torch.from_numpy(gray.copy()), (0, width - gray.shape[1])).numpy()
     return padded

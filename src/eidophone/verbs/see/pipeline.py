@@ -19,7 +19,7 @@ from eidophone.verbs.shared.recipes import recipe_of
 
 
 def see(options: SeeOptions, context: Context) -> Iterator[Result]:
-    """Draws a sound; the result keeps the sound as it was analysed.
+    """Draws a sound; the result keeps the sound at its own rate, with its own channels.
 
     Raises:
         EidophoneError: the sound or the model cannot be used, or it is too long for one picture.
@@ -31,9 +31,9 @@ def see(options: SeeOptions, context: Context) -> Iterator[Result]:
     given = read_for_one_picture(options.sound, spec, options.start_s, options.duration_s)
     if (warning := cancelled_channels(given, options.sound.name)) is not None:
         context.report.warn(warning)
-    clip = resample(given, spec.rate_hz)
-    clip = peak_normalize(clip) if options.normalize else clip
-    gray = gray_from_clip(clip, spec)
+    analysed = resample(given, spec.rate_hz)
+    gray = gray_from_clip(peak_normalize(analysed) if options.normalize else analysed, spec)
+    clip = peak_normalize(given) if options.normalize else given
     context.report("drawing", 1, 1)
     yield Result(
         verb="see",
