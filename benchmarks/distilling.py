@@ -59,7 +59,9 @@ def start(options: DistillOptions) -> Result:
     models = load_distill_models(options, Context())
     pictures, numbers = models.pictures(models.new_canvas(options.seed))
     recipe = sample_recipe("distill", models.options, models.studio, range(1), 0)
-    (result,) = make_results(pictures, pictures.mean(1), models.options, models.studio, [recipe], numbers)
+    (result,) = make_results(
+        pictures, models.gray(pictures), models.options, models.studio, [recipe], numbers
+    )
     result.facts.update(unet_evaluations=0, seconds=0.0)
     return result
 

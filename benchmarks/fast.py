@@ -77,7 +77,7 @@ def collect(ledger: Ledger, given: argparse.Namespace) -> None:
 def row_of(result: Result, cpu_s: float, judges: Any) -> dict[str, Any]:
     """What is kept of a sample."""
     score = judged(subject_of(result), judges)
-    return {"cpu_s": cpu_s, "evaluations": result.facts["evaluations"], **score.numbers}
+    return {"cpu_s": cpu_s, "evaluations": result.facts["unet_evaluations"], **score.numbers}
 
 
 def report(rows: Mapping[str, Mapping[str, Any]]) -> None:

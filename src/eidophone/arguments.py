@@ -63,6 +63,8 @@ class ComposeArguments(RunArguments, total=False):
     audio_start_step: int
     guidance_start_step: int
     guidance_stop_step: int | None
+    lora: Path | None
+    lora_scale: float
     reuse_steps: int
     audio_weight: float | None
     blend: str | None

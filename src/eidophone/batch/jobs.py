@@ -16,7 +16,7 @@ from eidophone.options.kinds import Options
 from eidophone.verbs import Verb, verb_of
 
 DEFAULT_VERB = "compose"
-INPUTS = ("picture", "sound")
+INPUTS = ("picture", "sound", "lora")
 MOST_SWEPT = 1_000_000
 
 

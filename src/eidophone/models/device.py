@@ -45,6 +45,12 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
     return found
 
 
+def computes_bfloat16() -> bool:
+    """Whether this machine's processor computes in bfloat16, about twice as fast as in float32."""
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in checks)
+
+
 # --- threads -------------------------------------------------------------------------------------
 
 

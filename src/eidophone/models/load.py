@@ -18,6 +18,7 @@ from eidophone.models.files import NOISING, DiffusionFiles
 from eidophone.models.fit import check_fit, same_network, same_text_encoder, same_weights
 from eidophone.models.identity import file_ids
 from eidophone.models.latent import LatentModel
+from eidophone.models.networks.lora import Lora, fuse
 from eidophone.models.parts import PartKey, PartStore
 from eidophone.models.pixel import PixelModel
 from eidophone.models.predictor import check_condition
@@ -78,8 +79,8 @@ class Loader:
         assert isinstance(found, NetworkFiles)
         return found
 
-    def model(self, name: str, role: Role) -> LatentModel:
-        """A model over latents, by name (card, folder, file, hub id) and role.
+    def model(self, name: str, role: Role, lora: Lora | None = None) -> LatentModel:
+        """A model over latents, by name (card, folder, file, hub id) and role, with a LoRA fused into it.
 
         Raises:
             UnknownModel, WeightsAbsent, BadInput: see `models.source.find`; also parts that do not fit.
@@ -88,21 +89,21 @@ class Loader:
         where = (self.dtype, self.device)
         schedule = load_schedule(source)
         vae = self._part(source, ("vae",), lambda: load_vae(source, *where), same_network)
-        text = self._text(source)
-        network = self._denoiser(source)
+        both = self._with_lora(source, lora) if lora else (self._text(source), self._denoiser(source))
+        text, network = both
         read = replace(text, synonyms=book) if (book := read_synonyms(source.path)).near else text
         model = LatentModel(source, network, vae, read, schedule)
         check_condition(model, text.width)
-        self.parts.lend(model, network, vae, text)
+        self.parts.lend(model, network, vae, text, both)
         return model
 
-    def pair(self, image: str, audio: str) -> tuple[LatentModel, LatentModel]:
-        """Two models that can share one latent.
+    def pair(self, image: str, audio: str, lora: Lora | None = None) -> tuple[LatentModel, LatentModel]:
+        """Two models that can share one latent; the LoRA is for the first.
 
         Raises:
             ModelsDoNotFit: they cannot; the message names both.
         """
-        pair = self.model(image, "image"), self.model(audio, "audio")
+        pair = self.model(image, "image", lora), self.model(audio, "audio")
         check_fit(*pair)
         pair[1].vae = pair[0].vae
         self.parts.lend(pair[1], pair[0].vae)
@@ -193,6 +194,22 @@ class Loader:
     def _denoiser(self, source: DiffusionFiles) -> Any:
         kind = FAMILIES[source.family]
         return self._part(source, (kind.folder,), lambda: kind.load_network(source, self.dtype, self.device))
+
+    def _with_lora(self, source: DiffusionFiles, lora: Lora) -> tuple[TextEncoder, Any]:
+        """Text encoder and denoising network of their own, changed by a LoRA; the plain ones stay as they are."""
+        kind = FAMILIES[source.family]
+
+        def _load() -> tuple[TextEncoder, Any]:
+            text = kind.load_text(source, self.dtype, self.device)
+            network = kind.load_network(source, self.dtype, self.device)
+            fuse(lora, network, text.network)
+            return text, network
+
+        parts = (kind.folder, "text_encoder", "tokenizer")
+        paths = [*(path for part in parts for path in source.files_of(part)), lora.path]
+        key = self._key("lora", paths, (source.family, lora.scale))
+        name = f"{source.name}.{source.role}"
+        return self.parts.get(key, name, file_ids(paths), _load, [self])
 
     def _text(self, source: DiffusionFiles, *, kept: bool = True) -> TextEncoder:
         def load() -> TextEncoder:

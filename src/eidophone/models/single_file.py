@@ -48,7 +48,10 @@ def _what(shapes: dict[str, tuple[int, ...]], path: Path, own_settings: bool) ->
         return any(part in key for key in shapes for part in parts)
 
     if some("lora_unet_", "lora_te", ".lora_down.", ".lora_up.", ".lora_A.", ".lora_B.", ".lora.down"):
-        return "is a LoRA, which changes a model and is none by itself; merge it into its model and give that one"
+        return (
+            "is a LoRA, which changes a model and is none by itself; give the model that it was made for, and this "
+            "file with --lora"
+        )
     if some("conditioner.embedders."):
         return f"holds Stable Diffusion XL, which has another latent space than the audio models; {_SD1}"
     if some("joint_blocks.", "double_blocks."):

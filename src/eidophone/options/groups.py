@@ -70,7 +70,8 @@ class DrawOptions(PlaceOptions):
     )
     image_negative: str = setting("negative prompt of the image model", default="", group="prompts")
     dtype: Dtype = setting(
-        "number format of the networks; auto is float32 on a CPU, else float16",
+        "number format of the networks; auto is float16 on a GPU, float32 on a CPU, but bfloat16 for large models "
+        "where the CPU computes in it",
         default="auto",
         group="machine",
     )

@@ -13,8 +13,8 @@ from eidophone.core.catalog import Catalog
 from eidophone.options.kinds import Group, Options, flag_of
 from eidophone.verbs import Verb
 
-#: Options that make no sense here: the Studio chooses folders and samples itself.
-LEFT_OUT = frozenset({"resume", "samples"})
+#: Options that make no sense here: the Studio chooses folders and samples itself, and takes no files of weights.
+LEFT_OUT = frozenset({"resume", "samples", "lora", "lora_scale"})
 _BOUNDS = {"ge": "minimum", "le": "maximum", "gt": "above", "lt": "below"}
 
 

@@ -1,6 +1,7 @@
 """Options of compose."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -65,6 +66,14 @@ class ComposeOptions(LongOptions):
     guidance_stop_step: int | None = setting(
         "first step without classifier-free guidance again (default: none)", default=None, ge=1
     )
+    lora: Path | None = setting(
+        "LoRA file of the image model, in the layout of kohya or diffusers, fused into its weights",
+        default=None, group="models",
+    )  # fmt: skip
+    lora_scale: float = setting(
+        "how strongly the LoRA counts: 0 not at all, 1 as it was trained",
+        default=1.0, ge=-4, le=4, allow_inf_nan=False, group="models",
+    )  # fmt: skip
     reuse_steps: int = setting(
         "compute the inner features of U-Nets at every so many-th step only and reuse them in between (DeepCache); 1 "
         "computes them at every step",

@@ -20,6 +20,7 @@ from eidophone.verbs.shared.batches import in_batches
 from eidophone.verbs.shared.best_of_n import best_of_n, open_judge
 from eidophone.verbs.shared.canvas import at_once, check_canvas, denoise, previewer
 from eidophone.verbs.shared.context import Context
+from eidophone.verbs.shared.inputs import checksums, with_inputs
 from eidophone.verbs.shared.models import LoadedModels, load_models, warn_of_substitutes
 from eidophone.verbs.shared.recipes import sample_recipe
 from eidophone.verbs.shared.results import Meter, make_results
@@ -94,7 +95,7 @@ def open_run(pairs: Sequence[ComposeOptions], context: Context) -> ComposeRun:
     check_length(settings, loaded, cut)
     make_scheduler(settings.sampler, image.schedule, settings.steps)  # refuses too many steps
     conditions = tuple(encode_prompts(one, image, audio) for one in completed)
-    return ComposeRun(completed, loaded, image, audio, conditions)
+    return ComposeRun(completed, loaded, image, audio, conditions, checksums(settings))
 
 
 def check_length(settings: ComposeSettings, loaded: LoadedModels, cut: int) -> None:
@@ -191,4 +192,5 @@ def _recipe(run: ComposeRun, batch: Sequence[Job], job: Job) -> Recipe:
     """Names the batch where it is of one pair; a sample of a mixed batch is remade alone."""
     alone = len({other.pair for other in batch}) > 1
     indices = [job.index] if alone else [other.index for other in batch]
-    return sample_recipe("compose", run.pairs[job.pair], run.loaded, indices, job.index)
+    recipe = sample_recipe("compose", run.pairs[job.pair], run.loaded, indices, job.index)
+    return with_inputs(recipe, run.settings, run.inputs) if run.inputs else recipe

@@ -1,7 +1,7 @@
 """What all samples of a compose run share: settings, models, encoded prompts, the canvas."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -64,6 +64,7 @@ class ComposeRun:
         image, audio: The same two, of which the run needs both.
         conditions: Of each pair: "image", "audio", "not image", "not audio", each (1, tokens, width); where it
             has scenes, also "image 0", "audio 0" and so on.
+        inputs: Checksums of the user's files, by option.
     """
 
     pairs: tuple[ComposeSettings, ...]
@@ -71,6 +72,7 @@ class ComposeRun:
     image: LatentModel
     audio: LatentModel
     conditions: tuple[Mapping[str, Tensor], ...]
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def settings(self) -> ComposeSettings:
