@@ -304,6 +304,19 @@ class EvaluateArguments(TypedDict, total=False):
     captioner: str | Path
     embedder: str | Path
     text_embedder: str | Path
+    fid: Path | None
+    fad: Path | None
+    fid_features: str
+    fad_features: str
+    replay: Literal["stored", "griffin-lim"]
+    first: int | None
+    questionnaire: bool
+    answers: bool
+    key: Path | None
+    pairs: int
+    repeats: int
+    catches: int
+    order_seed: int
     looks_bar: float | None
     sounds_bar: float | None
     select: float | None

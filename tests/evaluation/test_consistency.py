@@ -14,6 +14,7 @@ from eidophone.media.picture import read_picture
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.results import store as records
 from eidophone.results.store import Store
+from eidophone.scoring.contract import subject_of
 from tests.scoring.conftest import SPEC, make_result  # noqa: F401 (fixtures)
 
 
@@ -27,7 +28,7 @@ def own_sound(result: Result) -> Result:
 
 def test_a_picture_that_is_its_sounds_spectrogram_comes_back(make_result: Callable[..., Result]) -> None:  # noqa: F811
     result = own_sound(make_result())
-    found = consistency_of(result)
+    found = consistency_of(subject_of(result))
     again = found.pictures["spectrogram-of-sound"].gray()
     assert again == pytest.approx(result.spectrogram, abs=1e-5)
     inside = np.s_[:, 4:-4]
@@ -44,7 +45,7 @@ def test_a_picture_that_is_its_sounds_spectrogram_comes_back(make_result: Callab
 
 def test_the_true_phases_give_the_sound_back(make_result: Callable[..., Result]) -> None:  # noqa: F811
     result = own_sound(make_result())
-    found = consistency_of(result)
+    found = consistency_of(subject_of(result))
     inside = np.s_[4 * SPEC.hop_length : -4 * SPEC.hop_length]
     own, given = result.clip.samples[0][inside], {k: c.samples[0][inside] for k, c in found.sounds.items()}
     alike = {k: float(np.corrcoef(own, other)[0, 1]) for k, other in given.items()}

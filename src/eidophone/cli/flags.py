@@ -26,6 +26,7 @@ TITLES: dict[Group, str] = {
     "training": "optimisation",
     "models": "models",
     "judges": "judges",
+    "people": "questionnaire",
     "machine": "machine",
 }
 

@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from eidophone.core.values import Clip, Floats, Picture, Result
+from eidophone.core.errors import BadInput
+from eidophone.core.values import Clip, Floats, Picture
 from eidophone.media.audio import peak_normalize, resample, write_wav
 from eidophone.media.mel import MelSpec
 from eidophone.media.picture import write_png
 from eidophone.media.spectrogram import gray_from_clip, log_mel_from_picture
 from eidophone.media.vocoder import GriffinLim, linear_from_mel
+from eidophone.scoring.contract import Subject
 
 CONSISTENCY_FOLDER = "consistency"
 
@@ -60,16 +62,22 @@ def stretched(gray: Floats) -> Floats:
     return found
 
 
-def consistency_of(result: Result) -> Consistency:
-    """The pictures and sounds of a sample; see `Consistency`."""
-    spec = MelSpec.from_dict(result.recipe.mel_spec)
-    stored = resample(result.clip, spec.rate_hz)
-    logs = log_mel_from_picture(torch.from_numpy(result.spectrogram), spec)[None]
+def consistency_of(subject: Subject) -> Consistency:
+    """The pictures and sounds of a sample; see `Consistency`.
+
+    Raises:
+        BadInput: it is not known how its spectrogram was played.
+    """
+    if subject.spectrogram is None or subject.mel_spec is None:
+        raise BadInput("There is no spectrogram that was played.")
+    spec = subject.mel_spec
+    stored = resample(subject.clip, spec.rate_hz)
+    logs = log_mel_from_picture(torch.from_numpy(subject.spectrogram), spec)[None]
     sounds = {
         "istft": _clip(_with_phases(logs, torch.from_numpy(stored.mono())[None], spec), spec),
         "griffin-lim": _clip(GriffinLim(spec)(logs), spec),
     }
-    pictures = {"spectrogram-stretched": Picture.from_gray(stretched(result.spectrogram))}
+    pictures = {"spectrogram-stretched": Picture.from_gray(stretched(subject.spectrogram))}
     for stem, clip in {"sound": stored, **sounds}.items():
         pictures[f"spectrogram-of-{stem}"] = Picture.from_gray(gray_from_clip(clip, spec))
     return Consistency(pictures, {stem: peak_normalize(clip) for stem, clip in sounds.items()})

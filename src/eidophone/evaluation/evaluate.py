@@ -1,9 +1,9 @@
 """`eidophone evaluate`: judges all samples below folders, one line each, then writes tables and a report."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +11,29 @@ from eidophone.core.errors import BadInput
 from eidophone.core.events import Progress, silent
 from eidophone.core.values import Floats, Score
 from eidophone.evaluation.consistency import CONSISTENCY_FOLDER, consistency_of, folder_name
+from eidophone.evaluation.frechet import Reference, distances_from, open_references
 from eidophone.evaluation.journal import JOURNAL_FILE, Journal, Row
 from eidophone.evaluation.protocol import make_samples
 from eidophone.evaluation.report import write_report
-from eidophone.evaluation.samples import Found, found_below, row_of
+from eidophone.evaluation.samples import Found, found_below, replayed_row_of, row_of
+from eidophone.evaluation.seen import seen_as
 from eidophone.evaluation.selection import Selected, select
-from eidophone.evaluation.summary import Bars, Prompts, Summary, plain, summarise
+from eidophone.evaluation.summary import Bars, Prompts, Summary, summarise
+from eidophone.evaluation.summary_file import write_summary
 from eidophone.evaluation.tables import names_of, write_csv, write_parquet
-from eidophone.evaluation.wild.findings import Findings
 from eidophone.evaluation.wild.judging import embedders_among
 from eidophone.evaluation.wild.paintings import methods_of
 from eidophone.evaluation.wild.protocol import IN_THE_WILD, Wild, open_wild
-from eidophone.media.files import write_atomically
 from eidophone.media.lock import folder_lock
 from eidophone.models.device import choose_device, use_threads
 from eidophone.options.commands import EvaluateOptions
-from eidophone.results.store import load
 from eidophone.scoring.contract import Scorer
 from eidophone.scoring.judges import judge_names, open_judges, shareable_names
 from eidophone.scoring.ranking import rank
 from eidophone.scoring.similarity import Similarity
 from eidophone.version import VERSION
 
-SUMMARY_FILE, REPORT_FILE = "summary.json", "report.html"
+REPORT_FILE = "report.html"
 CSV_FILE, PARQUET_FILE = "samples.csv", "samples.parquet"
 SAMPLES_FOLDER = "results"
 
@@ -67,52 +67,58 @@ def run(options: EvaluateOptions, folders: Sequence[Path], out: Path, progress: 
     places = list(folders)
     if not options.protocol and not found_below(places, out):
         raise BadInput("There is no finished sample in these folders; name folders of results or of runs.")
-    judges = open_judges(options.judges, choose_device(options.device), offline=options.offline)
+    device = choose_device(options.device)
+    references = open_references(options, device)
+    judges = open_judges(options.judges, device, offline=options.offline)
     with folder_lock(out, f"evaluating into {out}"):
         if options.protocol:
             places.append(out / SAMPLES_FOLDER)
             make_samples(options, places[-1], progress)
-        current = found_below(places, out)
-        journal = _judged(options.judges, judges, current, out, progress)
-        return _Conclusion(journal, options, judges, current, out).write()
+        current = dict(islice(found_below(places, out).items(), options.first))
+        row_maker = row_of if options.replay == "stored" else replayed_row_of
+        journal = _judged(
+            _journal_of(options.judges, options.replay, out), judges, current, row_maker, progress
+        )
+        return _Conclusion(journal, options, judges, current, out, references).write(progress)
 
 
 def _run_wild(options: EvaluateOptions, folders: Sequence[Path], out: Path, progress: Progress) -> Summary:
     if folders:
         raise BadInput(f"--protocol {IN_THE_WILD} paints the recordings in --data; leave the folders out.")
-    names, root = embedders_among(options.judges), out / SAMPLES_FOLDER
+    names, root, device = embedders_among(options.judges), out / SAMPLES_FOLDER, choose_device(options.device)
     methods_of(options.methods)  # refused before any work
-    judges = open_judges(names, choose_device(options.device), offline=options.offline)
+    references = open_references(options, device)
+    judges = open_judges(names, device, offline=options.offline)
     with folder_lock(out, f"evaluating into {out}"):
         wild = open_wild(options, out, root, progress)
         wild.painter.make(progress)
         wanted = wild.wanted()
-        current = {
-            name: found
-            for name, found in found_below([root], out).items()
-            if found.path.absolute().parent in wanted
-        }
-        journal = _judged(names, judges, current, out, progress, wild.judging.row_of)
-        return _Conclusion(journal, options, judges, current, out, wild).write()
+        every = found_below([root], out).items()
+        current = {name: found for name, found in every if found.path.absolute().parent in wanted}
+        journal = _judged(_journal_of(names, "stored", out), judges, current, wild.judging.row_of, progress)
+        return _Conclusion(journal, options, judges, current, out, references, wild).write(progress)
 
 
-def _judged(
-    names: str,
-    judges: Sequence[Scorer],
-    current: dict[str, Found],
-    out: Path,
-    progress: Progress,
-    judge: Callable[[str, Found, Sequence[Scorer]], Row] | None = None,
-) -> Journal:
+def _journal_of(names: str, replay: str, out: Path) -> Journal:
     wanted = judge_names(names)
     labels = shareable_names(wanted)
     digest = "" if labels == wanted else hashlib.sha256("\n".join(wanted).encode()).hexdigest()
-    journal = Journal(out / JOURNAL_FILE, ",".join(labels), digest)
+    played = "" if replay == "stored" else f" (sounds by {replay})"
+    return Journal(out / JOURNAL_FILE, ",".join(labels) + played, digest)
+
+
+def _judged(
+    journal: Journal,
+    judges: Sequence[Scorer],
+    current: dict[str, Found],
+    row_maker: Callable[[str, Found, Sequence[Scorer]], Row],
+    progress: Progress,
+) -> Journal:
     done = journal.open({name: found.checksum for name, found in current.items()})
     for number, (name, found) in enumerate(current.items()):
         progress("judging", number, len(current))
         if name not in done:
-            journal.append((judge or row_of)(name, found, judges))
+            journal.append(row_maker(name, found, judges))
     return journal
 
 
@@ -125,11 +131,14 @@ class _Conclusion:
     judges: Sequence[Scorer]
     current: dict[str, Found]
     out: Path
+    references: Sequence[Reference]
     wild: Wild | None = None
 
-    def write(self) -> Summary:
+    def write(self, progress: Progress) -> Summary:
         bars = Bars(self.options.looks_bar, self.options.sounds_bar)
-        summary = self._summary(bars)
+        whole = [(row.method, self.current[row.folder]) for row in self._rows() if not row.broken]
+        distances = [one for ref in self.references for one in distances_from(ref, whole, progress)]
+        summary = replace(self._summary(bars), references=distances)
         names = names_of(self._rows())
         write_csv(self.out / CSV_FILE, self._rows(), names)
         parquet = write_parquet(self.out / PARQUET_FILE, self._rows(), names)
@@ -140,7 +149,7 @@ class _Conclusion:
             "tables": CSV_FILE + (f", {PARQUET_FILE}" if parquet else " (Parquet needs pyarrow)"),
         }
         chosen = self._selected()
-        write_atomically(self.out / SUMMARY_FILE, lambda draft: _write_json(draft, summary, facts, chosen))
+        write_summary(self.out, summary, facts, chosen)
         shown = [(row, self.current[row.folder].path) for row in self._shown()]
         write_report(self.out / REPORT_FILE, summary, shown, facts)
         if self.options.consistency:
@@ -159,7 +168,7 @@ class _Conclusion:
     def _write_consistency(self, shown: Sequence[tuple[Row, Path]]) -> None:
         for row, folder in shown:
             try:
-                found = consistency_of(load(folder))
+                found = consistency_of(seen_as(folder).subject)
             except BadInput:
                 continue  # it has changed since it was judged
             found.write(self.out / CONSISTENCY_FOLDER / folder_name(row.folder))
@@ -199,40 +208,3 @@ def _rule(bars: Bars) -> str:
         for side, bar in vars(bars).items()
     ]
     return " and ".join(rules)
-
-
-def _write_json(
-    draft: Path, summary: Summary, facts: dict[str, str], selected: list[Selected] | None
-) -> None:
-    means = {name: {m: plain(x) for m, x in found.items()} for name, found in summary.methods.items()}
-    pairs = [
-        {"method": method, "image_prompt": image, "audio_prompt": audio}
-        | {"measures": {m: plain(x) for m, x in found.items()}}
-        for (method, image, audio), found in summary.pairs.items()
-    ]
-    distances = [
-        {"method": method, "features": name, "distance": d, "samples": mine, "reference_samples": theirs}
-        for (method, name), (d, mine, theirs) in summary.distances.items()
-    ]
-    counts = {"judged": summary.judged, "broken": summary.broken, "failed": summary.failed}
-    whole = facts | counts | {"methods": means, "frechet_distances": distances, "pairs": pairs}
-    if summary.wild is not None:
-        whole |= _wild_facts(summary.wild)
-    if selected is not None:
-        whole |= {"selected": [vars(one) for one in selected]}
-    text = json.dumps(whole, indent=2, ensure_ascii=False)
-    # a lone surrogate, which UTF-8 lacks, becomes the escape that JSON has for it
-    draft.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-
-
-def _wild_facts(findings: Findings) -> dict[str, Any]:
-    return {
-        "datasets": [
-            {"dataset": dataset, "method": method, "measures": {m: plain(x) for m, x in means.items()}}
-            for (dataset, method), means in findings.means.items()
-        ],
-        "differences": [
-            vars(one) | {"mean": plain(one.mean), "wins": one.wins} for one in findings.differences
-        ],
-        "captions": {name: asdict(found) for name, found in findings.captions.items()},
-    }

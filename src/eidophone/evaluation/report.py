@@ -12,15 +12,15 @@ from PIL import Image
 from eidophone.core.errors import EidophoneError
 from eidophone.core.text import printable
 from eidophone.core.values import Picture, Score
+from eidophone.evaluation.frechet import Distance
 from eidophone.evaluation.journal import Row
+from eidophone.evaluation.seen import seen_as
 from eidophone.evaluation.statistics import Mean
 from eidophone.evaluation.summary import Summary, measures
 from eidophone.evaluation.wild.tables import Table, captions_table, differences_table, means_table
 from eidophone.media.files import write_atomically
 from eidophone.media.lossy import encoded
 from eidophone.media.picture import fit_height, resize, to_bytes
-from eidophone.results.store import load
-from eidophone.scoring.contract import subject_of
 from eidophone.scoring.judges import measure_of
 from eidophone.scoring.ranking import SIDES, sides_of
 
@@ -124,24 +124,48 @@ def plot(name: str, summary: Summary) -> dict[str, Any]:
 
 
 def _tables(summary: Summary) -> list[tuple[str, Table]]:
-    """Tables that a protocol adds, with their titles."""
-    if summary.wild is None:
-        return []
-    return [
-        ("Attention terms: mean and 95 % bootstrap interval", means_table(summary.wild)),
-        ("Captions", captions_table(summary.wild)),
-        ("Differences on the same recordings; open: the interval holds 0", differences_table(summary.wild)),
+    """Tables that a protocol and references add, with their titles."""
+    found = []
+    if summary.wild is not None:
+        found += [
+            ("Attention terms: mean and 95 % bootstrap interval", means_table(summary.wild)),
+            ("Captions", captions_table(summary.wild)),
+            (
+                "Differences on the same recordings; open: the interval holds 0",
+                differences_table(summary.wild),
+            ),
+        ]
+    if summary.references:
+        found.append(("Distances from references; lower is better", distances_table(summary.references)))
+    return found
+
+
+def distances_table(distances: Sequence[Distance]) -> Table:
+    """Headings and rows: the distances, and a note where there are too few samples."""
+    headings = ["method", "", "features", "distance", "of samples", "of references", "note"]
+    rows = [
+        [
+            one.method,
+            one.kind,
+            f"{one.features}, {one.dimension} dimensions",
+            f"{one.distance:.4f}",
+            str(one.count),
+            str(one.reference_count),
+            "too few: the distance is too large" if one.few else "",
+        ]
+        for one in distances
     ]
+    return headings, rows
 
 
 def _shown(row: Row, folder: Path) -> Shown | None:
     """A sample for the page; None if it has changed or disappeared since it was judged."""
     try:
-        result = load(folder)
+        subject = seen_as(folder).subject
     except EidophoneError:
         return None
     png = io.BytesIO()
-    Image.fromarray(to_bytes(_thumb(subject_of(result).picture)), "RGB").save(png, "PNG")
+    Image.fromarray(to_bytes(_thumb(subject.picture)), "RGB").save(png, "PNG")
     prompts = " + ".join(f"“{prompt}”" for prompt in (row.image_prompt, row.audio_prompt) if prompt)
     seed = "" if row.seed is None else f", seed {row.seed}"
     sides = zip(SIDES, sides_of(Score(row.numbers)), strict=True)
@@ -149,7 +173,7 @@ def _shown(row: Row, folder: Path) -> Shown | None:
         title=printable(f"{row.method}: {prompts}{seed}"),
         numbers=", ".join(f"{side} {number:.3f}" for side, number in sides if number is not None),
         picture=_data("image/png", png.getvalue()),
-        sound=_data("audio/mpeg", encoded(result.clip, "mp3", BIT_RATE)),
+        sound=_data("audio/mpeg", encoded(subject.clip, "mp3", BIT_RATE)),
     )
 
 

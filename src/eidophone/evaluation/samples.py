@@ -1,28 +1,26 @@
 """From the folder of a result to a row of numbers."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from eidophone.batch.manifest import CSV, PARQUET, read_manifest
 from eidophone.core.errors import BadInput, EidophoneError
 from eidophone.core.text import printable
-from eidophone.core.values import Floats, Result
+from eidophone.core.values import Floats
 from eidophone.evaluation.journal import Row
+from eidophone.evaluation.published_folders import checksum_of, is_published, published_below
+from eidophone.evaluation.replay import replayed
+from eidophone.evaluation.seen import seen_as
 from eidophone.media.files import sha256
 from eidophone.results.recipe import RECORD_FILE
-from eidophone.results.store import load, samples_below
-from eidophone.scoring.contract import Scorer, Subject, judged, subject_of
+from eidophone.results.store import samples_below
+from eidophone.scoring.contract import Scorer, Subject, judged
 from eidophone.scoring.similarity import Similarity
 
 COSTS = ("seconds", "unet_evaluations", "unet_evaluations_of_all")
-PICTURES = ("picture.png", "spectrogram.png")
-#: Sizes that this program can make.
-SMALLEST_SIDE, LARGEST_SIDE = 8, 65_536
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def found_below(folders: Sequence[Path], out: Path) -> dict[str, Found]:
                 seen.add(whole)
                 base = folder.absolute() if folder.is_dir() else folder.absolute().parent
                 name = _unused(shareable_name(whole, base, out.absolute()), found)
-                found[name] = Found(place, _checksum(place / RECORD_FILE))
+                found[name] = Found(place, _checksum(place))
     return found
 
 
@@ -102,20 +100,23 @@ def _samples(folder: Path) -> Iterable[Path]:
         return
     try:
         yield from samples_below(folder)
+        yield from published_below(folder)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise BadInput(f"{folder}: cannot be read ({why}); check the path and its permissions.") from error
 
 
-def _checksum(record: Path) -> str:
+def _checksum(place: Path) -> str:
     try:
-        return sha256(record)
+        if (place / RECORD_FILE).exists() or not is_published(place):
+            return sha256(place / RECORD_FILE)
+        return checksum_of(place)
     except EidophoneError:  # the reason shows when the sample is read
         return ""
 
 
 #: A sample as judges should see it, from the sample as it is and the facts of its record.
-AsSeen = Callable[[Subject, dict[str, Any]], Subject]
+AsSeen = Callable[[Subject, Mapping[str, Any]], Subject]
 
 
 def row_of(name: str, found: Found, judges: Iterable[Scorer]) -> Row:
@@ -123,12 +124,16 @@ def row_of(name: str, found: Found, judges: Iterable[Scorer]) -> Row:
     return judged_row(name, found, judges, lambda subject, _: subject)
 
 
+def replayed_row_of(name: str, found: Found, judges: Iterable[Scorer]) -> Row:
+    """As `row_of`, for the sound that Griffin-Lim makes of the spectrogram."""
+    return judged_row(name, found, judges, lambda subject, _: replayed(subject))
+
+
 def judged_row(name: str, found: Found, judges: Iterable[Scorer], seen: AsSeen) -> Row:
     """As `row_of`, for a protocol in which judges see something else than what the record says."""
     try:
-        _check_sizes(found.path)
-        result = load(found.path)
-        subject = seen(subject_of(result), result.facts)
+        sample = seen_as(found.path)
+        subject = seen(sample.subject, sample.facts)
     except (EidophoneError, OSError, ValueError) as error:  # a name that a library cannot open, for one
         return Row(name, found.checksum, broken=_without_path(error, found.path, name))
     asked = [_Remembering(judge) if isinstance(judge, Similarity) else judge for judge in judges]
@@ -139,15 +144,15 @@ def judged_row(name: str, found: Found, judges: Iterable[Scorer], seen: AsSeen) 
         if isinstance(judge, _Remembering)
         for sense, feature in judge.features.items()
     }
-    costs = {what: float(cost) for what in COSTS if (cost := result.facts.get(what)) is not None}
+    costs = {what: float(cost) for what in COSTS if (cost := sample.facts.get(what)) is not None}
     return Row(
         folder=name,
         checksum=found.checksum,
-        method=method_of(result),
+        method=sample.method,
         image_prompt=subject.image_prompt,
         audio_prompt=subject.audio_prompt,
-        index=result.index,
-        seed=result.recipe.seed,
+        index=sample.index,
+        seed=sample.seed,
         numbers=score.numbers | costs,
         failed={judge: _without_path(reason, found.path, name) for judge, reason in score.failed.items()},
         features=features,
@@ -160,22 +165,6 @@ def _without_path(reason: object, path: Path, name: str) -> str:
     for full in sorted({str(path), str(path.absolute())}, key=len, reverse=True):
         text = text.replace(full, name)
     return printable(" ".join(text.split()))
-
-
-def _check_sizes(folder: Path) -> None:
-    """Refuses pictures that no result has, before they fill the memory."""
-    for name in PICTURES:
-        path = folder / name
-        try:
-            with Image.open(path, formats=("PNG",)) as picture:
-                width, height = picture.size
-        except (OSError, ValueError, Image.DecompressionBombError):
-            continue  # missing or damaged: reading it says so
-        if min(width, height) < SMALLEST_SIDE or max(width, height) > LARGEST_SIDE:
-            raise BadInput(
-                f"{path}: has {width} x {height} pixels; pictures of results have {SMALLEST_SIDE} to "
-                f"{LARGEST_SIDE} pixels a side. Make the result again."
-            )
 
 
 @dataclass
@@ -195,12 +184,3 @@ class _Remembering:
         self.features = {}
         self.features = self.judge.features(subject)
         return self.judge.numbers(subject, self.features)
-
-
-def method_of(result: Result) -> str:
-    """How a result was made; a compose run with all weight on one model is "picture alone" or "sound alone"."""
-    if result.verb != "compose":
-        return result.verb
-    alone = {0.0: "picture alone", 1.0: "sound alone"}
-    weight = result.recipe.options.audio_weight
-    return alone.get(0.5 if weight is None else weight, result.verb)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from eidophone.core.values import Floats, Score
+from eidophone.evaluation.frechet import Distance
 from eidophone.evaluation.journal import Row
 from eidophone.evaluation.statistics import Mean, Moments, frechet_distance, mean_of
 from eidophone.evaluation.wild.findings import Findings
@@ -63,6 +64,7 @@ class Summary:
         judged: Number of samples that were judged.
         broken: Samples that could not be read, and why.
         failed: How often a judge failed, by "judge: reason".
+        references: Distances from folders of references.
         wild: What the protocol in-the-wild finds besides; None for others.
     """
 
@@ -72,6 +74,7 @@ class Summary:
     judged: int
     broken: dict[str, str]
     failed: dict[str, int]
+    references: list[Distance] = field(default_factory=list)
     wild: Findings | None = None
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from eidophone.options.evaluation import WildOptions
+from eidophone.options.evaluation import QuestionnaireOptions, ReferenceOptions, WildOptions
 from eidophone.options.groups import JudgeOptions, PlaceOptions
 from eidophone.options.kinds import Decibels, ModelName, Options, Preset, setting
 
@@ -63,7 +63,7 @@ class ScoreOptions(JudgeOptions, PlaceOptions):
     )
 
 
-class EvaluateOptions(WildOptions, JudgeOptions, PlaceOptions):
+class EvaluateOptions(QuestionnaireOptions, ReferenceOptions, WildOptions, JudgeOptions, PlaceOptions):
     """Scores and statistics of many results."""
 
     looks_bar: Bar | None = setting(

@@ -120,17 +120,17 @@ def in_top_share(candidates: Sequence[Candidate[T]], share: float) -> list[Candi
 
     Args:
         candidates: All samples.
-        share: In (0, 1]; a side keeps `ceil(share * n)` places, and ties share a place.
+        share: In (0, 1]; a side keeps `int(share * n)` places, at least one, and ties share a place.
 
     >>> few = [Candidate("a", 0, 0.9, 0.1), Candidate("b", 1, 0.5, 0.5), Candidate("c", 2, 0.1, 0.2)]
-    >>> [c.item for c in in_top_share(few, 0.66)]
+    >>> [c.item for c in in_top_share(few, 0.67)]
     ['b']
     """
     whole = [c for c in candidates if c.looks is not None and c.sounds is not None]
     if not whole:
         return []
     sides = [np.array([getattr(c, name) for c in whole], np.float64) for name in SIDES]
-    keep = int(np.ceil(round(share * len(whole), 9)))
+    keep = max(1, int(share * len(whole)))
     worst = np.maximum(*(_places(side) for side in sides)).tolist()
     chosen = {id(c) for c, place in zip(whole, worst, strict=True) if place < keep}
     return [c for c in ranked(whole, "both") if id(c) in chosen]

@@ -1,7 +1,8 @@
 """Judges a painting: does the picture fit the sound, the caption that was heard, and what people say of it?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -92,6 +93,6 @@ def words(label: str) -> str:
     return " ".join(label.replace("_", " ").split())
 
 
-def _captioned(subject: Subject, facts: dict[str, object]) -> Subject:
+def _captioned(subject: Subject, facts: Mapping[str, Any]) -> Subject:
     """The caption in the place of the image prompt; the sound is given, so there is no audio prompt."""
     return replace(subject, image_prompt=str(facts.get("caption", "")), audio_prompt="")
