@@ -156,7 +156,11 @@ document.addEventListener("keydown", (event) => {
   if (letter === "q" || letter === "w") play(letter === "q" ? "left" : "right");
   else if (letter === "1" || letter === "2") {
     const [question] = unanswered();
-    if (question) document.querySelector(`input[name="${question}"][value="${SIDES[letter - 1]}"]`).click();
+    if (question) {
+      const radio = document.querySelector(`input[name="${question}"][value="${SIDES[letter - 1]}"]`);
+      radio.click();
+      radio.focus();
+    }
   } else if (event.key === "Enter" && !$("next").disabled && event.target.tagName !== "BUTTON") move(1);
   else return;
   event.preventDefault();
