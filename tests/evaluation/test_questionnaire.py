@@ -85,6 +85,16 @@ def test_fewer_samples_make_fewer_pairs() -> None:
         drawn(METHODS, [SAMPLES[0], other], PLAN)
 
 
+def test_pictures_of_recordings_are_paired_by_their_recording() -> None:
+    """One caption may stand for many recordings, and names may be in another order."""
+    heard = {"a/0": "rain", "a/1": "wind", "b/0": "wind", "b/1": "rain"}
+    both = [
+        [Sample(name, "noise", "", 0, sound) for name, sound in heard.items() if name[0] == m] for m in "ab"
+    ]
+    for trial in drawn(("a", "b"), both, Plan(2, 0, 0, 0)).values():
+        assert heard[trial.left_sample] == heard[trial.right_sample]
+
+
 def test_only_what_has_a_prompt_is_asked() -> None:
     trial = Trial(kind="pair", left="a", right="b", image_prompt="x")
     assert trial.questions() == ("looks", "overall")

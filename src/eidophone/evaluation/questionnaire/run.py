@@ -1,8 +1,9 @@
 """`evaluate --questionnaire A B` writes the test; `evaluate --answers FILES` says what people prefer."""
 
+import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from eidophone.core.errors import BadInput
@@ -96,12 +97,13 @@ def _samples(found: dict[str, Found], progress: Progress) -> list[Sample]:
             continue  # broken samples are named by an evaluation
         subject = seen.subject
         caption = subject.image_prompt or str(seen.facts.get("caption", ""))
-        samples.append(Sample(name, caption, subject.audio_prompt, seen.index))
+        recording = "" if subject.audio_prompt else hashlib.sha256(subject.clip.samples.tobytes()).hexdigest()
+        samples.append(Sample(name, caption, subject.audio_prompt, seen.index, recording))
     return samples
 
 
 def _prefixed(sample: Sample, side: int) -> Sample:
-    return Sample(f"{side}:{sample.name}", sample.image_prompt, sample.audio_prompt, sample.index)
+    return replace(sample, name=f"{side}:{sample.name}")
 
 
 def _names(folders: Sequence[Path]) -> tuple[str, str]:

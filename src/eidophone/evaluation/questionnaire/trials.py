@@ -110,12 +110,14 @@ class Sample:
         name: In the evaluation.
         image_prompt, audio_prompt: What it was made for.
         index: Which sample of its run.
+        material: Tells samples of different recordings apart, where no prompt does.
     """
 
     name: str
     image_prompt: str
     audio_prompt: str
     index: int
+    material: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,11 +163,11 @@ def drawn(methods: tuple[str, str], samples: Sequence[Sequence[Sample]], plan: P
 
 
 def _matched(first: Sequence[Sample], second: Sequence[Sample]) -> list[tuple[Sample, Sample]]:
-    """Samples with the same prompts: equal indices where both have them, else in order."""
-    groups: Mapping[tuple[str, str], tuple[list[Sample], list[Sample]]] = defaultdict(lambda: ([], []))
+    """Samples with the same prompts, or of the same recording, in the order of their indices."""
+    groups: Mapping[tuple[str, str, str], tuple[list[Sample], list[Sample]]] = defaultdict(lambda: ([], []))
     for side, samples in enumerate((first, second)):
         for sample in samples:
-            groups[sample.image_prompt, sample.audio_prompt][side].append(sample)
+            groups[sample.image_prompt, sample.audio_prompt, sample.material][side].append(sample)
     found = []
     for _, both in sorted(groups.items()):
         mine, theirs = (sorted(samples, key=lambda s: (s.index, s.name)) for samples in both)
