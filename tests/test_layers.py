@@ -21,7 +21,7 @@ LAYERS = [
     {"arguments", "running"},
     {"session"},
     {"api"},
-    {"batch"},
+    {"batch", "notebook"},
     {"evaluation", "studio"},
     {"cli"},
     {"__main__"},

@@ -143,6 +143,23 @@ def test_files_of_a_result(client: TestClient, out: Path) -> None:
         (folder / "kept").rename(folder / "spectrogram.png")
 
 
+def test_a_thumbnail_is_sent_once(client: TestClient) -> None:
+    path = f"/api/results/{first_result(client)}/thumbnail.jpg"
+    tag = client.get(path).headers["etag"]
+    again = client.get(path, headers={"if-none-match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+    assert client.get(path, headers={"if-none-match": '"other"'}).status_code == 200
+
+
+def test_words_of_a_caption_are_weighed(client: TestClient) -> None:
+    words = client.post("/api/words", json={"text": "a dog barking"}).json()["words"]
+    assert [word["text"] for word in words] == ["a", "dog", "barking"]
+    assert max(words, key=lambda word: word["weight"])["text"] == "dog"
+    assert client.post("/api/words", json={"text": " "}).json()["words"] == []
+    for sound in ({"path": "/etc/passwd"}, {"input": "../../etc/passwd"}, {}):
+        assert client.post("/api/captions", json={"sound": sound}).status_code == 400
+
+
 def test_stars_outlive_the_server(client: TestClient, out: Path) -> None:
     result = first_result(client)
     assert client.put(f"/api/results/{result}/stars", json={"stars": 4}).json()["stars"] == 4

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -41,6 +42,24 @@ def test_starts_says_where_and_stops(tmp_path: Path, how: signal.Signals) -> Non
         _, complaints = process.communicate(timeout=90)
         assert "Traceback" not in complaints
         assert process.returncode in (0, 130, 143, -how)
+
+
+def test_a_killed_server_finds_its_finished_results(tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    options = {"image_prompt": "castle", "audio_prompt": "bell", "preset": "draft", "steps": 4, "count": 200}
+    with running("--port", "0", "--out", out) as (process, address):
+        body = json.dumps({"verb": "compose", "options": options}).encode()
+        job = json.load(urlopen(Request(f"{address}api/jobs", body, {"Content-Type": "application/json"})))
+        for line in urlopen(f"{address}api/jobs/{job['id']}/events"):
+            if b'"type": "sample"' in line:
+                break
+        process.send_signal(signal.SIGKILL)
+        process.wait(30)
+    with running("--port", "0", "--out", out) as (_, address):
+        found = json.load(urlopen(f"{address}api/results"))
+        assert found["total"] >= 1
+        picture = urlopen(f"{address}api/results/{found['results'][-1]['id']}/picture.png").read()
+        assert picture.startswith(b"\x89PNG")
 
 
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:

@@ -1,15 +1,18 @@
 """The page in a real Chromium: make, cancel, seek, pick, reload, drop files, bring settings back, scroll."""
 
+import json
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
 from eidophone.studio.settings import StudioSettings
-from tests.studio.conftest import LIMITS, Served, many
+from tests.studio.conftest import LIMITS, QUICK, Served, many
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -19,6 +22,7 @@ pytestmark = [
 ]
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
     *("--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"),
 ]
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text(encoding="utf-8")
@@ -169,6 +173,87 @@ def test_drop_brings_settings_back_and_takes_own_files(page: Any, served: Served
     page.evaluate(drop, ["own.jpg", "image/jpeg", jpeg])
     until(lambda: "64 × 64" in page.locator("#form").inner_text())
     assert page.locator("#verb-imprint").get_attribute("aria-current") == "page"
+
+
+def test_paint_hears_then_shows_its_work(page: Any, made: Path) -> None:
+    page.locator("#verb-paint").click()
+    page.set_input_files("#option-sound", made / "first-run" / "0000" / "sound.wav")
+    page.wait_for_selector(".heard .words-table")
+    heard = page.locator("#option-caption").get_attribute("placeholder")
+    words = page.locator(".heard tbody th")
+    assert " ".join(words.all_inner_texts()) == heard
+    assert page.locator(".heard .time-bar").count() == words.count()
+    page.get_by_role("button", name="Edit the caption").click()
+    assert page.locator("#option-caption").input_value() == heard
+    page.locator("#option-caption").fill(f"{heard.split()[0]} brass bell")
+    until(lambda: words.all_inner_texts()[1:] == ["brass", "bell"])
+    assert page.locator(".heard .number").count() == 3
+    page.locator("#more summary").click()
+    for name, value in (("steps", "2"), ("optimise", "2")):
+        page.locator(f"#option-{name}").fill(value)
+    page.locator("#start").click()
+    page.wait_for_selector("#candidates .iterations figure >> nth=1")
+    page.locator("#candidates .open").click()
+    page.wait_for_selector(".painting")
+    assert "Similarity to the sound" in page.locator(".painting").inner_text()
+    assert page.locator(".painting tbody th").all_inner_texts()[1:] == ["brass", "bell"]
+    assert page.locator(".painting .iterations figure.kept").count() == 1
+    bright = (
+        "[...document.querySelectorAll('.painting canvas')].map((canvas) => Math.max(...canvas.getContext('2d')"
+        ".getImageData(0, 0, canvas.width, canvas.height).data.filter((_, at) => at % 4 < 3)))"
+    )
+    until(lambda: len(page.evaluate(bright)) == 2 and min(page.evaluate(bright)) > 0)
+    assert serious(page) == []
+
+
+def test_the_microphone(page: Any) -> None:
+    page.locator("#verb-see").click()
+    page.get_by_role("button", name="Record").click()
+    page.get_by_role("button", name="Stop recording").wait_for()
+    time.sleep(1.5)
+    page.get_by_role("button", name="Stop recording").click()
+    until(lambda: re.search(r"recording \d+\.\d s", page.locator(".drop").inner_text()))
+
+
+def test_a_full_queue_says_so(page: Any, served: Served) -> None:
+    slow = json.dumps({"verb": "compose", "options": {**QUICK, "steps": 900}}).encode()
+    jobs = []
+    for _ in range(LIMITS.waiting + 1):
+        answer = urlopen(Request(f"{served.address}/api/jobs", slow, {"Content-Type": "application/json"}))
+        jobs.append(json.load(answer)["id"])
+        until(lambda: json.load(urlopen(f"{served.address}/api/jobs/{jobs[0]}"))["state"] == "running")
+    make(page, "one too many")
+    until(lambda: "The queue is full" in page.locator("#problem").inner_text())
+    opened(page, served.address)
+    assert "Next in the queue" in page.locator(".job .words").nth(LIMITS.waiting - 1).inner_text()
+    for job in reversed(jobs):
+        urlopen(Request(f"{served.address}/api/jobs/{job}", method="DELETE"))
+
+
+def test_downloads_and_copies(page: Any) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator('#grid .open[aria-label*="a castle"]').first.click()
+    for name, head in (("PNG", b"\x89PNG"), ("FLAC", b"fLaC"), ("MP4", b"\0\0\0"), ("ZIP", b"PK")):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=f"Download {name}").click()
+        assert Path(download.value.path()).read_bytes().startswith(head)
+    page.get_by_role("button", name="Copy command").click()
+    until(lambda: page.evaluate("navigator.clipboard.readText()").startswith("eidophone compose 'a castle'"))
+    page.get_by_role("button", name="Copy Python").click()
+    until(lambda: "eidophone.compose(" in page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_nothing_jumps_or_moves_needlessly(page: Any) -> None:
+    page.evaluate(
+        "() => { window.shift = 0; new PerformanceObserver((list) => { for (const each of list.getEntries())"
+        " if (!each.hadRecentInput) window.shift += each.value; })"
+        ".observe({type: 'layout-shift', buffered: true}); }"
+    )
+    page.locator("#sort").select_option("score")
+    scores = page.locator("#grid .under > span:nth-child(2)")
+    until(lambda: scores.first.inner_text() and scores.first.inner_text() == max(scores.all_inner_texts()))
+    assert page.evaluate("window.shift") < 0.1
+    assert page.evaluate("getComputedStyle(document.querySelector('#toast')).transitionDuration") == "0s"
 
 
 def test_more_like_this_and_compare(page: Any) -> None:

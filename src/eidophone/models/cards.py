@@ -17,7 +17,7 @@ from eidophone.core.errors import BadInput, UnknownModel, WeightsAbsent
 from eidophone.media.mel import MelSpec
 from eidophone.media.vocoder_files import settings_of
 
-Role = Literal["image", "audio", "pixel", "upscaler", "embedder", "captioner", "tagger"]
+Role = Literal["image", "audio", "pixel", "upscaler", "embedder", "captioner", "tagger", "preview"]
 ROLES: tuple[Role, ...] = get_args(Role)
 #: The roles of diffusion models over latents, and over pixels (text to small ones, small ones to large
 #: ones); the others are of single networks that listen or compare.
@@ -49,6 +49,7 @@ class _Facts(BaseModel):
     mel_spec: dict[str, Any] | None = None
     style: str | None = None
     family: str | None = None
+    preview_decoder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class ModelDefaults:
         mel_spec: Settings of its mel pictures.
         style: The sentence, with {} for a caption, in which it draws best.
         family: Name of its family; see `models.families`.
+        preview_decoder: Card, folder or file of a small decoder for its latents.
     """
 
     canvas: tuple[int, int] | None = None
@@ -75,6 +77,7 @@ class ModelDefaults:
     mel_spec: MelSpec | None = None
     style: str | None = None
     family: str | None = None
+    preview_decoder: str | None = None
 
     @classmethod
     def from_dict(cls, given: object, where: str) -> "ModelDefaults":
@@ -98,6 +101,7 @@ class ModelDefaults:
             mel_spec=None if facts.mel_spec is None else MelSpec.from_dict(facts.mel_spec, where),
             style=facts.style,
             family=facts.family,
+            preview_decoder=facts.preview_decoder,
         )
 
     def over(self, other: "ModelDefaults") -> "ModelDefaults":
@@ -193,6 +197,7 @@ class _Row(BaseModel):
     embedder: _Part | None = None
     captioner: _Part | None = None
     tagger: _Part | None = None
+    preview: _Part | None = None
 
 
 def cards() -> dict[tuple[str, Role], Card]:

@@ -13,6 +13,7 @@ from eidophone.models.cards import DIFFUSION, PIXEL, Role, quoted
 from eidophone.models.digests import check_shipped
 from eidophone.models.load import Loader
 from eidophone.models.pixel import PixelModel
+from eidophone.models.small_decoder import decoded
 from eidophone.models.vocoders import mel_spec_of
 
 _SIDE_CELLS = 16
@@ -99,6 +100,7 @@ def _check_network(name: str, role: Role, loader: Loader) -> Checked:
         "embedder": lambda: _compares(name, loader),
         "captioner": lambda: _listens(name, loader),
         "tagger": lambda: _names(name, loader),
+        "preview": lambda: _decodes(name, loader),
     }[role]
     return Checked(name, role, (run(),))
 
@@ -125,6 +127,13 @@ def _names(name: str, loader: Loader) -> str:
     tagger = loader.tagger()
     _check_numbers(name, "tagger", tagger.scores(0.1 * _noise((1, 16_000))))
     return f"knows {len(tagger.classes)} classes of sound"
+
+
+def _decodes(name: str, loader: Loader) -> str:
+    decoder = loader.preview_decoder(name)
+    channels = decoder.config.latent_channels
+    _check_numbers(name, "decoder", decoded(decoder, _noise((1, channels, _SIDE_CELLS, _SIDE_CELLS))))
+    return f"decodes {channels} channels for previews"
 
 
 def _facts(model: Any) -> tuple[str, ...]:

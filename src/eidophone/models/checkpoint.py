@@ -24,7 +24,7 @@ from eidophone.models.kinds import registered_code
 from eidophone.models.weights import NETWORK, ModelFiles, wanted_beside
 
 #: The kind that a bare file of weights has in a role: no other kind is published as one.
-_KIND_OF_FILE: dict[Role, str] = {"embedder": "audioclip", "captioner": "act"}
+_KIND_OF_FILE: dict[Role, str] = {"embedder": "audioclip", "captioner": "act", "preview": "taesd"}
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,8 @@ def _kind_of(path: Path, role: Role) -> str:
     if path.is_file():
         if role not in _KIND_OF_FILE:
             raise BadInput(f"{path}: the {role} must be a folder with config.json and weights.")
+        return _KIND_OF_FILE[role]
+    if role == "preview":
         return _KIND_OF_FILE[role]
     settings = path / "config.json"
     facts = read_json(settings) if settings.is_file() else None

@@ -29,6 +29,7 @@ class LatentModel(Predicting):
         vae: The VAE of diffusers.
         text: Its text encoder.
         schedule: Its noise schedule, and what the network predicts.
+        small_decoder: Decodes latents for previews, where there is one; see `models.small_decoder`.
         predictor: The network as a predictor of noise.
     """
 
@@ -37,6 +38,7 @@ class LatentModel(Predicting):
     vae: Any
     text: TextEncoder
     schedule: Mapping[str, Any]
+    small_decoder: Any = None
     predictor: NoisePredictor = field(init=False)
 
     def __post_init__(self) -> None:

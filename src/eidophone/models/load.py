@@ -22,6 +22,7 @@ from eidophone.models.networks.lora import Lora, fuse
 from eidophone.models.parts import PartKey, PartStore
 from eidophone.models.pixel import PixelModel
 from eidophone.models.predictor import check_condition
+from eidophone.models.small_decoder import find_if_here, is_small, load_small_decoder, suggested
 from eidophone.models.source import find
 from eidophone.models.synonyms import read_synonyms
 from eidophone.models.tagger import FOLDER, Tagger, load_tagger
@@ -92,7 +93,7 @@ class Loader:
         both = self._with_lora(source, lora) if lora else (self._text(source), self._denoiser(source))
         text, network = both
         read = replace(text, synonyms=book) if (book := read_synonyms(source.path)).near else text
-        model = LatentModel(source, network, vae, read, schedule)
+        model = LatentModel(source, network, vae, read, schedule, self._small_decoder(source, role, vae))
         check_condition(model, text.width)
         self.parts.lend(model, network, vae, text, both)
         return model
@@ -177,6 +178,19 @@ class Loader:
         """The tagger that ships with the package, on the CPU."""
         paths = [path for path in package_folder(FOLDER).glob("*") if path.is_file()]
         return self._copy("tagger", "tiny", paths, load_tagger)
+
+    def preview_decoder(self, name: str) -> Any:
+        """A small decoder for previews, in float32; see `models.small_decoder`."""
+        found = self.network(name, "preview")
+        return self._copy("preview", name, _paths(found), lambda: load_small_decoder(found, self.device))
+
+    def _small_decoder(self, source: DiffusionFiles, role: Role, vae: Any) -> Any:
+        """The preview decoder that a model names or that its VAE suggests, if it is here."""
+        name = source.defaults.preview_decoder or suggested(vae)
+        if role != "image" or not name or is_small(vae):
+            return None
+        found = find_if_here(name)
+        return None if found is None else self.preview_decoder(name)
 
     # --- parts ---------------------------------------------------------------------------------------
 

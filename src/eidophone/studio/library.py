@@ -28,6 +28,7 @@ SERVED = {
 }
 #: Seconds between two looks at the disk, for results that other programs made.
 RESCAN_S = 3.0
+_KEPT_SEARCHES = 64
 SORTS = ("newest", "stars", "score", "looks", "sounds")
 
 Entry = dict[str, Any]
@@ -44,6 +45,8 @@ class Library:
         self.root = root
         self._folders: dict[str, Path] = {}
         self._entries: dict[str, Entry] = {}
+        #: Searches since the last change: many readers ask for the same pages.
+        self._searches: dict[tuple[tuple[str, ...], str, int], list[Entry]] = {}
         self._lock = threading.Lock()
         self._scanning = threading.Lock()
         self._scanned = 0.0
@@ -61,15 +64,19 @@ class Library:
             stars: At least this many.
         """
         self._rescan_if_old()
-        wanted = words.casefold().split()
+        wanted = tuple(words.casefold().split())
         with self._lock:
-            found = [
-                self._with_stars(entry)
-                for entry in self._entries.values()
-                if all(word in entry["search"] for word in wanted)
-            ]
-        found = [entry for entry in found if entry["stars"] >= stars]
-        return sorted(found, key=_order(sort), reverse=True)
+            found = self._searches.get((wanted, sort, stars))
+            if found is None:
+                every = self._entries.values()
+                fits = (
+                    e for e in every if e["stars"] >= stars and all(word in e["search"] for word in wanted)
+                )
+                found = sorted(fits, key=_order(sort), reverse=True)
+                if len(self._searches) >= _KEPT_SEARCHES:
+                    self._searches.clear()
+                self._searches[wanted, sort, stars] = found
+        return found
 
     def entry(self, result_id: str) -> Entry:
         """One entry.
@@ -78,7 +85,7 @@ class Library:
             KeyError: there is none of this id.
         """
         with self._lock:
-            return self._with_stars(self._entries[result_id])
+            return self._entries[result_id]
 
     def folder(self, result_id: str) -> Path:
         """The folder of a result.
@@ -122,7 +129,9 @@ class Library:
             changed = {**self._stars, result_id: stars}
             self._stars = {key: count for key, count in changed.items() if count}
             write_text(self._stars_file, json.dumps(self._stars, indent=1))
-            return self._with_stars(entry)
+            self._entries[result_id] = {**entry, "stars": stars}
+            self._searches.clear()
+            return self._entries[result_id]
 
     def scan(self) -> None:
         """Looks at the disk now: new results are read, removed ones are dropped."""
@@ -138,6 +147,7 @@ class Library:
                 for gone in self._entries.keys() - seen:
                     if not (self._folders[gone] / RECORD_FILE).exists():
                         del self._entries[gone], self._folders[gone]
+                        self._searches.clear()
             self._scanned = time.monotonic()
 
     def _rescan_if_old(self) -> None:
@@ -153,14 +163,13 @@ class Library:
         except (EidophoneError, OSError, struct.error):
             return  # damaged, or written by something else; the library shows what it can
         with self._lock:
+            entry["stars"] = self._stars.get(entry["id"], 0)
             self._entries[entry["id"]], self._folders[entry["id"]] = entry, folder
+            self._searches.clear()
 
     def _id(self, folder: Path) -> str:
         place = str(folder.relative_to(self.root))
         return hashlib.blake2b(place.encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
-
-    def _with_stars(self, entry: Entry) -> Entry:
-        return {**entry, "stars": self._stars.get(entry["id"], 0)}
 
 
 def public(entries: Iterable[Entry]) -> list[Entry]:

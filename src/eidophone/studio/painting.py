@@ -1,10 +1,13 @@
 """What `paint` recorded of its work: words with times and weights, iterations, both similarities."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from eidophone.core.errors import BadInput
 from eidophone.core.recipe import Record
+from eidophone.media.stream import read_blocks
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 _Text = Annotated[str, Field(max_length=2000)]
@@ -42,11 +45,12 @@ class Painting(_Part):
     kept: int = 0
 
 
-def painting_of(record: Record) -> dict[str, Any] | None:
-    """The painting in a record; None if it is of another verb, or damaged."""
+def painting_of(record: Record, sound: Path) -> dict[str, Any] | None:
+    """The painting in a record and the seconds of its sound; None if it is of another verb, or damaged."""
     if record.verb != "paint":
         return None
     try:
-        return Painting.model_validate(record.facts.model_dump()).model_dump()
-    except ValidationError:
+        found = Painting.model_validate(record.facts.model_dump()).model_dump()
+        return {**found, "seconds": sum(block.duration_s for block in read_blocks(sound))}
+    except (ValidationError, BadInput):
         return None

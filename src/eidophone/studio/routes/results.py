@@ -49,7 +49,9 @@ def add_results(app: FastAPI, studio: Studio) -> None:
         record = read_record(studio.file(result_id, RECORD_FILE))
         recipe = record.recipe
         mel = {name: recipe.mel_spec[name] for name in ("f_min", "f_max") if name in recipe.mel_spec}
-        more = {"mel": mel, "settings": settings_of(recipe), "painting": painting_of(record)}
+        more = {"mel": mel, "settings": settings_of(recipe), "painting": None}
+        if record.verb == "paint":
+            more["painting"] = painting_of(record, studio.file(result_id, "sound.wav"))
         return {**public([entry])[0], **more, **commands_of(recipe)}
 
     @app.put("/api/results/{result_id}/stars")

@@ -44,7 +44,7 @@ export async function show(verb, values = {}, note = "") {
     ...shown.arguments.map((option) => field(option)),
     ...(caption ? [field(caption), heard()] : []),
     ...basics.filter((option) => option.kind === "file").map(field),
-    examples(),
+    ...examples(),
     make("div", { className: "row" }, ...basics.filter((option) => option.kind !== "file" && option !== caption).map(field)),
     make("details", { id: "more" }, make("summary", { textContent: TEXTS.more }), ...rest.filter((group) => group.options.length).map(groupOf)),
     make("p", { className: "note", hidden: !note, textContent: note }),
@@ -185,11 +185,11 @@ function presetChanged() {
 }
 
 function examples() {
-  if (!fields.has("image_prompt") || !fields.has("audio_prompt") || shown.arguments.length < 2 || fields.has("picture") && shown.verb !== "imprint") return null;
+  if (!fields.has("image_prompt") || !fields.has("audio_prompt") || shown.arguments.length < 2 || fields.has("picture") && shown.verb !== "imprint") return [];
   const buttons = EXAMPLES.map(([looks, sounds]) =>
     make("button", {
       type: "button", textContent: `${looks.split(",")[0]} · ${sounds}`,
       onclick: () => { fields.get("image_prompt").set(looks); fields.get("audio_prompt").set(sounds); },
     }));
-  return make("div", { className: "examples", role: "group", "aria-label": TEXTS.examples }, ...buttons);
+  return [make("div", { className: "examples", role: "group", "aria-label": TEXTS.examples }, ...buttons)];
 }

@@ -6,7 +6,7 @@ import { TEXTS } from "./texts.js";
 
 const PAGE = 60;
 const GAP = 14;
-const HEIGHT = 216;
+const HEIGHT = 204;
 const LEAST_WIDTH = 240;
 
 let pages = new Map();

@@ -34,3 +34,4 @@ try {
   toast(error.message);
 }
 document.body.dataset.ready = "yes";
+performance.mark("ready");

@@ -7,6 +7,7 @@ import { TEXTS } from "./texts.js";
 export function wordsOf(words, seconds) {
   const last = Math.max(seconds || 0, ...words.map((word) => word.end_s), 0.01);
   const most = Math.max(...words.map((word) => Math.max(word.weight, word.weight_after ?? 0)), 0.01);
+  const moves = words.some((word) => (word.weight_after ?? word.weight).toFixed(2) !== word.weight.toFixed(2));
   const timed = words.some((word) => word.end_s > 0);
   const body = make("tbody", {}, ...words.map((word) => {
     const after = word.weight_after ?? null;
@@ -18,7 +19,7 @@ export function wordsOf(words, seconds) {
       make("td", {}, bar((after ?? word.weight) / most, word.noun > 0.7), make("span", { className: "number", textContent: weight })));
   }));
   const heads = [TEXTS.word, timed ? TEXTS.heardFrom : null, TEXTS.weight].filter(Boolean);
-  return make("table", { className: "words-table" },
+  return make("table", { className: moves ? "words-table moved" : "words-table" },
     make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { scope: "col", textContent: text })))), body);
 }
 
@@ -47,7 +48,7 @@ export function paintingOf(result) {
     make("h3", { textContent: TEXTS.howPainted }),
     make("dl", { className: "facts" }, ...rows.flatMap(([name, before, after]) =>
       [make("dt", { textContent: name }), make("dd", { textContent: TEXTS.change(before, after) })])),
-    wordsOf(painting.words, 0),
+    wordsOf(painting.words, painting.seconds),
     painting.iterations.length ? iterationsOf(result) : null);
 }
 
