@@ -69,7 +69,7 @@ def test_a_preview_at_the_last_step_is_the_finished_picture(session) -> None:
         [ComposeOptions.make(image_prompt="a", audio_prompt="b", **given)], Context(session.registry)
     )
     scheduler = make_scheduler("ddim", run.image.schedule, 30)
-    *_, last = sampling_steps(run.denoiser(scheduler, [Job(0, 0)]), run.noise([0]), scheduler)
+    *_, last = sampling_steps(run.denoiser(scheduler, [Job(0, 0)]), run.noise([Job(0, 0)]), scheduler)
     assert off(last.clean.detach().numpy(), last.latents.detach().numpy()) < 0.2
 
 

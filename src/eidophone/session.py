@@ -39,7 +39,7 @@ from eidophone.models.registry import Registry
 from eidophone.options.kinds import Options
 from eidophone.results.recipe import read_recipe
 from eidophone.results.store import finished_samples, load
-from eidophone.running import Output, Pair, check_same_run, pair_folders, prompts_of, report_events
+from eidophone.running import Output, Pair, check_same_run, pair_folders, report_events
 from eidophone.verbs import Verb, verb_for, verb_of
 from eidophone.verbs.remake import remake as remake_from
 from eidophone.verbs.shared.context import Context
@@ -127,11 +127,14 @@ class Session:
             return self.run(self._options("compose", {**pair, **given}), output)
         if image_prompt is not None or audio_prompt is not None:
             raise BadInput("compose: give one pair of prompts or `prompts`, not both.")
+        if not prompts:
+            raise BadInput("compose: `prompts` is empty; give at least one pair.")
         pairs = [
             self._options("compose", {"image_prompt": looks, "audio_prompt": sounds, **given})
             for looks, sounds in prompts
         ]
-        return self._run_pairs(pairs, output)
+        folders = [] if output.out is None else pair_folders(Path(output.out), pairs)
+        return self.run_together(pairs, output, folders)
 
     def imprint(
         self,
@@ -297,52 +300,66 @@ class Session:
         wanted = (result for result in made if result.recipe.index not in here)
         yield from self._finished(verb.name, wanted, missing, output, report)
 
-    def _run_pairs(self, pairs: "Sequence[Options]", output: Output) -> Iterator[Result]:
-        from eidophone.verbs.compose.pipeline import compose_pairs
+    def run_together(
+        self, runs: Sequence[Options], output: Output | None = None, folders: Sequence[Path] = ()
+    ) -> Iterator[Result]:
+        """Makes several runs in turn; they share models and, on a GPU, batches. Yields their samples run by run.
 
-        report = output.reporter()
-        made = compose_pairs(pairs, Context(self.registry, report))  # type: ignore[arg-type]
-        if output.out is None:
-            yield from self._finished("compose", made, [0] * len(pairs), output, report)
-            return
-        folders = pair_folders(Path(output.out), pairs)
-        with ExitStack() as stack:
-            stores = {}
-            for options, folder in zip(pairs, folders, strict=True):
-                store = stack.enter_context(output.store(folder))
-                store.reserve(getattr(options, "numbers", ()))
-                stores[prompts_of(options)] = store
-            report_events(report, Started("compose", sum(options.count for options in pairs)))  # type: ignore[attr-defined]
-            began, count = time.monotonic(), 0
-            for result in made:
-                recorded = result.recipe.options
-                saved = stores[recorded.image_prompt, recorded.audio_prompt].save(result)
-                _say_loudness(output, saved, report)
-                report_events(report, SampleFinished(saved))
-                count += 1
-                yield saved
-            for store in stores.values():
-                store.overview()
-            report_events(report, Finished("compose", count, time.monotonic() - began))
+        Args:
+            runs: Options of one verb, which differ only in what its `together.apart` names.
+            output: Everything but `out` counts.
+            folders: One for each run, to store its samples in; empty stores nothing.
+
+        Raises:
+            EidophoneError: before any work, where that can be known.
+        """
+        output = output or Output()
+        verb, report = verb_for(runs[0]), output.reporter()
+        counts = [int(getattr(one, "count", 1)) for one in runs]
+        owners = [number for number, count in enumerate(counts) for _ in range(count)]
+        made = zip(owners, verb.run_together(runs, Context(self.registry, report)), strict=True)
+        places = [(folder, getattr(one, "numbers", (0,))) for folder, one in zip(folders, runs, strict=False)]
+        return self._stored(verb.name, made, len(owners), places, output, report)
 
     def _finished(
         self, verb: str, made: Iterator[Result], places: Sequence[int], output: Output, report: Reporter
     ) -> Iterator[Result]:
         """Stores results as they come, if they are to be stored, and reports them."""
+        folders = [] if output.out is None else [(Path(output.out), places)]
+        return self._stored(verb, ((0, result) for result in made), len(places), folders, output, report)
+
+    def _stored(
+        self,
+        verb: str,
+        made: Iterator[tuple[int, Result]],
+        expected: int,
+        folders: Sequence[tuple[Path, Sequence[int]]],
+        output: Output,
+        report: Reporter,
+    ) -> Iterator[Result]:
+        """Stores the results of one or several runs as they come.
+
+        Args:
+            verb: Its name.
+            made: Results, each with the number of its run.
+            expected: How many there will be.
+            folders: Of each run, with the indices of its samples; empty stores nothing.
+            output: What else to store.
+            report: Receives the events.
+        """
         began, count = time.monotonic(), 0
-        report_events(report, Started(verb, len(places)))
+        report_events(report, Started(verb, expected))
         with ExitStack() as stack:
-            store = None
-            if output.out is not None:
-                store = stack.enter_context(output.store(Path(output.out)))
-                store.reserve(places)
-            for result in made:
-                saved = result if store is None else store.save(result)
+            stores = [stack.enter_context(output.store(folder)) for folder, _ in folders]
+            for store, (_, indices) in zip(stores, folders, strict=True):
+                store.reserve(indices)
+            for run, result in made:
+                saved = stores[run].save(result) if stores else result
                 _say_loudness(output, saved, report)
                 count += 1
                 report_events(report, SampleFinished(saved))
                 yield saved
-            if store is not None:
+            for store in stores:
                 store.overview()
         report_events(report, Finished(verb, count, time.monotonic() - began))
 

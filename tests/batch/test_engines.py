@@ -44,7 +44,7 @@ class FakeRay:
         def _start(_: Work) -> Any:
             self.actors += 1
             return SimpleNamespace(
-                run=SimpleNamespace(remote=lambda task: (self.actors, task.key, time.monotonic_ns()))
+                run=SimpleNamespace(remote=lambda share: (self.actors, share, time.monotonic_ns()))
             )
 
         return SimpleNamespace(remote=_start)
@@ -53,17 +53,18 @@ class FakeRay:
         return running[:num_returns], running[num_returns:]
 
     def get(self, call: tuple) -> list:
-        key = call[1]
-        if self.deaths.get(key, 0) > 0:
-            self.deaths[key] -= 1
+        keys = [task.key for task in call[1]]
+        if deadly := [key for key in keys if self.deaths.get(key, 0) > 0]:
+            self.deaths[deadly[0]] -= 1
             raise KeyError("the actor died")
-        return [Made(key, 0, 1.0, 2), Outcome(key, ("1",), 1)]
+        return [event for key in keys for event in (Made(key, 0, 1.0, 2), Outcome(key, ("1",), 1))]
 
 
 def test_actors_that_die_are_replaced_and_their_tasks_run_again() -> None:
     tasks = fake_tasks(5)
     ray = FakeRay({tasks[1].key: 2, tasks[3].key: 99})
-    events = list(ray_engine._on(ray, tasks, Work("x"), 2, {"num_cpus": 1}))
+    shares = [tuple(tasks[:3]), tuple(tasks[3:])]
+    events = list(ray_engine._on(ray, shares, Work("x"), 2, {"num_cpus": 1}))
     ended = {event.key: event.error for event in events if isinstance(event, Outcome)}
     assert set(ended) == {task.key for task in tasks}
     assert [key for key, error in ended.items() if error] == [tasks[3].key]

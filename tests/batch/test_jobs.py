@@ -1,12 +1,19 @@
 """Job files: four formats, one meaning; every mistake named with its row before anything starts."""
 
+import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, ClassVar
 
 import pytest
+from pydantic import BeforeValidator
 
+from eidophone.batch.columns import files_of
 from eidophone.batch.jobs import BadRows, read_tasks, shard_of
 from eidophone.core.errors import BadInput
+from eidophone.options.kinds import Options
+from eidophone.verbs import VERBS, Verb, register
 
 CSV = """verb,image_prompt,audio_prompt,seed,count,preset
 ,a castle,bell ringing,"[1, 2]",3,draft
@@ -153,3 +160,68 @@ def test_rows_of_the_same_models_follow_each_other_and_shards_share_nothing(tmp_
     assert [task.options.image_model for task in tasks] == ["tiny"] * 3 + ["sd15"] * 3
     shards = [shard_of(tasks, n, 4) for n in (1, 2, 3, 4)]
     assert sorted(t.key for shard in shards for t in shard) == sorted(t.key for t in tasks)
+
+
+@pytest.mark.parametrize("verb", VERBS.names())
+def test_every_option_of_every_verb_is_a_column(tmp_path: Path, verb: str) -> None:
+    """Options at their defaults change nothing, in JSON Lines and as the cells of a table."""
+    kind = VERBS[verb].options
+    (tmp_path / "x.png").write_bytes(b"x")
+    needed = {
+        name: "x.png" if name in files_of(kind) else "x"
+        for name, field in kind.model_fields.items()
+        if field.is_required() or name in ("image_prompt", "audio_prompt")
+    }
+    (plain,) = read_tasks(lines(tmp_path, {"verb": verb, **needed}))
+    defaults = {
+        name: value
+        for name, field in kind.model_fields.items()
+        if name not in needed
+        and (value := field.get_default(call_default_factory=True)) not in (None, "", ())
+    }
+    assert len(defaults) >= 3
+    (given,) = read_tasks(lines(tmp_path, {"verb": verb, **needed, "preset": "fast", **defaults}))
+    assert (given.samples, given.options) == (plain.samples, plain.options)
+    table = tmp_path / "all.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([["verb", *needed, *defaults], [verb, *needed.values(), *defaults.values()]])
+    assert read_tasks(table)[0].options == plain.options
+
+
+class Listed(Options):
+    """Options as a new verb may have them."""
+
+    FORMER: ClassVar[dict[str, str]] = {}
+    also: tuple[str, ...] = ()
+    cleaned: Annotated[tuple[str, ...], BeforeValidator(tuple)] = ()
+    maybe: tuple[int, ...] | None = None
+    mask: Path | None = None
+    steps: int = 3
+
+
+@pytest.fixture
+def listed() -> Iterator[None]:
+    register(Verb("listed", "", Listed, "nowhere:nothing", (), models=()))
+    yield
+    del VERBS._values["listed"]
+
+
+def test_lists_and_repeated_options_and_new_files(tmp_path: Path, listed: None) -> None:
+    (tmp_path / "a.png").write_bytes(b"a")
+    row = {"verb": "listed", "also": ["x: 1", "y"], "cleaned": "z", "maybe": [4], "mask": "a.png"}
+    (task,) = read_tasks(lines(tmp_path, row))
+    assert (task.options.also, task.options.cleaned, task.options.maybe) == (("x: 1", "y"), ("z",), (4,))
+    assert task.options.mask == tmp_path / "a.png"
+    before = task.key
+    (tmp_path / "a.png").write_bytes(b"b")
+    assert read_tasks(lines(tmp_path, row))[0].key != before, "files count by their content"
+    many = read_tasks(lines(tmp_path, {"verb": "listed", "also": [["x"], ["x", "y"], []], "steps": [1, 2]}))
+    assert [(t.options.also, t.options.steps) for t in many] == [
+        (also, steps) for also in (("x",), ("x", "y"), ()) for steps in (1, 2)
+    ]
+    table = 'verb,also,cleaned\nlisted,"[""x, y"", ""z""]",one\nlisted,"[[""x""], [""y""]]",\n'
+    found = read_tasks(written(tmp_path, "l.csv", table))
+    assert [t.options.also for t in found] == [("x, y", "z"), ("x",), ("y",)]
+    with pytest.raises(BadRows, match="the list is empty"):
+        read_tasks(lines(tmp_path, {"verb": "listed", "steps": []}))

@@ -2,13 +2,13 @@
 
 import itertools
 import math
-import typing
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from eidophone.batch.columns import cell_value, files_of, option_of, swept_values
 from eidophone.batch.keys import Digests, row_key
 from eidophone.batch.readers import RawRow, read_rows
 from eidophone.core.errors import BadInput, EidophoneError
@@ -16,7 +16,6 @@ from eidophone.options.kinds import Options
 from eidophone.verbs import Verb, verb_of
 
 DEFAULT_VERB = "compose"
-INPUTS = ("picture", "sound", "lora")
 MOST_SWEPT = 1_000_000
 
 
@@ -126,11 +125,12 @@ def _swept(raw: RawRow) -> Iterator[tuple[str, dict[str, Any]]]:
     """The row itself, or one row for each combination of the values in its lists."""
     if raw.problem:
         raise BadInput(raw.problem)
-    cells = {_option(name): value for name, value in raw.cells.items()}
+    cells = {option_of(name): value for name, value in raw.cells.items()}
     if len(cells) < len(raw.cells):
         raise BadInput("two columns name the same option; remove one.")
     verb = verb_of(str(cells.pop("verb", DEFAULT_VERB)))
-    lists = {name: v for name, v in cells.items() if isinstance(v, list) and not _takes_list(verb, name)}
+    found = {name: swept_values(verb.options, name, value) for name, value in cells.items()}
+    lists = {name: values for name, values in found.items() if values is not None}
     empty = next((name for name, values in lists.items() if not values), None)
     if empty is not None:
         raise BadInput(f"{empty}: the list is empty; give at least one value, or leave it out.")
@@ -140,20 +140,6 @@ def _swept(raw: RawRow) -> Iterator[tuple[str, dict[str, Any]]]:
     for number, values in enumerate(itertools.product(*lists.values()), 1):
         label = f"{raw.number}" if total == 1 else f"{raw.number}, combination {number} of {total}"
         yield label, {"verb": verb.name, **cells, **dict(zip(lists, values, strict=True))}
-
-
-def _option(column: str) -> str:
-    """
-    >>> _option("image-prompt"), _option("--from"), _option("Steps")
-    ('image_prompt', 'from_', 'steps')
-    """
-    name = column.strip().lstrip("-").lower().replace("-", "_").replace(" ", "_")
-    return "from_" if name == "from" else name
-
-
-def _takes_list(verb: Verb, name: str) -> bool:
-    found = verb.options.model_fields.get(name)
-    return found is not None and typing.get_origin(found.annotation) is tuple
 
 
 @dataclass
@@ -172,7 +158,9 @@ class _Check:
 
     def task(self, label: str, cells: dict[str, Any]) -> Task:
         verb = verb_of(cells.pop("verb"))
-        for name in INPUTS:
+        cells = {name: cell_value(verb.options, name, value) for name, value in cells.items()}
+        files = files_of(verb.options)
+        for name in files:
             if isinstance(cells.get(name), str):
                 cells[name] = str(self.base / Path(cells[name]).expanduser())
         with warnings.catch_warnings():
@@ -182,7 +170,7 @@ class _Check:
         for name in ("image_model", "audio_model"):
             if name in verb.models and name in options.model_fields_set:
                 self._model(name, str(getattr(options, name)))
-        inputs = {name: self.digests(path) for name in INPUTS if (path := getattr(options, name, None))}
+        inputs = {name: self.digests(path) for name in files if (path := getattr(options, name, None))}
         samples = tuple(getattr(options, "numbers", (0,)))
         if getattr(options, "from_", None) is not None:
             samples = tuple(range(samples[0], samples[0] + options.from_))  # type: ignore[attr-defined]

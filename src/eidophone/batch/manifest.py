@@ -7,11 +7,12 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from eidophone.batch.places import Place
+from eidophone.batch.places import Place, records_of
 from eidophone.core.errors import BadInput
 from eidophone.results.store import sample_name
 
@@ -118,17 +119,23 @@ def _has_arrow() -> bool:
 
 
 def _rows(place: Place, totals: Totals) -> Iterator[dict[str, Any]]:
-    for key, index in place.samples():
-        try:
-            row = _row(key, index, place.record(key, index))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    for (key, index), content in records_of(place):
+        row = None if isinstance(content, Exception) else _row(key, index, content)
+        if row is None:
             totals.damaged.append(f"{key}/{sample_name(index)}")
             continue
         totals.add(row)
         yield row
 
 
-def _row(key: str, index: int, content: bytes) -> dict[str, Any]:
+def _row(key: str, index: int, content: bytes) -> dict[str, Any] | None:
+    try:
+        return _checked_row(key, index, content)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _checked_row(key: str, index: int, content: bytes) -> dict[str, Any]:
     record = json.loads(content)
     recipe, facts, files = record["recipe"], record["facts"], record["files"]
     options = recipe["options"]
@@ -159,13 +166,10 @@ def _write_parquet(path: Path, rows: Iterator[dict[str, Any]]) -> None:
 
     schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in COLUMNS.items()])
     with ParquetWriter(path, schema, compression="zstd") as writer:
-        part: list[dict[str, Any]] = []
-        for row in rows:
-            part.append(row)
-            if len(part) == AT_ONCE:
-                writer.write_table(pa.Table.from_pylist(part, schema))
-                part = []
-        writer.write_table(pa.Table.from_pylist(part, schema))
+        while part := list(islice(rows, AT_ONCE)):
+            # by columns: from_pylist looks every name of every row up again
+            columns = {name: [row[name] for row in part] for name in COLUMNS}
+            writer.write_table(pa.Table.from_pydict(columns, schema))
 
 
 def _write_csv(path: Path, rows: Iterator[dict[str, Any]]) -> None:

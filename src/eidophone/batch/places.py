@@ -2,7 +2,10 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +18,10 @@ from eidophone.results.store import sample_name
 FEW_KEYS = 20
 #: One sample: its key and its index.
 Sample = tuple[str, int]
+#: Records that are read at once, and how many a thread reads in one go: most of the time is waiting for the disk.
+THREADS, IN_A_ROW = 8, 50
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+_PIECE = 1 << 20
 
 
 class Place(Protocol):
@@ -29,7 +36,11 @@ class Place(Protocol):
         """All finished samples, by key and index."""
 
     def record(self, key: str, index: int) -> bytes:
-        """The record of a sample."""
+        """The record of a sample.
+
+        Raises:
+            OSError: it cannot be read.
+        """
 
     def put_file(self, name: str, file: Path) -> None:
         """Puts a file into the root, whole or not at all."""
@@ -69,9 +80,17 @@ class LocalPlace:
 
     def record(self, key: str, index: int) -> bytes:
         """See `Place`."""
-        # a Path for each of a million records takes longer than reading them
-        with open(f"{self.root}/{key}/{sample_name(index)}/{RECORD_FILE}", "rb") as file:  # noqa: PTH123
-            return file.read()
+        # three system calls instead of the seven of open(): a million of them are slow on a network share
+        file = os.open(f"{self.root}/{key}/{sample_name(index)}/{RECORD_FILE}", _READ)
+        try:
+            content = os.read(file, _PIECE)
+            piece = content
+            while len(piece) == _PIECE:
+                piece = os.read(file, _PIECE)
+                content += piece
+            return content
+        finally:
+            os.close(file)
 
     def put_file(self, name: str, file: Path) -> None:
         """See `Place`."""
@@ -86,6 +105,33 @@ class LocalPlace:
         trial = Path(self.root, f".trial-{os.getpid()}")
         write_atomically(trial, lambda draft: _ignore(draft.write_bytes(b"\n")))
         trial.unlink(missing_ok=True)
+
+
+def records_of(place: Place) -> Iterator[tuple[Sample, bytes | Exception]]:
+    """All finished samples in order, each with its record or the reason why it cannot be read.
+
+    Several are read at once; a few thousand are in memory.
+    """
+
+    def _read(samples: Sequence[Sample]) -> list[tuple[Sample, bytes | Exception]]:
+        return [(sample, _record(place, sample)) for sample in samples]
+
+    left = place.samples()
+    with ThreadPoolExecutor(THREADS) as pool:
+        coming: deque[Future[list[tuple[Sample, bytes | Exception]]]] = deque()
+        while True:
+            while len(coming) < 2 * THREADS and (part := list(islice(left, IN_A_ROW))):
+                coming.append(pool.submit(_read, part))
+            if not coming:
+                return
+            yield from coming.popleft().result()
+
+
+def _record(place: Place, sample: Sample) -> bytes | Exception:
+    try:
+        return place.record(*sample)
+    except Exception as error:  # every file system of fsspec has its own
+        return error
 
 
 def _ignore(_: object) -> None:

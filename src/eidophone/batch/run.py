@@ -13,6 +13,7 @@ from eidophone.batch.engines import EngineSettings, engine_of
 from eidophone.batch.jobs import Task
 from eidophone.batch.manifest import Totals, write_manifest
 from eidophone.batch.places import LocalPlace, RemotePlace, place_of
+from eidophone.batch.shares import shares_of
 from eidophone.batch.work import Made, Outcome, Work
 from eidophone.core.errors import BadInput
 from eidophone.media.files import sha256
@@ -138,7 +139,7 @@ def run_batch(
     progress.rows, progress.already = len(left), sum(task.size for task in tasks) - progress.samples
     again = [task for task, _ in left]
     for _ in range(retry + 1):
-        for event in start(again, work, settings) if again else ():
+        for event in start(shares_of(again, settings.workers), work, settings) if again else ():
             progress.take(event)
             if watch is not None:
                 watch(progress, event)

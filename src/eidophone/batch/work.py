@@ -1,9 +1,11 @@
-"""What a worker does: it holds a session and makes the samples of one task after another."""
+"""What a worker does: it holds a session and makes the samples of one share after another."""
 
+import contextlib
 import os
 import shutil
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,7 @@ import psutil
 
 from eidophone.batch.jobs import Task
 from eidophone.batch.places import RemotePlace, place_of
+from eidophone.batch.shares import Share
 from eidophone.core.errors import CannotWrite, EidophoneError
 from eidophone.core.values import Result
 from eidophone.results.store import Store, finished_samples
@@ -93,15 +96,44 @@ class Worker:
         """Gives the models back."""
         self.session.close()
 
-    def run(self, task: Task) -> Iterator[Event]:
-        """Makes what the place lacks of a task; the last event is its outcome. Raises no ordinary exception."""
-        began, made, error, details = time.monotonic(), 0, "", ""
+    def run(self, share: Share) -> Iterator[Event]:
+        """Makes what the place lacks of a share; yields an outcome for each task. Raises no ordinary exception."""
+        made = Counter[str]()
+        if len(share) > 1:
+            # whatever fails here fails again below, where each task is alone and its row can be named
+            with contextlib.suppress(Exception):
+                for event in self._together(share):
+                    made[event.key] += 1
+                    yield event
+        for task in share:
+            yield from self._alone(task, made[task.key])
+
+    def _together(self, share: Share) -> Iterator[Made]:
+        """Fills batches with samples of several tasks, on a device that gains from it."""
+        left = [(task, missing) for task in share if (missing := self._missing(task))]
+        if len(left) < 2 or not _gains(left[0][0]):
+            return
+        owners = [task for task, missing in left for _ in missing]
+        runs = [task.only(missing) for task, missing in left]
+        with self._folder() as root:
+            folders = [root / task.key for task, _ in left]
+            results = self.session.run_together(runs, Output(keep_arrays=self.work.keep_arrays), folders)
+            for task, result in zip(owners, results, strict=True):
+                self._put(task, result)
+                yield _made(task, result)
+
+    def _alone(self, task: Task, made: int) -> Iterator[Event]:
+        """Makes what the place lacks of a task; the last event is its outcome.
+
+        Args:
+            task: Of the share.
+            made: Samples of it that were made together with others.
+        """
+        began, error, details = time.monotonic(), "", ""
         try:
             for result in self._made(task):
                 made += 1
-                facts = result.facts
-                cost = float(facts.get("seconds") or 0), int(facts.get("unet_evaluations") or 0)
-                yield Made(task.key, result.index, *cost, dict(facts.get("read_as") or {}))
+                yield _made(task, result)
         except EidophoneError as refused:
             if not (isinstance(refused, CannotWrite) and not self._missing(task)):
                 error = str(refused)  # otherwise another worker has just finished the same task
@@ -129,17 +161,29 @@ class Worker:
         missing = self._missing(task)
         if not missing:
             return
-        if not isinstance(self.place, RemotePlace):
-            yield from self._stored(task, missing, Path(self.work.root, task.key))
-            return
         here = self.place.finished([task.key])[task.key]
-        with TemporaryDirectory(prefix="eidophone-batch-") as folder:
-            for result in self._stored(task, missing, Path(folder, task.key)):
-                assert result.folder is not None
+        with self._folder() as root:
+            for result in self._stored(task, missing, root / task.key):
+                self._put(task, result, kept=result.index not in here)
                 if result.index not in here:
-                    self.place.put_sample(task.key, result.folder)
                     yield result
-                shutil.rmtree(result.folder)
+
+    @contextlib.contextmanager
+    def _folder(self) -> Iterator[Path]:
+        """Where samples are written first: the place itself, or a temporary folder for a URL."""
+        if not isinstance(self.place, RemotePlace):
+            yield Path(self.work.root)
+            return
+        with TemporaryDirectory(prefix="eidophone-batch-") as folder:
+            yield Path(folder)
+
+    def _put(self, task: Task, result: Result, *, kept: bool = True) -> None:
+        """Moves a sample to its place, where it is not there yet."""
+        if isinstance(self.place, RemotePlace):
+            assert result.folder is not None
+            if kept:
+                self.place.put_sample(task.key, result.folder)
+            shutil.rmtree(result.folder)
 
     def _stored(self, task: Task, missing: tuple[int, ...], folder: Path) -> Iterator[Result]:
         """Makes the missing samples and stores each in a local folder."""
@@ -155,3 +199,23 @@ class Worker:
                 if result.index not in here:
                     yield store.save(result)
             store.overview()
+
+
+def _made(task: Task, result: Result) -> Made:
+    facts = result.facts
+    cost = float(facts.get("seconds") or 0), int(facts.get("unet_evaluations") or 0)
+    return Made(task.key, result.index, *cost, dict(facts.get("read_as") or {}))
+
+
+def _gains(task: Task) -> bool:
+    """Whether batches are worth it: on a GPU, or where the row asks for them.
+
+    Raises:
+        BadInput: this machine has no such device.
+    """
+    from eidophone.models.device import choose_device
+
+    wanted = getattr(task.options, "batch_size", None)
+    if wanted is not None:
+        return bool(wanted > 1)
+    return choose_device(str(getattr(task.options, "device", "auto"))).type != "cpu"

@@ -4,7 +4,7 @@ Importing this package imports no torch; a pipeline is imported when it runs. An
 `register`, or by an entry point in the group "eidophone.verbs".
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from eidophone.verbs.shared.context import Context
 
     Pipeline = Callable[[Any, Context], Iterator[Result]]
+    ManyPipeline = Callable[[Sequence[Any], Context], Iterator[Result]]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,20 @@ class Argument:
 
 
 @dataclass(frozen=True)
+class Together:
+    """How a verb makes several runs that share batches.
+
+    Attributes:
+        pipeline: A generator function (options of each run, context) -> results, run by run; or "module:name"
+            of one.
+        apart: The options in which such runs may differ.
+    """
+
+    pipeline: "str | ManyPipeline"
+    apart: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Verb:
     """One verb.
 
@@ -58,6 +73,7 @@ class Verb:
         examples: Command lines for the help, without the program's name.
         models: Options that name a model.
         keeps_unfinished: Whether it stores unfinished samples itself, as checkpoints in the output folder.
+        together: How it makes several runs that share batches; None if it cannot.
     """
 
     name: str
@@ -68,6 +84,7 @@ class Verb:
     examples: tuple[str, ...] = ()
     models: tuple[str, ...] = ("image_model", "audio_model")
     keeps_unfinished: bool = False
+    together: Together | None = None
 
     def run(self, options: Options, context: "Context") -> "Iterator[Result]":
         """Runs the verb; yields each sample as soon as it is finished.
@@ -75,11 +92,26 @@ class Verb:
         Raises:
             EidophoneError: see the pipeline.
         """
-        pipeline = self.pipeline
-        if isinstance(pipeline, str):
-            module, _, name = pipeline.partition(":")
-            pipeline = getattr(import_module(module), name)
-        return pipeline(options, context)
+        made: Iterator[Result] = _imported(self.pipeline)(options, context)
+        return made
+
+    def run_together(self, runs: "Sequence[Options]", context: "Context") -> "Iterator[Result]":
+        """Makes several runs that differ in `together.apart` only; yields their samples run by run.
+
+        Raises:
+            EidophoneError: see the pipeline.
+        """
+        assert self.together is not None, f"{self.name} makes one run at a time"
+        made: Iterator[Result] = _imported(self.together.pipeline)(runs, context)
+        return made
+
+
+def _imported(pipeline: Any) -> Any:
+    """A function, or the one that "module:name" names."""
+    if not isinstance(pipeline, str):
+        return pipeline
+    module, _, name = pipeline.partition(":")
+    return getattr(import_module(module), name)
 
 
 _IMAGE = Argument("image_prompt", "IMAGE_PROMPT", "what it looks like")
@@ -122,6 +154,10 @@ register(
             'compose "three frogs, grayscale, black background" "frog croaking"',
             'compose "a castle, grayscale" "bell ringing" --count 2 --from 16 --seconds 6',
             "compose --example bell --preset paper",
+        ),
+        together=Together(
+            "eidophone.verbs.compose.pipeline:compose_pairs",
+            frozenset({"image_prompt", "audio_prompt", "seed", "count", "index", "samples"}),
         ),
     )
 )

@@ -1,14 +1,14 @@
-"""Engines: what spreads tasks over processes and machines. A row each; heavy packages are imported when used."""
+"""Engines: what spreads shares over processes and machines. A row each; heavy packages are imported when used."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from eidophone.batch.jobs import Task
+from eidophone.batch.shares import Share
 from eidophone.batch.work import Event, Work
 from eidophone.core.catalog import Catalog, checked
 
-#: (tasks, work, engine settings) -> events as they come.
-Run = Callable[[Sequence[Task], Work, "EngineSettings"], Iterator[Event]]
+#: (shares, work, engine settings) -> events as they come.
+Run = Callable[[Sequence[Share], Work, "EngineSettings"], Iterator[Event]]
 
 
 @dataclass(frozen=True)

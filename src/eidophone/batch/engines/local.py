@@ -1,5 +1,6 @@
-"""This machine: one task after another in this process, or several processes that each hold a session."""
+"""This machine: one share after another in this process, or several processes that each hold a session."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -11,6 +12,7 @@ from multiprocessing.connection import Connection, wait
 
 from eidophone.batch.engines import EngineSettings
 from eidophone.batch.jobs import Task
+from eidophone.batch.shares import Share
 from eidophone.batch.work import Event, Outcome, Work, Worker
 from eidophone.core.errors import BadInput
 
@@ -18,8 +20,8 @@ from eidophone.core.errors import BadInput
 MOST_LOSSES = 5
 
 
-def run(tasks: Sequence[Task], work: Work, settings: EngineSettings) -> Iterator[Event]:
-    """Runs tasks here. No options.
+def run(shares: Sequence[Share], work: Work, settings: EngineSettings) -> Iterator[Event]:
+    """Runs shares here. No options.
 
     Raises:
         BadInput: options were given.
@@ -29,18 +31,22 @@ def run(tasks: Sequence[Task], work: Work, settings: EngineSettings) -> Iterator
             f"--engine-option {min(settings.options)}: the local engine has no options; leave it out."
         )
     if settings.workers > 1:
-        yield from _in_processes(tasks, work, settings.workers)
+        yield from _in_processes(shares, work, settings.workers)
         return
     worker = Worker(work)
     try:
-        for task in tasks:
-            yield from worker.run(task)
+        for share in shares:
+            yield from worker.run(share)
     finally:
         worker.close()
 
 
 class _Process:
-    """A worker process and the pipe to it."""
+    """A worker process and the pipe to it.
+
+    Attributes:
+        left: Tasks of its share that have not ended.
+    """
 
     def __init__(self, work: Work) -> None:
         # a forked process would share locks and threads of torch with its parent
@@ -49,12 +55,23 @@ class _Process:
         self.process = context.Process(target=_serve, args=(theirs, work), daemon=True)
         self.process.start()
         theirs.close()  # so that a lost worker shows as the end of the pipe
-        self.task: Task | None = None
+        self.left: list[Task] = []
 
-    def give(self, task: Task) -> None:
-        """Starts a task."""
-        self.task = task
-        self.pipe.send(task)
+    def give(self, share: Share) -> None:
+        """Starts a share."""
+        self.left = list(share)
+        with contextlib.suppress(OSError):  # the worker is gone; the end of its pipe shows that next
+            self.pipe.send(share)
+
+    def next(self) -> Event | None:
+        """The next event; None if the worker is gone."""
+        try:
+            event: Event = self.pipe.recv()
+        except (EOFError, OSError):
+            return None
+        if isinstance(event, Outcome):
+            self.left = [task for task in self.left if task.key != event.key]
+        return event
 
     def stop(self) -> None:
         """Ends the process; the sample that it is making is dropped whole."""
@@ -72,8 +89,8 @@ def _serve(pipe: Connection, work: Work) -> None:
     worker = Worker(work)
     while True:
         try:
-            task = pipe.recv()
-            for event in worker.run(task):
+            share = pipe.recv()
+            for event in worker.run(share):
                 pipe.send(event)
         except (EOFError, OSError):
             return
@@ -87,31 +104,24 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _in_processes(tasks: Sequence[Task], work: Work, workers: int) -> Iterator[Event]:
-    waiting, losses = deque(tasks), Counter[str]()
+def _in_processes(shares: Sequence[Share], work: Work, workers: int) -> Iterator[Event]:
+    waiting, losses = deque(shares), Counter[str]()
     running: list[_Process] = []
     try:
         while waiting or running:
             while waiting and len(running) < workers:
                 running.append(_Process(work))
-                _start(running[-1], waiting)
+                running[-1].give(waiting.popleft())
             for process in _ready(running):
-                event = _next(process)
-                if event is None:
-                    running.remove(process)
-                    task = process.task
-                    process.stop()
-                    assert task is not None
-                    losses[task.key] += 1
-                    if losses[task.key] < MOST_LOSSES:
-                        waiting.appendleft(task)
-                    else:
-                        yield _given_up(task)
-                    continue
-                yield event
-                if isinstance(event, Outcome) and not _start(process, waiting):
+                event = process.next()
+                if event is not None:
+                    yield event
+                if event is None or not (process.left or waiting):
                     running.remove(process)
                     process.stop()
+                    yield from _again(process.left, waiting, losses)
+                elif not process.left:
+                    process.give(waiting.popleft())
     finally:
         for process in running:
             process.stop()
@@ -122,25 +132,14 @@ def _ready(running: list[_Process]) -> list[_Process]:
     return [process for process in running if process.pipe in ready]
 
 
-def _start(process: _Process, waiting: "deque[Task]") -> bool:
-    """Gives the process the next task; False if there is none."""
-    if not waiting:
-        return False
-    task = waiting.popleft()
-    try:
-        process.give(task)
-    except OSError:  # it is gone; the end of its pipe shows that next
-        process.task = task
-    return True
-
-
-def _next(process: _Process) -> Event | None:
-    """The next event; None if the process is gone."""
-    try:
-        event: Event = process.pipe.recv()
-        return event
-    except (EOFError, OSError):
-        return None
+def _again(lost: list[Task], waiting: "deque[Share]", losses: Counter[str]) -> Iterator[Outcome]:
+    """Queues the tasks of a lost worker again, each alone, as one of them may be what kills workers."""
+    for task in lost:
+        losses[task.key] += 1
+        if losses[task.key] < MOST_LOSSES:
+            waiting.appendleft((task,))
+        else:
+            yield _given_up(task)
 
 
 def _given_up(task: Task) -> Outcome:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from eidophone.batch.engines import EngineSettings
-from eidophone.batch.jobs import Task
+from eidophone.batch.shares import Share
 from eidophone.batch.work import Event, Outcome, Work, Worker
 from eidophone.core.errors import BadInput
 
@@ -18,18 +18,18 @@ MOST_LOSSES = 5
 
 
 class Actor:
-    """Lives on a node of the cluster and keeps its models from task to task."""
+    """Lives on a node of the cluster and keeps its models from share to share."""
 
     def __init__(self, work: Work) -> None:
         self._worker = Worker(work)
 
-    def run(self, task: Task) -> list[Event]:
-        """Makes a task; returns its events."""
-        return list(self._worker.run(task))
+    def run(self, share: Share) -> list[Event]:
+        """Makes a share; returns its events."""
+        return list(self._worker.run(share))
 
 
-def run(tasks: Sequence[Task], work: Work, settings: EngineSettings) -> Iterator[Event]:
-    """Runs tasks on a Ray cluster.
+def run(shares: Sequence[Share], work: Work, settings: EngineSettings) -> Iterator[Event]:
+    """Runs shares on a Ray cluster.
 
     Raises:
         BadInput: Ray is not installed, an option is wrong, or the cluster cannot be reached.
@@ -49,7 +49,7 @@ def run(tasks: Sequence[Task], work: Work, settings: EngineSettings) -> Iterator
                 f"--engine ray: the cluster cannot be reached ({why}); check the address."
             ) from error
     try:
-        yield from _on(ray, tasks, work, settings.workers, resources)
+        yield from _on(ray, shares, work, settings.workers, resources)
     finally:
         if started:
             ray.shutdown()
@@ -68,27 +68,31 @@ def _resources(settings: EngineSettings) -> tuple[dict[str, float], str | None]:
 
 
 def _on(
-    ray: Any, tasks: Sequence[Task], work: Work, workers: int, resources: dict[str, float]
+    ray: Any, shares: Sequence[Share], work: Work, workers: int, resources: dict[str, float]
 ) -> Iterator[Event]:
     remote = ray.remote(Actor).options(**resources)
-    waiting, losses = deque(tasks), Counter[str]()
-    running: dict[Any, tuple[Any, Task]] = {}
-    for _ in range(min(workers, len(tasks))):
-        actor, task = remote.remote(work), waiting.popleft()
-        running[actor.run.remote(task)] = actor, task
-    while running:
+    waiting, losses = deque(shares), Counter[str]()
+    running: dict[Any, tuple[Any, Share]] = {}
+    idle = [remote.remote(work) for _ in range(min(workers, len(shares)))]
+    while waiting or running:
+        while waiting and idle:
+            actor, share = idle.pop(), waiting.popleft()
+            running[actor.run.remote(share)] = actor, share
         (done,), _ = ray.wait(list(running), num_returns=1)
-        actor, task = running.pop(done)
+        actor, share = running.pop(done)
         try:
             yield from ray.get(done)
+            idle.append(actor)
         except ray.exceptions.RayActorError as error:  # the node or the process is gone
-            losses[task.key] += 1
-            if losses[task.key] < MOST_LOSSES:
-                waiting.appendleft(task)
-            else:
-                why = " ".join(str(error).split())[:200]
-                yield Outcome(task.key, task.rows, error=f"{MOST_LOSSES} actors were lost with it ({why}).")
-            actor = remote.remote(work)
-        if waiting:
-            task = waiting.popleft()
-            running[actor.run.remote(task)] = actor, task
+            idle.append(remote.remote(work))
+            yield from _again(share, waiting, losses, " ".join(str(error).split())[:200])
+
+
+def _again(share: Share, waiting: "deque[Share]", losses: Counter[str], why: str) -> Iterator[Outcome]:
+    """Queues the tasks of a lost actor again, each alone, as one of them may be what ends actors."""
+    for task in share:
+        losses[task.key] += 1
+        if losses[task.key] < MOST_LOSSES:
+            waiting.appendleft((task,))
+        else:
+            yield Outcome(task.key, task.rows, error=f"{MOST_LOSSES} actors were lost with it ({why}).")

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from eidophone.batch.engines import EngineSettings
-from eidophone.batch.jobs import Task
+from eidophone.batch.shares import Share
 from eidophone.batch.work import Event, Outcome, Work, Worker
 from eidophone.core.errors import BadInput
 
 LOGS = ".slurm"
 
 
-def run(tasks: Sequence[Task], work: Work, settings: EngineSettings) -> Iterator[Event]:
-    """Runs tasks as jobs of a cluster.
+def run(shares: Sequence[Share], work: Work, settings: EngineSettings) -> Iterator[Event]:
+    """Runs shares as jobs of a cluster.
 
     Raises:
         BadInput: submitit is not installed, this is no Slurm cluster, or it refuses an option.
@@ -39,19 +39,19 @@ def run(tasks: Sequence[Task], work: Work, settings: EngineSettings) -> Iterator
         )
     except (RuntimeError, ValueError, NameError, TypeError) as error:
         raise BadInput(f"--engine slurm: {' '.join(str(error).split())[:300]}") from error
-    shares = [tasks[first :: settings.workers] for first in range(min(settings.workers, len(tasks)))]
+    parts = [shares[first :: settings.workers] for first in range(min(settings.workers, len(shares)))]
     with executor.batch():
-        jobs = [executor.submit(_share, list(share), work) for share in shares]
-    yield from _events(submitit, jobs, shares)
+        jobs = [executor.submit(_part, list(part), work) for part in parts]
+    yield from _events(submitit, jobs, parts)
 
 
-def _share(tasks: list[Task], work: Work) -> list[Event]:
+def _part(shares: list[Share], work: Work) -> list[Event]:
     """What one job does."""
     worker = Worker(work)
-    return [event for task in tasks for event in worker.run(task)]
+    return [event for share in shares for event in worker.run(share)]
 
 
-def _events(submitit: Any, jobs: list[Any], shares: Sequence[Sequence[Task]]) -> Iterator[Event]:
+def _events(submitit: Any, jobs: list[Any], parts: Sequence[Sequence[Share]]) -> Iterator[Event]:
     finished = False
     try:
         for job in submitit.helpers.as_completed(jobs):
@@ -60,7 +60,7 @@ def _events(submitit: Any, jobs: list[Any], shares: Sequence[Sequence[Task]]) ->
                 yield from job.result()
                 continue
             lines = str(failure).strip().splitlines() or [type(failure).__name__]
-            for task in shares[jobs.index(job)]:
+            for task in (task for share in parts[jobs.index(job)] for task in share):
                 error = f"Its cluster job {job.job_id} ended early ({lines[-1][:200]}); run the batch again."
                 yield Outcome(task.key, task.rows, error=error, details=str(failure))
         finished = True

@@ -39,10 +39,10 @@ def compose(options: ComposeOptions, context: Context) -> Iterator[Result]:
 
 
 def compose_pairs(pairs: Sequence[ComposeOptions], context: Context) -> Iterator[Result]:
-    """Makes the samples of several pairs of prompts, which share models and, on a GPU, batches.
+    """Makes the samples of several pairs of prompts in turn; they share models and, on a GPU, batches.
 
     Args:
-        pairs: Options that differ in their prompts only.
+        pairs: Options that differ in their prompts, seeds and samples only.
         context: Models and report.
 
     Raises:
@@ -155,7 +155,7 @@ def samples(run: ComposeRun, context: Context) -> Iterator[Result]:
         meter = Meter(run.loaded.evaluations)
         return _batch(run, batch, context, lambda step: report("denoising", done + step * len(batch), total))
 
-    for batch, results in in_batches(jobs, at_once(settings, run.loaded), _make, report.warn):
+    for batch, results in in_batches(jobs, at_once(settings, run.loaded, len(jobs)), _make, report.warn):
         done += len(batch) * settings.steps
         facts = meter.facts(len(batch))
         for job, result in zip(batch, results, strict=True):
@@ -167,7 +167,7 @@ def _batch(
     run: ComposeRun, batch: Sequence[Job], context: Context, watch: Callable[[int], None]
 ) -> list[Result]:
     indices = [job.index for job in batch]
-    scheduler, noise = run.scheduler(), run.noise(indices)
+    scheduler, noise = run.scheduler(), run.noise(batch)
 
     def _decode(latents: Tensor) -> Tensor:
         return preview(run.image, run.split(latents)[0], run.decode)

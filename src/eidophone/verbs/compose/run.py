@@ -59,7 +59,7 @@ class ComposeRun:
     """The models and the canvas of a run, with the prompts of one or more pairs.
 
     Attributes:
-        pairs: The completed settings of each pair; they differ in their prompts only.
+        pairs: The completed settings of each pair; they differ in their prompts, seeds and samples only.
         loaded: The models.
         image, audio: The same two, of which the run needs both.
         conditions: Of each pair: "image", "audio", "not image", "not audio", each (1, tokens, width); where it
@@ -104,9 +104,9 @@ class ComposeRun:
         """A fresh one."""
         return make_scheduler(self.settings.sampler, self.image.schedule, self.settings.steps)
 
-    def noise(self, indices: Sequence[int]) -> Tensor:
+    def noise(self, batch: Sequence[Job]) -> Tensor:
         """Start noise of samples; that of two canvases side by side, each as it would be alone."""
-        seeds = [self.settings.seed_of(index) for index in indices]
+        seeds = [self.pairs[job.pair].seed_of(job.index) for job in batch]
         noise = torch.cat([batch_noise(shape, seeds) for shape in self.shapes], -1)
         return noise.to(self.image.device)
 

@@ -101,7 +101,7 @@ def _samples(
         recipes = [with_inputs(recipe, settings, inputs) if inputs else recipe for recipe in recipes]
         return _press(drawn, sung, settings, loaded, recipes)
 
-    size = at_once(settings, loaded)
+    size = at_once(settings, loaded, settings.count)
     for batch, results in in_batches(settings.numbers, size, _make, context.report.warn):
         facts = meter.facts(len(batch)) | substitutes
         for result in results:

@@ -49,8 +49,8 @@ def check_canvas(
     )
 
 
-def at_once(settings: SampleSettings, loaded: LoadedModels) -> int:
-    """How many samples a batch holds: as `settings.batch_size` says, else as the device allows.
+def at_once(settings: SampleSettings, loaded: LoadedModels, wanted: int) -> int:
+    """How many of the wanted samples a batch holds: as `settings.batch_size` says, else as the device allows.
 
     A processor gains little from a batch, and a batch of one makes a sample's bytes independent of the other
     samples. So the default is one on a processor, and as many as memory allows on a GPU.
@@ -61,7 +61,7 @@ def at_once(settings: SampleSettings, loaded: LoadedModels) -> int:
         return 1
     model = loaded.models[0]
     return batch_size(
-        settings.count,
+        wanted,
         settings.height,
         min(settings.width, getattr(settings, "window_width", settings.width)),
         int(model.vae.config.block_out_channels[0]) * 2,
