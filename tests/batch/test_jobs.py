@@ -180,7 +180,7 @@ def test_every_option_of_every_verb_is_a_column(tmp_path: Path, verb: str) -> No
         and (value := field.get_default(call_default_factory=True)) not in (None, "", ())
     }
     assert len(defaults) >= 3
-    (given,) = read_tasks(lines(tmp_path, {"verb": verb, **needed, "preset": "fast", **defaults}))
+    (given,) = read_tasks(lines(tmp_path, {"verb": verb, **needed, **defaults}))
     assert (given.samples, given.options) == (plain.samples, plain.options)
     table = tmp_path / "all.csv"
     with table.open("w", newline="") as file:

@@ -1,0 +1,170 @@
+"""Kills batches at random moments until a number of kills is reached, and checks what they leave.
+
+    python -m tests.batch.kills 100 --seed 23
+
+Drivers and workers are forked from a process that has imported everything, because starting Python takes longer
+than the work. `test_killed_workers_and_drivers_lose_nothing_and_make_nothing_twice` does the same with the real
+command, a few times.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import psutil
+
+from eidophone.batch.engines import EngineSettings, local
+from eidophone.batch.jobs import Task, read_tasks
+from eidophone.batch.run import run_batch
+from eidophone.results.store import load
+from tests.batch.conftest import PROMPTS, digests, samples
+
+WORKERS = 2
+#: Longest time before a kill, in seconds; the work of a batch takes about as long.
+LONGEST_S = 6.0
+
+
+def job_file(folder: Path, models: dict[str, Any], rows: int = 6, count: int = 2) -> Path:
+    """Rows of the toy pair, two of which share batches."""
+    path = folder / "jobs.jsonl"
+    row = {"audio_prompt": "bell", "count": count, "steps": 1, "threads": 1} | models
+    lines = [row | {"image_prompt": PROMPTS[n % 4], "seed": 7 + n // 4} for n in range(rows)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def kill_often(tasks: list[Task], whole: Path, root: Path, kills: int, chance: random.Random) -> Counter[str]:
+    """Runs batches into a folder and kills them; returns what happened, by name.
+
+    Args:
+        tasks: Of the batch.
+        whole: Results of the same tasks, made without a kill.
+        root: Folder for the results.
+        kills: How many processes to kill.
+        chance: Chooses whom and when.
+    """
+    happened, seen = Counter[str](), dict[Path, int]()
+    while happened["driver killed"] + happened["worker killed"] < kills:
+        driver = multiprocessing.get_context("fork").Process(target=_drive, args=(tasks, root))
+        driver.start()
+        time.sleep(chance.uniform(0, LONGEST_S))
+        workers = _workers(driver.pid)
+        if workers and chance.random() < 0.5:
+            victim = chance.choice(workers)
+            happened["worker killed"] += _killed(victim)
+            driver.join(600)
+            assert driver.exitcode == 0, f"the batch ended with {driver.exitcode}"
+            happened["went on without a worker"] += 1
+        else:
+            happened["driver killed"] += _killed(driver.pid)
+            driver.join()
+            assert all(_ended(worker) for worker in workers), "a worker outlived its driver"
+        found = {path: path.stat().st_mtime_ns for path in root.glob("*/*/record.json")}
+        assert seen.items() <= found.items(), "a finished sample was made again or lost"
+        seen = found
+        happened["checked"] += 1
+        if len(found) == sum(task.size for task in tasks):
+            _check_whole(tasks, whole, root)
+            happened["batches finished"] += 1
+            shutil.rmtree(root)
+            seen = {}
+    run_batch(tasks, str(root))
+    _check_whole(tasks, whole, root)
+    return happened
+
+
+def _drive(tasks: list[Task], root: Path) -> None:
+    local.multiprocessing = _Forking()  # type: ignore[assignment]
+    finish = run_batch(tasks, str(root), settings=EngineSettings(WORKERS))
+    os._exit(int(bool(finish.progress.failed)))
+
+
+class _Forking:
+    """`multiprocessing` with fork for spawn."""
+
+    def get_context(self, _: str) -> Any:
+        return multiprocessing.get_context("fork")
+
+    def parent_process(self) -> Any:
+        return multiprocessing.parent_process()
+
+
+def _workers(driver: int | None) -> list[int]:
+    try:
+        children = psutil.Process(driver).children()
+        return [child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _killed(pid: int | None) -> int:
+    try:
+        assert pid is not None
+        ended = psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return 0
+    return int(not ended)
+
+
+def _ended(pid: int) -> bool:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _check_whole(tasks: list[Task], whole: Path, root: Path) -> None:
+    """Every sample once, with the bytes of the undisturbed run, its checksums right, and nothing left over."""
+    assert samples(root) == samples(whole) != set()
+    assert len(samples(root)) == sum(task.size for task in tasks)
+    assert digests(root) == digests(whole)
+    for key, index in samples(root):
+        load(root / key / index)  # compares files and checksums
+    run_batch(tasks, str(root))  # nothing to make: only the manifest
+    assert not list(root.glob("*/.part-*"))
+
+
+def main() -> None:
+    """Kills as often as asked; prints what happened."""
+    from tests.conftest import CANVAS, MEL, make_model
+
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("kills", type=int)
+    parser.add_argument("--seed", type=int, default=23)
+    given = parser.parse_args()
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        image, audio = make_model(folder / "image", 1), make_model(folder / "audio", 2)
+        (audio / "eidophone.json").write_text(json.dumps({"mel_spec": MEL, "canvas": CANVAS}))
+        models = {"image_model": str(image), "audio_model": str(audio), "device": "cpu", "dtype": "float32"}
+        tasks = read_tasks(job_file(folder, models))
+        undisturbed = multiprocessing.get_context("fork").Process(
+            target=_drive, args=(tasks, folder / "whole")
+        )
+        undisturbed.start()
+        undisturbed.join()
+        assert undisturbed.exitcode == 0
+        began = time.monotonic()
+        happened = kill_often(
+            tasks, folder / "whole", folder / "runs", given.kills, random.Random(given.seed)
+        )
+        print(json.dumps(dict(happened) | {"seconds": round(time.monotonic() - began)}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
