@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from eidophone.core.errors import BadInput
-from eidophone.models.components import checked
 from eidophone.models.load import Loader
+from eidophone.models.pretrained import checked
 from eidophone.models.source import find
 from tests.models.test_single_file import original
 

@@ -3,20 +3,16 @@
 With `single_file`, the only module that builds networks of diffusers and transformers. Weights that
 could run code while they are read are refused by the loaders it uses."""
 
-import sys
-from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from torch import Tensor
 
 from eidophone.core.errors import BadInput
 from eidophone.media.vocoder_files import read_json, settings_of
 from eidophone.models.cards import PIXEL
-from eidophone.models.device import out_of_memory
 from eidophone.models.files import DiffusionFiles
 from eidophone.models.identity import file_id
 from eidophone.models.networks import tokenizer
@@ -26,11 +22,10 @@ from eidophone.models.networks.patches import NAME, Patches
 from eidophone.models.networks.reading import empty, read_network, rebuilt
 from eidophone.models.networks.unet import UNet
 from eidophone.models.networks.vae import Vae
+from eidophone.models.pretrained import checked, pretrained
 from eidophone.models.text import IF_RULES, TextEncoder, TextRules
 from eidophone.models.weights import chosen_weights, variant_of
 
-Part = TypeVar("Part")
-_MOST_SHOWN = 3
 _FLOW = "flow_prediction"
 #: The noise schedule of Stable Diffusion 1.x, and of the audio models that were trained from it.
 SD_SCHEDULE = {
@@ -122,12 +117,17 @@ def load_text_encoder(source: DiffusionFiles, dtype: torch.dtype, device: torch.
     if source.role in PIXEL and _says(folder / "config.json", "model_type") == "t5":
         return load_t5(source, dtype, device, IF_RULES)
     network = settled(_clip(source, folder, dtype), device)
+    read = _clip_tokenizer(words)
+    _check_vocabulary(words, read, network)
+    return TextEncoder(read, network)
+
+
+def _clip_tokenizer(words: Path) -> Any:
     if tokenizer.understood(words):
-        return TextEncoder(checked(words, lambda: tokenizer.Tokenizer(words)), network)
+        return checked(words, lambda: tokenizer.Tokenizer(words))
     from transformers import CLIPTokenizer
 
-    read = checked(words, lambda: CLIPTokenizer.from_pretrained(words, local_files_only=True))
-    return TextEncoder(read, network)
+    return checked(words, lambda: CLIPTokenizer.from_pretrained(words, local_files_only=True))
 
 
 def _clip(source: DiffusionFiles, folder: Path, dtype: torch.dtype) -> Any:
@@ -137,8 +137,7 @@ def _clip(source: DiffusionFiles, folder: Path, dtype: torch.dtype) -> Any:
         return found
     from transformers import CLIPTextModel
 
-    how = {"dtype": dtype, "local_files_only": True, "variant": _variant(folder)}
-    return rebuilt(ClipText, checked(folder, lambda: CLIPTextModel.from_pretrained(folder, **how)))
+    return rebuilt(ClipText, pretrained(CLIPTextModel, folder, dtype=dtype, variant=_variant(folder)))
 
 
 def load_t5(
@@ -160,10 +159,20 @@ def load_t5(
             f"{words}: T5's vocabulary is in spiece.model, and the package that reads it is not installed; "
             "run `pip install 'eidophone[if]'`."
         )
-    how = {"dtype": dtype, "local_files_only": True, "variant": _variant(folder)}
-    network = checked(folder, lambda: T5EncoderModel.from_pretrained(folder, **how))
+    network = pretrained(T5EncoderModel, folder, dtype=dtype, variant=_variant(folder))
     tokenizer = checked(words, lambda: T5Tokenizer.from_pretrained(words, local_files_only=True))
+    _check_vocabulary(words, tokenizer, network)
     return TextEncoder(tokenizer, settled(network, device), rules=rules)
+
+
+def _check_vocabulary(words: Path, tokenizer: Any, network: Any) -> None:
+    """Refuses a tokenizer with words that the network has no numbers for."""
+    known, size = len(tokenizer), int(network.config.vocab_size)
+    if known > size:
+        raise BadInput(
+            f"{words}: its vocabulary has {known:,} entries, but the text encoder beside it knows {size:,}; "
+            "fetch the model again."
+        )
 
 
 def _installed(name: str) -> bool:
@@ -204,89 +213,17 @@ def _needed(part: str, source: DiffusionFiles) -> Path:
 def load_network(kind: Any, part: str, source: DiffusionFiles, dtype: torch.dtype) -> Any:
     """Loads a network of diffusers from its folder or from the single file."""
     folder = _needed(part, source)
-    how = {
-        "torch_dtype": dtype,
-        "local_files_only": True,
-        "low_cpu_mem_usage": True,  # no random weights first
-    }
+    how = {"torch_dtype": dtype, "low_cpu_mem_usage": True}  # no random weights first
     if source.single:
-        where = {"config": str(folder.parent), "subfolder": part, **how}
+        where = {"config": str(folder.parent), "subfolder": part, "local_files_only": True, **how}
         return checked(source.single, lambda: kind.from_single_file(str(source.single), **where))
-    return checked(folder, lambda: kind.from_pretrained(folder, variant=_variant(folder), **how))
+    return pretrained(kind, folder, variant=_variant(folder), **how)
 
 
 def _variant(folder: Path) -> str | None:
     """The variant that a folder with nothing but half-precision weights must be asked for."""
     chosen = chosen_weights(p.name for p in folder.iterdir())
     return variant_of(chosen[0]) or None if chosen else None
-
-
-def checked(place: Path, load: Callable[[], Part]) -> Part:
-    """Calls a loader of another library without its progress bars; turns its failures into a sentence."""
-    logging: Any = sys.modules.get("transformers.utils.logging")
-    shown = logging is not None and logging.is_progress_bar_enabled()
-    if shown:
-        logging.disable_progress_bar()
-    try:
-        return load()
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:  # other libraries' loaders raise many kinds
-        if out_of_memory(error):
-            raise
-        raise BadInput(_why_not_loaded(place, error)) from error
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-
-
-def _why_not_loaded(place: Path, error: Exception) -> str:
-    words = str(error).strip()
-    # torch's own sentence, which suggests to switch its protection off; diffusers raises another one from it
-    if any("weights_only" in str(each) for each in _chain(error)):
-        return (
-            f"{place}: refused, because its weights are a pickle that would run code when it is opened; ask its "
-            "author for safetensors."
-        )
-    first = words.splitlines()[0].rstrip(".") if words else ""
-    return (
-        f"{place}: cannot be loaded, because it is damaged or has another layout ({type(error).__name__}: {first}); "
-        "fetch the model again."
-    )
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and those that it was raised from."""
-    at: BaseException | None = error
-    while at is not None:
-        yield at
-        at = at.__cause__ or at.__context__
-
-
-def check_keys(path: Path, expected: dict[str, tuple[int, ...]], given: object) -> None:
-    """Compares a checkpoint with the keys and shapes that a network has.
-
-    Raises:
-        BadInput: some are missing, too many, or of another shape; the message names the first of them.
-    """
-    if not isinstance(given, dict) or not all(isinstance(v, Tensor) for v in given.values()):
-        raise BadInput(f"{path}: is no state dict of tensors; fetch the published checkpoint again.")
-    shapes = {k: tuple(v.shape) for k, v in given.items()}
-    differences = (
-        ("are missing", sorted(expected.keys() - shapes.keys())),
-        ("are unknown", sorted(map(str, shapes.keys() - expected.keys()))),
-        (
-            "have another shape",
-            sorted(k for k in expected.keys() & shapes.keys() if expected[k] != shapes[k]),
-        ),
-    )
-    for what, keys in differences:
-        if keys:
-            more = ", ..." if len(keys) > _MOST_SHOWN else ""
-            named = ", ".join(keys[:_MOST_SHOWN]) + more
-            raise BadInput(
-                f"{path}: {len(keys)} keys {what} ({named}); fetch the published checkpoint again."
-            )
 
 
 def settled(network: Any, device: torch.device) -> Any:

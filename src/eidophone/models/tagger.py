@@ -5,17 +5,18 @@ checkpoint (Apache-2.0). Batch normalisation is folded into the convolutions. It
 it also chose the sounds that the audio model learned from.
 """
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from eidophone.media.vocoder_files import read_json, settings_of
 from eidophone.models.cards import package_folder, shipped
+from eidophone.models.pretrained import load_weights
 
 RATE_HZ = 16_000
 WINDOW, HOP, FFT = 400, 160, 512  # samples: 25 ms, 10 ms, the next power of two
@@ -125,6 +126,13 @@ class Tagger:
         return [[self.classes[i] for i in row] for row in scores.topk(count).indices.tolist()]
 
 
+class _Config(BaseModel):
+    """The tagger's `config.json`."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+    classes: list[str] = Field(min_length=CLASSES, max_length=CLASSES)
+
+
 def load_tagger(folder: Path | None = None) -> Tagger:
     """The tagger, on the processor.
 
@@ -133,12 +141,14 @@ def load_tagger(folder: Path | None = None) -> Tagger:
 
     Raises:
         WeightsAbsent: they are not there.
+        BadInput: they are damaged.
     """
     folder = shipped("The tagger", folder or package_folder(FOLDER), WEIGHTS, "training.train tagger")
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    where = folder / CONFIG
+    config = settings_of(_Config, read_json(where), str(where))
     net = YamNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third quicker
-    net.load_state_dict({key: value.float() for key, value in load_file(folder / WEIGHTS).items()})
-    return Tagger(net.eval().requires_grad_(False), tuple(config["classes"]))
+    load_weights(net, folder / WEIGHTS)
+    return Tagger(net.eval().requires_grad_(False), tuple(config.classes))
 
 
 def log_mel_patches(samples: Tensor) -> Tensor:

@@ -19,7 +19,8 @@ from eidophone.core.values import Caption, Floats
 from eidophone.media.filters import slaney_filters
 from eidophone.models.captioners.vocabulary import find_vocabulary, read_vocabulary
 from eidophone.models.captioners.windows import Said, captioned
-from eidophone.models.components import check_keys, checked, settled
+from eidophone.models.components import settled
+from eidophone.models.pretrained import check_keys, checked
 
 RATE_HZ, FRAMES = 32_000, 320_000
 N_FFT, HOP, BANDS, COLUMNS = 1024, 640, 64, 500

@@ -15,8 +15,9 @@ from torch import Tensor
 from eidophone.core.errors import BadInput
 from eidophone.core.values import Caption, Floats
 from eidophone.models.captioners.windows import Said, captioned
-from eidophone.models.components import checked, settled
+from eidophone.models.components import settled
 from eidophone.models.device import choose_dtype
+from eidophone.models.pretrained import checked, pretrained
 
 RATE_HZ, FRAMES = 16_000, 480_000
 MOST_TOKENS = 60
@@ -143,5 +144,4 @@ def load_qwen2_audio(name: str, folder: Path, device: torch.device) -> Generatin
 
 
 def _network(kind: Any, folder: Path, device: torch.device) -> Any:
-    how = {"dtype": choose_dtype("auto", device), "local_files_only": True}
-    return settled(checked(folder, lambda: kind.from_pretrained(folder, **how)), device)
+    return settled(pretrained(kind, folder, dtype=choose_dtype("auto", device)), device)

@@ -4,7 +4,6 @@ Sources that the embedded family knows are told by a small head on the tagger's 
 `training/networks/captioner.py` on single sounds and mixtures; all others by the tagger's own classes."""
 
 import functools
-import json
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,13 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from eidophone.core.values import Caption, Floats
+from eidophone.media.vocoder_files import read_json, settings_of
 from eidophone.models.captioners.sentence import Heard, sentence, silence
 from eidophone.models.captioners.windows import SILENCE, loudness
 from eidophone.models.cards import package_folder, shipped
+from eidophone.models.pretrained import load_weights
 from eidophone.models.tagger import CONFIG, RATE_HZ, SPAN, STEP, WEIGHTS, Tagger, load_tagger
 
 _FRAME, _HOP = 512, 256
@@ -273,6 +274,13 @@ def _plainly(windows: Floats, probabilities: Floats) -> Floats:
     return probabilities
 
 
+class _Config(BaseModel):
+    """The head's `config.json`."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+    sources: list[str] = Field(min_length=1, max_length=10_000)
+
+
 def load_tagged(folder: Path | None = None) -> TaggedCaptioner:
     """The embedded captioner, on the processor.
 
@@ -281,10 +289,12 @@ def load_tagged(folder: Path | None = None) -> TaggedCaptioner:
 
     Raises:
         WeightsAbsent: they are not there.
+        BadInput: they are damaged.
     """
     folder = shipped("The captioner", folder or package_folder(FOLDER), WEIGHTS, "training.train captioner")
-    weights = {key: value.float() for key, value in load_file(folder / WEIGHTS).items()}
-    known = tuple(json.loads((folder / CONFIG).read_text(encoding="utf-8"))["sources"])
-    head = nn.Linear(weights["weight"].shape[1], len(known))
-    head.load_state_dict(weights)
-    return TaggedCaptioner(load_tagger(), head.eval().requires_grad_(False), known)
+    where = folder / CONFIG
+    known = tuple(settings_of(_Config, read_json(where), str(where)).sources)
+    tagger = load_tagger()
+    head = nn.Linear(tagger.head.in_features, len(known))
+    load_weights(head, folder / WEIGHTS)
+    return TaggedCaptioner(tagger, head.eval().requires_grad_(False), known)

@@ -15,10 +15,11 @@ from torch.nn import functional as F
 
 from eidophone.core.errors import BadInput
 from eidophone.media.spectrogram import resampled
-from eidophone.models.components import check_keys, checked, settled
+from eidophone.models.components import settled
 from eidophone.models.embedders.bottlenecks import PictureTower, SpectrogramTower
 from eidophone.models.embedders.clip import Preprocessing
 from eidophone.models.embedders.contract import Embedder, Sense
+from eidophone.models.pretrained import check_keys, checked
 
 RATE_HZ, FRAMES = 44_100, 441_000
 _DIMENSIONS = 1024

@@ -5,8 +5,9 @@ from typing import Any
 
 import torch
 
-from eidophone.models.components import checked, settled
+from eidophone.models.components import settled
 from eidophone.models.networks import tokenizer
+from eidophone.models.pretrained import checked, pretrained
 
 
 def clip_words(folder: Path) -> Any:
@@ -20,5 +21,4 @@ def clip_words(folder: Path) -> Any:
 
 def network_of(kind: Any, folder: Path, device: torch.device) -> Any:
     """A network of transformers in float32, ready to use."""
-    how = {"dtype": torch.float32, "local_files_only": True}
-    return settled(checked(folder, lambda: kind.from_pretrained(folder, **how)), device)
+    return settled(pretrained(kind, folder, dtype=torch.float32), device)

@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,9 +20,10 @@ from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import log_mel, picture_from_log_mel, resampled
 from eidophone.media.vocoder_files import read_json, settings_of
 from eidophone.models.cards import package_folder
-from eidophone.models.components import checked, load_text_encoder, settled
+from eidophone.models.components import load_text_encoder, settled
 from eidophone.models.embedders.contract import Embedder, Sense
 from eidophone.models.embedders.efficientnet import FEATURES, EfficientNetLite, photographed
+from eidophone.models.pretrained import load_weights
 from eidophone.models.source import find
 from eidophone.models.synonyms import read_synonyms
 from eidophone.models.text import TextEncoder
@@ -217,9 +217,7 @@ def load_tiny(folder: Path, device: torch.device) -> TinyEmbedder:
     config = settings_of(TowerConfig, read_json(where), str(where))
     space = JointSpace(config.blocks, config.widths, config.dimensions, config.text_width)
     weights = folder / "model.safetensors"
-    stored = checked(weights, lambda: load_file(weights))
-    plain = {key: value.float() for key, value in stored.items()}
-    checked(weights, lambda: space.load_state_dict(plain))
+    load_weights(space, weights)
     family = folder.parent if (folder.parent / "image").is_dir() else package_folder("tiny")
     lender, other = find(str(family / "image"), "image"), find(str(family / "audio"), "audio")
     book = read_synonyms(lender.path).common(read_synonyms(other.path))

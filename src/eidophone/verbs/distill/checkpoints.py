@@ -12,7 +12,7 @@ from eidophone.core.recipe import Recipe
 from eidophone.core.values import Picture
 from eidophone.media.files import write_atomically
 from eidophone.media.picture import write_png
-from eidophone.models.components import checked
+from eidophone.models.pretrained import checked
 from eidophone.results.recipe import RECORD_FILE
 from eidophone.results.store import sample_name
 

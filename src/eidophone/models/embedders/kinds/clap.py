@@ -5,10 +5,10 @@ import torch
 from eidophone.core.errors import BadInput
 from eidophone.models.cards import quoted
 from eidophone.models.checkpoint import NetworkFiles
-from eidophone.models.components import checked
 from eidophone.models.embedders.contract import Embedder
 from eidophone.models.embedders.parts import network_of
 from eidophone.models.kinds import NetworkKind
+from eidophone.models.pretrained import checked
 
 
 def _read(found: NetworkFiles, device: torch.device) -> Embedder:
