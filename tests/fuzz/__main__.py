@@ -38,11 +38,14 @@ def main() -> int:
         if given.verbose:
             print(f"case {number}", file=sys.stderr, flush=True)
         outcome = fuzzer.run(given.seed, number)
-        codes[f"{outcome.kind}, exit {outcome.code}"] += 1
+        codes[f"{outcome.case.kind}, exit {outcome.code}"] += 1
         if outcome.wrong:
             wrong += 1
-            words = [f"case {given.seed}/{number}, {outcome.kind}: {'; '.join(outcome.wrong)}"]
-            words += [f"    {outcome.arguments!r}"[:600], f"    {outcome.said[:600]!r}"]
+            words = [f"case {given.seed}/{number}, {outcome.case.kind}: {'; '.join(outcome.wrong)}"]
+            words += [
+                f"    {outcome.case.arguments or outcome.case.requests!r}"[:600],
+                f"    {outcome.said[:600]!r}",
+            ]
             print("\n".join(words), flush=True)
     for name, count in sorted(codes.items()):
         print(f"{count:6} {name}")

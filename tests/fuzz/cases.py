@@ -12,14 +12,17 @@ from eidophone.core.values import Picture
 from eidophone.media.audio import read_sound, write_wav
 from eidophone.media.picture import read_picture, write_png
 from eidophone.results.recipe import read_recipe
+from tests.fuzz.case import JUDGES, OUT, Case
 from tests.fuzz.damage import damaged_bytes, damaged_json, strange_place
-from tests.fuzz.flags import bad_flags
+from tests.fuzz.flags import JUNK, bad_flags
+from tests.fuzz.lists import damaged_jobs, damaged_settings
 from tests.fuzz.materials import Materials
+from tests.fuzz.networks import damaged_network
+from tests.fuzz.places import forbidden, swept_kinds
+from tests.fuzz.studio import odd_requests
 
 #: Makes the files of a case below a folder; returns the arguments.
 Kind = Callable[[random.Random, Path, Materials], list[str]]
-OUT = "out"
-JUDGES = ["--judges", "signal,roundtrip"]
 
 
 def _on_sound(dice: random.Random, path: Path, good: Materials) -> list[str]:
@@ -42,10 +45,16 @@ def _on_picture(dice: random.Random, path: Path, good: Materials) -> list[str]:
         ["hear", name, *audio, "--out", OUT],
         ["score", name, str(good.sounds[0]), *JUDGES],
         ["remake", name, *audio, "--out", OUT],
-        ["colorize", name, "a frog", "--offline", "--out", OUT],
+        ["colorize", name, "a frog", *_stages(good), "--out", OUT],
         _imprint(good, "--picture", name),
     ]
     return dice.choice(ways)
+
+
+def _stages(good: Materials) -> list[str]:
+    """Models of two stages that colour in one step each."""
+    first, second = str(good.networks["pixel"]), str(good.networks["upscaler"])
+    return ["--image-model", first, "--upscaler", second, "--offline", "--steps", "1", "--upscale-steps", "1"]
 
 
 def _imprint(good: Materials, flag: str, path: str) -> list[str]:
@@ -147,7 +156,12 @@ def damaged_record(dice: random.Random, home: Path, good: Materials) -> list[str
         ["score", str(sample), *JUDGES, "--json"],
         ["remake", str(sample), *audio, "--out", OUT],
         ["remake", str(record), *audio, "--out", OUT],
-        ["colorize", str(sample), "a frog", "--offline", "--steps", "0", "--out", OUT],
+        ["colorize", str(sample), "a frog", *_stages(good), "--out", OUT],
+        ["batch", "--rebuild", "--out", str(home)],
+        ["batch", "--merge", str(home), "--out", OUT],
+        ["compose", "--config", str(sample), "--out", OUT],
+        ["compose", "frog", "rain", "--resume", "--steps", "1", "--count", "1", "--preset", "draft", "--judges", "none",
+         *audio, "--image-model", str(good.image), "--out", str(run)],
     ))  # fmt: skip
 
 
@@ -167,41 +181,11 @@ def damaged_journal(dice: random.Random, home: Path, good: Materials) -> list[st
     return ["evaluate", str(good.results["hear"].parent), *JUDGES, "--out", OUT]
 
 
-def damaged_model(dice: random.Random, home: Path, good: Materials) -> list[str]:
-    """A folder of a model with damaged settings, weights or files that are none."""
-    role = dice.choice(("image", "audio"))
-    folder = home / "model"
-    shutil.copytree(getattr(good, role), folder, copy_function=os.link)
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    path = dice.choice([f for f in files if dice.random() < 0.5 or f.suffix == ".json"])
-    whole = path.read_bytes()
-    path.unlink()
-    if path.suffix == ".json" and path.name != "vocab.json" and dice.random() < 0.75:
-        path.write_bytes(damaged_json(dice, json.loads(whole)).encode("utf-8", "surrogatepass"))
-    else:
-        dice.choice((
-            lambda: path.write_bytes(damaged_bytes(dice, whole)), lambda: path.write_bytes(damaged_bytes(dice, whole)),
-            lambda: path.symlink_to("/dev/zero"), lambda: path.symlink_to("nowhere"), path.mkdir,
-            lambda: os.mkfifo(path), lambda: None,
-        ))()  # fmt: skip
-    if role == "audio" and dice.random() < 0.5:
-        return dice.choice((
-            ["see", str(good.sounds[0]), "--audio-model", str(folder), "--out", OUT],
-            ["hear", str(good.pictures[0]), "--audio-model", str(folder), "--out", OUT],
-        ))  # fmt: skip
-    return ["models", "check", str(folder)]
-
-
 def damaged_set(dice: random.Random, home: Path, good: Materials) -> list[str]:
     """A data set whose table or files are damaged, for `data mix`."""
     folder = home / "set"
-    (folder / "audio").mkdir(parents=True)
-    (folder / "meta").mkdir()
-    rows = ["filename,fold,target,category,esc10,src_file,take"]
-    for number in range(4):
-        name = f"1-{number}-A-{number % 2}.wav"
-        shutil.copy(good.sounds[0], folder / "audio" / name)
-        rows.append(f"{name},1,{number % 2},{('dog', 'rain')[number % 2]},True,{number},A")
+    shutil.copytree(good.data, folder)
+    rows = (folder / "meta" / "esc50.csv").read_text().splitlines()
     cells = ("9" * 5000, "\0", "x" * 5000, "../../bait/private.wav", "=1+1", "\x1b[31m", "", '"', "-1", "ü")
     if dice.random() < 0.7:
         line = dice.randrange(len(rows))
@@ -236,9 +220,18 @@ def bad_flag(dice: random.Random, home: Path, good: Materials) -> list[str]:
         "score": ["score", str(good.results["hear"]), *JUDGES, "--offline"],
         "evaluate": ["evaluate", str(good.results["hear"].parent), *JUDGES, "--offline", "--out", OUT],
         "caption": ["caption", sound, "--offline"],
-        "data mix": ["data", "mix", str(home), "--out", OUT],
+        "data mix": ["data", "mix", str(good.data), "--count", "1", "--out", OUT],
+        "batch": ["batch", str(_good_jobs(home, good)), "--check", "--out", OUT],
+        "models check": ["models", "check", str(good.networks["clip"])],
+        "examples": ["examples"],
     }  # fmt: skip
     return [*base[command], *([f"{flag}={value}"] if dice.random() < 0.7 else [flag, value])]
+
+
+def _good_jobs(home: Path, good: Materials) -> Path:
+    path = home / "jobs.jsonl"
+    path.write_text(json.dumps({"verb": "see", "sound": str(good.sounds[0]), "audio_model": str(good.audio)}))
+    return path
 
 
 @cache
@@ -264,15 +257,63 @@ def bad_out(dice: random.Random, home: Path, good: Materials) -> list[str]:
     ))  # fmt: skip
 
 
-#: All kinds, with how often each comes.
+def odd_words(dice: random.Random, home: Path, good: Materials) -> list[str]:
+    """Prompts, words and files that are too many, too few, or strange."""
+    words = [
+        dice.choice((*JUNK, "frog", "日本語", "--", "-x", "frog\x00", "\u202e", "a " * 300))
+        for _ in range(dice.choice((0, 1, 2, 2, 3)))
+    ]
+    models = [
+        "--audio-model",
+        str(good.audio),
+        "--image-model",
+        str(good.image),
+        "--device",
+        "cpu",
+        "--offline",
+    ]
+    small = ["--count", "1", "--preset", "draft", "--steps", "1", "--judges", "none", "--out", OUT]
+    verb = dice.choice(
+        ("compose", "imprint", "distill", "paint", "colorize", "hear", "see", "score", "caption", "examples")
+    )
+    more = {
+        "compose": [*models, *small],
+        "imprint": [*models, "--out", OUT, "--preset", "draft", "--count", "1"],
+    }
+    if verb == "distill":
+        more["distill"] = [*models, "--iterations", "1", "--out", OUT]
+    elif verb in ("paint", "colorize"):
+        more[verb] = ["--image-model", str(home / "gone"), "--offline", "--out", OUT]
+    return [verb, *words, *more.get(verb, [])]
+
+
+def damaged_checkpoint(dice: random.Random, home: Path, good: Materials) -> list[str]:
+    """A stopped distillation whose checkpoint is damaged."""
+    folder = home / OUT
+    shutil.copytree(good.stopped, folder)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ".eidophone-lock")
+    path = dice.choice(files)
+    path.write_bytes(damaged_bytes(dice, path.read_bytes()))
+    return [*good.distill, "--resume", "--out", OUT]
+
+
+#: All kinds of commands, with how often each comes.
 KINDS: dict[Kind, int] = {
-    damaged_sound: 4, damaged_picture: 4, strange_file: 3, damaged_recipe: 6, damaged_record: 4, damaged_journal: 1,
-    damaged_model: 4, damaged_set: 1, bad_flag: 5, bad_out: 1,
+    damaged_sound: 8, damaged_picture: 8, strange_file: 6, damaged_recipe: 10, damaged_record: 9, damaged_journal: 3,
+    damaged_network: 12, damaged_set: 2, bad_flag: 10, bad_out: 3, damaged_settings: 6, damaged_jobs: 7, odd_words: 4,
+    forbidden: 4, swept_kinds: 2, damaged_checkpoint: 1,
 }  # fmt: skip
+#: Of 100 cases, those that ask the Studio.
+STUDIO_SHARE = 0.1
+_ENCODINGS = ("utf-8", "utf-8", "utf-8", "utf-8", "ascii", "cp1252", "latin-1", "shift_jis")
 
 
-def make_case(seed: int, number: int, home: Path, good: Materials) -> tuple[str, list[str]]:
-    """The name of the kind and the arguments of one case; the same for the same seed and number."""
+def make_case(seed: int, number: int, home: Path, good: Materials) -> Case:
+    """A case; the same for the same seed and number."""
     dice = random.Random(f"{seed}/{number}")
+    if dice.random() < STUDIO_SHARE:
+        return Case("odd_requests", requests=odd_requests(dice, good))
     kind = dice.choices(list(KINDS), list(KINDS.values()))[0]
-    return kind.__name__, kind(dice, home, good)
+    arguments = kind(dice, home, good)
+    stdout = dice.choices(("", "closed", "full"), (95, 3, 2))[0]
+    return Case(kind.__name__, arguments, (), dice.choice(_ENCODINGS), stdout, kind is forbidden)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.fuzz.guard import PORT
+
 #: Every kind of JSON value, and some of each that have made programs fail.
 JSON_KINDS: tuple[str, ...] = (
     "null", "true", "0", "-1", "1", "1.5", "1e308", "-1e400", "NaN", "Infinity", "1" + "0" * 400, "1" + "0" * 5000,
@@ -65,17 +67,52 @@ def _tail(dice: random.Random, whole: bytes) -> bytes:
     return whole + dice.choice((bytes(1000), dice.randbytes(1000), b"TAG" + bytes(125), b"{}"))
 
 
+def _zeros(dice: random.Random, whole: bytes) -> bytes:
+    """A block that was never written, as after a power cut."""
+    place = dice.randrange(len(whole))
+    length = min(len(whole) - place, dice.choice((16, 512, 4096, 1 << 20)))
+    return whole[:place] + bytes(length) + whole[place + length :]
+
+
+def _moved(dice: random.Random, whole: bytes) -> bytes:
+    """A part of the file once more, at another place."""
+    first, second = sorted(dice.randrange(len(whole)) for _ in range(2))
+    place = dice.randrange(len(whole))
+    return whole[:place] + whole[first:second] + whole[place:]
+
+
+def _disguised(dice: random.Random, whole: bytes) -> bytes:
+    """Behind the first bytes of another format."""
+    head = dice.choice(
+        (
+            b"RIFF\x24\0\0\0WAVEfmt ",
+            b"\x89PNG\r\n\x1a\n",
+            b"OggS\0\2",
+            b"ID3\4\0\0",
+            b"PK\3\4",
+            b"fLaC",
+            b"GIF89a",
+        )
+    )
+    return head + whole[dice.choice((0, len(head))) :]
+
+
 def _other(dice: random.Random, _: bytes) -> bytes:
     eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
     playlist = b"#EXTM3U\n#EXTINF:9,\n../bait/private.wav\n"
     svg = b'<svg xmlns="http://www.w3.org/2000/svg"><image href="../bait/private.png"/></svg>'
+    remote = f"#EXTM3U\n#EXTINF:9,\nhttp://127.0.0.1:{PORT}/x.wav\n".encode()
+    stream = f"<?xml version='1.0'?><MPD><BaseURL>http://127.0.0.1:{PORT}/</BaseURL></MPD>".encode()
     concat = b"ffconcat version 1.0\nfile '../bait/private.wav'\n"
     page = b"<!doctype html><html><body>Not found</body></html>"
-    return dice.choice((eps, playlist, svg, concat, page, b"", b"\x00", b"text\n" * 99, dice.randbytes(3000)))
+    return dice.choice(
+        (eps, playlist, remote, stream, svg, concat, page, b"", b"\x00", b"text\n" * 99, dice.randbytes(3000))
+    )
 
 
 _BYTES: tuple[Callable[[random.Random, bytes], bytes], ...] = (
     _flip, _flip, _flip_header, _flip_header, _huge_number, _huge_number, _cut, _cut, _insert, _twice, _tail, _other,
+    _zeros, _moved, _disguised,
 )  # fmt: skip
 
 

@@ -16,6 +16,13 @@ JUNK = (
 )  # fmt: skip
 #: Names that a user means to reach a hub, or a set of runs that takes hours.
 _LEFT_OUT = {"protocol", "out"}
+#: Flags that no options stand behind, and that start no server, no processes and no network.
+_PARSED = {
+    "hear": ("--sound-format", "--sound-rate", "--sound-bits", "--loudness", "--config"),
+    "batch": ("--workers", "--shard", "--engine", "--engine-option", "--retry"),
+    "models check": ("--offline",),
+    "examples": (),
+}
 
 
 def options_by_command() -> dict[str, type[Options]]:
@@ -34,6 +41,15 @@ def bad_flags() -> list[tuple[str, str, str]]:
             if name in options.HIDDEN or name in _LEFT_OUT or field.annotation is bool:
                 continue
             found += [(command, flag_of(name), value) for value in (*JUNK, *_limits(field))]
+    return found + _parsed()
+
+
+def _parsed() -> list[tuple[str, str, str]]:
+    """Flags of the command line itself, and one that no command has."""
+    found = []
+    for command, flags in _PARSED.items():
+        values = (*JUNK, "wav", "opus", "48000", "24", "-14", "2/1", "1/2", "ray", "a=b")
+        found += [(command, flag, value) for flag in (*flags, "--json", "--nothing", "-") for value in values]
     return found
 
 

@@ -9,11 +9,19 @@ from pathlib import Path
 import av
 import numpy as np
 import soundfile
+import torch
 from PIL import Image
+from safetensors.torch import save_file
+from transformers import CLIPConfig, CLIPModel
 
-from eidophone.api import compose, hear, see
+from eidophone.api import compose, distill, hear, see
 from eidophone.core.values import Result
+from eidophone.media.vocoder import HiFiGan, read_vocoder_config
+from eidophone.models.cards import package_folder
+from tests.cascade import make_cascade
 from tests.conftest import CANVAS, MEL, make_model
+from tests.models.test_families import make_transformer
+from tests.models.test_single_file import original
 
 PICTURES = {
     "grey.png": ("L", {}), "rgb.png": ("RGB", {}), "alpha.png": ("RGBA", {}), "wide.png": ("I;16", {}),
@@ -29,6 +37,12 @@ SOUNDS = {
 }  # fmt: skip
 CONTAINERS = {"a.m4a": "aac", "a.mkv": "aac", "opus.ogg": "libopus"}
 RATE = 8000
+#: The mel settings of the models, and a small HiFi-GAN for them.
+VOCODER = {
+    "num_mels": 32, "upsample_rates": [8, 8], "upsample_kernel_sizes": [16, 16], "upsample_initial_channel": 16,
+    "resblock_kernel_sizes": [3], "resblock_dilation_sizes": [[1, 3]], "sampling_rate": 8000, "hop_size": 64,
+    "n_fft": 256, "win_size": 256, "fmin": 0, "fmax": 4000, "resblock": "1",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,7 +53,11 @@ class Materials:
         pictures, sounds: Files of every format that can be written here.
         results: Folders of finished samples, by verb.
         image, audio: The pair of models.
-        bait: A folder with a picture, a sound and a secret that no case may open.
+        networks: Folders of models of every kind, and a single file; by kind.
+        files: Where pictures and sounds are.
+        data: A small data set in ESC-50's layout.
+        stopped: The folder of a distillation that was stopped after two of four steps.
+        bait: A folder with a picture and a sound that no case may open.
     """
 
     pictures: tuple[Path, ...]
@@ -47,7 +65,33 @@ class Materials:
     results: dict[str, Path]
     image: Path
     audio: Path
+    networks: dict[str, Path]
+    files: Path
+    data: Path
+    stopped: Path
     bait: Path
+
+    @property
+    def distill(self) -> list[str]:
+        """The command that was stopped, without its flags for the output."""
+        models = ["--image-model", str(self.image), "--audio-model", str(self.audio), "--device", "cpu"]
+        return [
+            "distill",
+            "frog",
+            "rain",
+            *models,
+            "--iterations",
+            "4",
+            "--checkpoint-every",
+            "1",
+            "--threads",
+            "1",
+        ]
+
+    @property
+    def readable(self) -> tuple[Path, ...]:
+        """Everything but the bait."""
+        return tuple(path for path in self.bait.parent.iterdir() if path != self.bait)
 
 
 def make_materials(root: Path) -> Materials:
@@ -72,7 +116,78 @@ def make_materials(root: Path) -> Materials:
     bait.mkdir()
     shutil.copy(files / "rgb.png", bait / "private.png")
     shutil.copy(files / "a.wav", bait / "private.wav")
-    return Materials(pictures, sounds, results, image, audio, bait)
+    networks = _networks(root / "networks", image, audio)
+    stopped = _stopped(root / "stopped", image, audio)
+    data = _set(root / "set", sounds[0])
+    return Materials(pictures, sounds, results, image, audio, networks, files, data, stopped, bait)
+
+
+def _stopped(folder: Path, image: Path, audio: Path) -> Path:
+    def _interrupt(_: str, done: int, __: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        distill(
+            "frog", "rain", image_model=image, audio_model=audio, iterations=4, checkpoint_every=1, device="cpu",
+            threads=1, out=folder, progress=_interrupt,
+        )  # fmt: skip
+    return folder
+
+
+def _set(folder: Path, sound: Path) -> Path:
+    (folder / "audio").mkdir(parents=True)
+    (folder / "meta").mkdir()
+    rows = ["filename,fold,target,category,esc10,src_file,take"]
+    for number in range(4):
+        name = f"1-{number}-A-{number % 2}.wav"
+        shutil.copy(sound, folder / "audio" / name)
+        rows.append(f"{name},1,{number % 2},{('dog', 'rain')[number % 2]},True,{number},A")
+    (folder / "meta" / "esc50.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def _networks(root: Path, image: Path, audio: Path) -> dict[str, Path]:
+    root.mkdir()
+    pixel, upscaler = make_cascade(root)
+    (root / "single").symlink_to(image)
+    save_file(original(image), root / "single.safetensors")
+    return {
+        "image": image, "audio": audio, "pixel": pixel, "upscaler": upscaler, "single": root / "single.safetensors",
+        "playing": _playing(root / "playing", audio), "clip": _clip(root / "clip"),
+        "captioner": _captioner(root / "captioner"),
+        "transformer": make_transformer(root / "transformer", image / "vae"),
+    }  # fmt: skip
+
+
+def _captioner(folder: Path) -> Path:
+    shutil.copytree(package_folder("tiny/captioner"), folder)
+    config = folder / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"model_type": "tagged"}))
+    return folder
+
+
+def _playing(folder: Path, audio: Path) -> Path:
+    """The audio model with a vocoder of random weights."""
+    shutil.copytree(audio, folder)
+    vocoder = folder / "vocoder"
+    vocoder.mkdir()
+    (vocoder / "config.json").write_text(json.dumps(VOCODER))
+    torch.manual_seed(3)
+    save_file(HiFiGan(read_vocoder_config(vocoder)).state_dict(), vocoder / "vocoder.safetensors")
+    (folder / "eidophone.json").unlink()
+    return folder
+
+
+def _clip(folder: Path) -> Path:
+    small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    words = {"bos_token_id": 49406, "eos_token_id": 49407, "pad_token_id": 49407}
+    vision = small | {"image_size": 32, "patch_size": 16}
+    CLIPModel(CLIPConfig(text_config=small | words, vision_config=vision, projection_dim=8)).save_pretrained(
+        folder
+    )
+    shutil.copytree(package_folder("layouts/sd15") / "tokenizer", folder, dirs_exist_ok=True)
+    return folder
 
 
 def _only(made: Result | list[Result]) -> Path:

@@ -1,12 +1,11 @@
 """Runs cases in this process and checks what must hold for each of them."""
 
 import contextlib
-import io
+import gc
 import os
 import re
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,15 +14,23 @@ from pathlib import Path
 
 from eidophone.cli import main
 from eidophone.core.errors import EidophoneError
+from eidophone.core.values import Result
 from eidophone.results.store import load
-from tests.fuzz.cases import OUT, make_case
+from tests.fuzz.case import OUT, Case
+from tests.fuzz.cases import make_case
 from tests.fuzz.guard import Guard
 from tests.fuzz.materials import Materials, make_materials
+from tests.fuzz.streams import captured
+from tests.fuzz.studio import StudioUnderTest
 
-LIMIT_S = 60
+#: Seconds of processor time, and by the clock: a case that waits for something uses none of the first.
+LIMIT_S, WAIT_S = 60, 300
 CODES = (0, 1, 2)
+NOBODY = 65_534
 #: Everything that could act on a terminal; a line break and a tab are the program's own.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+#: Verbs that store a sample whenever they succeed.
+_MAKERS = {"hear", "see", "imprint", "compose", "colorize", "remake", "paint"}
 
 
 class _Late(BaseException):
@@ -35,59 +42,78 @@ class Outcome:
     """What one case did.
 
     Attributes:
-        number, kind, arguments: Which one.
-        code: Exit code.
+        number, case: Which one.
+        code: Exit code; 0 for requests.
         seconds: How long it took.
         wrong: What did not hold; empty if all did.
         said: Standard error.
     """
 
     number: int
-    kind: str
-    arguments: list[str]
-    code: int = -1
+    case: Case
+    code: int = 0
     seconds: float = 0.0
     wrong: list[str] = field(default_factory=list)
     said: str = ""
 
 
 class Fuzzer:
-    """Owns the good files, the guard and a folder for each case."""
+    """Owns the good files, the guard, a Studio and a folder for each case."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.parent.chmod(0o755)  # some cases run as nobody
         self.good: Materials = make_materials(self.root / "good")
-        self.guard = Guard(self.good.bait)
+        self.studio = StudioUnderTest(self.root / "studio", self.good)
+        self.guard = Guard(self.good.bait, (self.good.files, *self.good.readable))
         self.temporary = self.root / "tmp"
         self.temporary.mkdir()
+        self.temporary.chmod(0o777)
+        gc.collect()
+        gc.freeze()  # every run ends with a collection, which need not look at all of torch
 
-    def run(self, seed: int, number: int, limit_s: int = LIMIT_S) -> Outcome:
+    def run(self, seed: int, number: int) -> Outcome:
         """Runs one case; its folder goes again unless something was wrong."""
         home = self.root / f"{seed}-{number:05d}"
         home.mkdir()
-        kind, arguments = make_case(seed, number, home, self.good)
+        home.chmod(0o777)
+        case = make_case(seed, number, home, self.good)
         before = _listing(home)
-        outcome = Outcome(number, kind, arguments)
+        outcome = Outcome(number, case)
         started = time.monotonic()
-        with _captured(home) as said, self._watched(home), _limit(limit_s):
-            outcome.code = _call(arguments, outcome.wrong)
+        with captured(home, case) as said, self._watched(home), _limit(), _rights(case):
+            self._do(case, outcome)
         outcome.seconds = time.monotonic() - started
         outcome.said = said["err"]
         outcome.wrong += [
-            *self.guard.broken,
-            *_words_wrong(outcome, said),
-            *self._files_wrong(outcome, home, before),
-        ]
+            *self.guard.broken, *_words_wrong(outcome, said), *self._files_wrong(outcome, home, before),
+        ]  # fmt: skip
         if not outcome.wrong:
             shutil.rmtree(home)
         return outcome
+
+    def _do(self, case: Case, outcome: Outcome) -> None:
+        try:
+            if case.requests:
+                outcome.wrong += self.studio.ask(case.requests)
+            else:
+                outcome.code = main(case.arguments)
+        except SystemExit as stop:
+            outcome.code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
+        except _Late:
+            outcome.wrong.append("took too long")
+            outcome.code = 99
+        except BaseException as error:
+            outcome.wrong.append(f"raised {type(error).__name__}: {error}")
+            outcome.code = 99
 
     @contextlib.contextmanager
     def _watched(self, home: Path) -> Iterator[None]:
         here, place = Path.cwd(), tempfile.tempdir
         os.chdir(home)
         tempfile.tempdir = str(self.temporary)
-        self.guard.watch(home)
+        self.guard.watch(home, self.studio.root)
         try:
             yield
         finally:
@@ -98,29 +124,18 @@ class Fuzzer:
     def _files_wrong(self, outcome: Outcome, home: Path, before: dict[str, tuple[int, int]]) -> Iterator[str]:
         after = _listing(home)
         for name in sorted(before.keys() | after.keys()):
-            inside = name == OUT or name.startswith(OUT + os.sep)
-            if before.get(name) != after.get(name) and not inside and outcome.kind != "bad_out":
+            inside = name.startswith((OUT, f"inside{os.sep}{OUT}")) or outcome.case.kind == "bad_out"
+            inside = inside or (name.startswith("manifest.") and "--rebuild" in outcome.case.arguments)
+            if before.get(name) != after.get(name) and not inside:
                 yield f"changed outside --out: {name!r}"
-            if ".part-" in name or ".trial-" in name:
+            if name not in before and (".part-" in name or ".trial-" in name):
                 yield f"left behind: {name!r}"
         for left in self.temporary.iterdir():
             if not left.name.startswith("eidophone-failure-"):
                 yield f"left in the folder of temporary files: {left.name!r}"
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-        if outcome.kind != "damaged_set":
-            yield from _half_written(home / OUT)
-
-
-def _call(arguments: list[str], wrong: list[str]) -> int:
-    try:
-        return main(arguments)
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
-    except _Late:
-        wrong.append("took too long")
-    except BaseException as error:
-        wrong.append(f"raised {type(error).__name__}: {error}")
-    return 99
+        if outcome.case.kind not in ("damaged_set", "swept_kinds"):
+            yield from _results_wrong(outcome, home / OUT)
 
 
 def _words_wrong(outcome: Outcome, said: dict[str, str]) -> Iterator[str]:
@@ -129,7 +144,7 @@ def _words_wrong(outcome: Outcome, said: dict[str, str]) -> Iterator[str]:
     lines = said["err"].splitlines()
     if any(not line.startswith("eidophone: ") for line in lines):
         yield "a line on standard error that is no sentence of this program"
-    checks_models = outcome.arguments[:1] == ["models"]  # it prints a line for each model
+    checks_models = outcome.case.arguments[:1] == ["models"]  # it prints a line for each model
     if outcome.code in (1, 2) and not lines and not checks_models:
         yield "fails without a word"
     for stream, text in said.items():
@@ -141,12 +156,28 @@ def _words_wrong(outcome: Outcome, said: dict[str, str]) -> Iterator[str]:
         yield "a sentence of more than 2,000 characters"
 
 
-def _half_written(out: Path) -> Iterator[str]:
-    for sample in sorted(out.glob("[0-9][0-9][0-9][0-9]")) if out.is_dir() else ():
+def _results_wrong(outcome: Outcome, out: Path) -> Iterator[str]:
+    """Half-written samples, success without a sample, and silence or a blank picture without a word."""
+    folders = sorted(path.parent for path in out.rglob("record.json")) if out.is_dir() else []
+    numbered = (
+        sorted(path for path in out.glob("[0-9][0-9][0-9][0-9]") if path.is_dir()) if out.is_dir() else []
+    )
+    for sample in sorted({*folders, *numbered}):
         try:
-            load(sample)
+            result = load(sample)
         except EidophoneError as error:
             yield f"half-written: {error}"
+            continue
+        if outcome.code == 0 and not outcome.said and _blank(result):
+            yield f"a blank or silent result without a word: {sample.name}"
+    succeeded = outcome.code == 0 and outcome.case.arguments[:1] and OUT in outcome.case.arguments
+    if succeeded and outcome.case.arguments[0] in _MAKERS and not folders:
+        yield "succeeds without a result"
+
+
+def _blank(result: Result) -> bool:
+    pixels, samples = result.picture.pixels, result.clip.samples
+    return bool(pixels.max() == pixels.min() or not samples.any())
 
 
 def _listing(home: Path) -> dict[str, tuple[int, int]]:
@@ -161,40 +192,31 @@ def _listing(home: Path) -> dict[str, tuple[int, int]]:
 
 
 @contextlib.contextmanager
-def _limit(seconds: int) -> Iterator[None]:
+def _rights(case: Case) -> Iterator[None]:
+    if not case.nobody or os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@contextlib.contextmanager
+def _limit() -> Iterator[None]:
     def _ring(*_: object) -> None:
         raise _Late
 
-    before, ended = signal.signal(signal.SIGALRM, _ring), signal.getsignal(signal.SIGTERM)
-    signal.alarm(seconds)
+    ended = signal.getsignal(signal.SIGTERM)
+    before = {each: signal.signal(each, _ring) for each in (signal.SIGALRM, signal.SIGPROF)}
+    signal.alarm(WAIT_S)
+    signal.setitimer(signal.ITIMER_PROF, LIMIT_S)
     try:
         yield
     finally:
         signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        for each, handler in before.items():
+            signal.signal(each, handler)
         signal.signal(signal.SIGTERM, ended)  # the command line sets its own
-
-
-@contextlib.contextmanager
-def _captured(home: Path) -> Iterator[dict[str, str]]:
-    """What Python and the C libraries write on both streams."""
-    said: dict[str, str] = {}
-    kept = {1: os.dup(1), 2: os.dup(2)}
-    streams = sys.stdout, sys.stderr
-    with tempfile.TemporaryFile(dir=home.parent) as out, tempfile.TemporaryFile(dir=home.parent) as err:
-        os.dup2(out.fileno(), 1)
-        os.dup2(err.fileno(), 2)
-        sys.stdout = io.TextIOWrapper(os.fdopen(os.dup(1), "wb"), encoding="utf-8", write_through=True)
-        sys.stderr = io.TextIOWrapper(os.fdopen(os.dup(2), "wb"), encoding="utf-8", write_through=True)
-        try:
-            yield said
-        finally:
-            sys.stdout.close()
-            sys.stderr.close()
-            sys.stdout, sys.stderr = streams
-            for number, copy in kept.items():
-                os.dup2(copy, number)
-                os.close(copy)
-            for name, file in (("out", out), ("err", err)):
-                file.seek(0)
-                said[name] = file.read().decode("utf-8", "replace")

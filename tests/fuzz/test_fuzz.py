@@ -48,23 +48,45 @@ def test_no_bad_input_goes_wrong() -> None:
     _run("tests.fuzz", "--seed", "3", "--count", str(CASES))
 
 
+_GUARDED = """
+import ctypes, socket, subprocess, sys, tempfile
+from pathlib import Path
+from tests.fuzz.guard import Guard
+
+home = Path(sys.argv[1])
+for name in ("bait", "in"):
+    (home / name).mkdir()
+for name in ("bait/x", "in/x", "elsewhere"):
+    (home / name).touch()
+guard = Guard(home / "bait")
+tempfile.tempdir = str(home / "in")
+libc = ctypes.CDLL(None)
+acts = {
+    "connects": lambda: socket.create_connection(("127.0.0.1", 9)),
+    "starts a process": lambda: subprocess.run(["true"]),
+    "opens a file that nobody named": lambda: open(home / "bait" / "x"),
+    "writes elsewhere": lambda: open(home / "y", "w"),
+    "reads elsewhere": lambda: open(home / "elsewhere"),
+    "a library opens a file": lambda: libc.open(bytes(home / "bait" / "x"), 0),
+    "": lambda: (open(home / "in" / "z", "w"), open(home / "in" / "x"), libc.open(bytes(home / "in" / "x"), 0)),
+}
+for said, act in acts.items():
+    guard.watch(home / "in")
+    try:
+        act()
+    except Exception:
+        pass
+    guard.stop()
+    first = (guard.broken or [""])[0]
+    assert first.startswith(said) and bool(first) == bool(said), (said, guard.broken)
+"""
+
+
 @pytest.mark.slow
 def test_the_guard_sees_what_is_not_allowed(tmp_path: Path) -> None:
-    code = (
-        "import socket, subprocess, sys; from pathlib import Path; from tests.fuzz.guard import Guard\n"
-        "home = Path(sys.argv[1]); (home / 'bait').mkdir(); (home / 'bait' / 'x').touch(); (home / 'in').mkdir()\n"
-        "guard = Guard(home / 'bait'); guard.watch(home / 'in')\n"
-        "import tempfile; tempfile.tempdir = str(home / 'in')\n"
-        "for act in (lambda: socket.create_connection(('127.0.0.1', 9)), lambda: subprocess.run(['true']),\n"
-        "            lambda: open(home / 'bait' / 'x'), lambda: open(home / 'y', 'w'),\n"
-        "            lambda: open(home / 'in' / 'z', 'w')):\n"
-        "    try: act()\n"
-        "    except Exception: pass\n"
-        "guard.stop(); print(len(guard.broken), *guard.broken); sys.exit(len(guard.broken) != 4)\n"
-    )
     place = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)],
+        [sys.executable, "-c", _GUARDED, str(tmp_path)],
         cwd=ROOT,
         env=place,
         capture_output=True,

@@ -111,3 +111,24 @@ def test_the_page_is_small_and_asks_no_other_host() -> None:
 def test_json_is_limited(tmp_path: Path) -> None:
     answer = asked(tmp_path).post("/api/jobs", content=b"[" * (QUIET.json_bytes + 1))
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/nothing", 404), ("GET", "/api/results/..%2f..%2fx", 404), ("TRACE", "/api/openapi.json", 405),
+        ("POST", "/api/nothing", 405), ("DELETE", "/api/jobs", 405),
+    ],
+)  # fmt: skip
+def test_the_router_refuses_with_a_sentence_too(tmp_path: Path, method: str, path: str, status: int) -> None:
+    answer = asked(tmp_path).request(method, path)
+    assert answer.status_code == status
+    assert answer.json()["message"].endswith(".")
+
+
+def test_a_body_that_cannot_be_read_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    headers = {"content-type": "application/json"}
+    for body in (b"\xff{", b"{", b"[" * 100_000, b""):
+        answer = asked(tmp_path).post("/api/jobs", content=body, headers=headers)
+        assert answer.status_code in (400, 413, 422)
+        assert answer.json()["message"].endswith(".")

@@ -14,6 +14,7 @@ from typing import Any
 
 from eidophone.batch.places import Place, records_of
 from eidophone.core.errors import BadInput
+from eidophone.core.text import without_formulas
 from eidophone.results.store import sample_name
 
 PARQUET, CSV = "manifest.parquet", "manifest.csv"
@@ -131,7 +132,7 @@ def _rows(place: Place, totals: Totals) -> Iterator[dict[str, Any]]:
 def _row(key: str, index: int, content: bytes) -> dict[str, Any] | None:
     try:
         return _checked_row(key, index, content)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 
@@ -144,20 +145,42 @@ def _checked_row(key: str, index: int, content: bytes) -> dict[str, Any]:
         "key": key,
         "index": index,
         "folder": f"{key}/{sample_name(index)}",
-        "verb": str(record["verb"]),
-        "image_prompt": str(options.get("image_prompt", "")),
-        "audio_prompt": str(options.get("audio_prompt", "")),
-        "seed": recipe.get("seed"),
-        "image_model": str(models.get("image", {}).get("name", "")),
-        "audio_model": str(models.get("audio", {}).get("name", "")),
+        "verb": _text(record["verb"]),
+        "image_prompt": _text(options.get("image_prompt", "")),
+        "audio_prompt": _text(options.get("audio_prompt", "")),
+        "seed": _whole(recipe.get("seed")),
+        "image_model": _text(models.get("image", {}).get("name", "")),
+        "audio_model": _text(models.get("audio", {}).get("name", "")),
         "seconds": None if facts.get("seconds") is None else float(facts["seconds"]),
-        "unet_evaluations": facts.get("unet_evaluations"),
-        "made": str(record.get("made", "")),
+        "unet_evaluations": _whole(facts.get("unet_evaluations")),
+        "made": _text(record.get("made", "")),
         "record_sha256": hashlib.sha256(content).hexdigest(),
-        "picture_sha256": str(files.get("picture.png", "")),
-        "sound_sha256": str(files.get("sound.wav", "")),
+        "picture_sha256": _text(files.get("picture.png", "")),
+        "sound_sha256": _text(files.get("sound.wav", "")),
         "options": _JSON.encode(options),
     }
+
+
+def _text(given: Any) -> str:
+    """What can be written as UTF-8.
+
+    Raises:
+        ValueError: it holds half of a character.
+    """
+    text = str(given)
+    text.encode()
+    return text
+
+
+def _whole(given: Any) -> int | None:
+    """A number that a column of 64-bit integers can hold.
+
+    Raises:
+        ValueError: it is another thing.
+    """
+    if given is not None and (type(given) is not int or not -(2**63) <= given < 2**63):
+        raise ValueError(given)
+    return given
 
 
 def _write_parquet(path: Path, rows: Iterator[dict[str, Any]]) -> None:
@@ -176,4 +199,4 @@ def _write_csv(path: Path, rows: Iterator[dict[str, Any]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(COLUMNS))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(map(without_formulas, rows))

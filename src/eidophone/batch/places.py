@@ -20,7 +20,8 @@ FEW_KEYS = 20
 Sample = tuple[str, int]
 #: Records that are read at once, and how many a thread reads in one go: most of the time is waiting for the disk.
 THREADS, IN_A_ROW = 8, 50
-_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+#: Never follows a link, which could lead anywhere, and never waits for whoever writes into a pipe.
+_READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_BINARY", "O_NOFOLLOW", "O_NONBLOCK"))
 _PIECE = 1 << 20
 
 

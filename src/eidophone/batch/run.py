@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -191,7 +190,7 @@ def merge(folders: Sequence[Path], out: Path) -> int:
     """Copies the samples of other batches, such as shards, that this folder lacks; returns how many.
 
     Raises:
-        BadInput: no such folder, or two samples of one name with other pictures or sounds.
+        BadInput: no such folder, a damaged sample, or two samples of one name with other pictures or sounds.
         CannotWrite: the folder cannot be written, or another process writes into it.
     """
     for folder in folders:
@@ -203,7 +202,7 @@ def merge(folders: Sequence[Path], out: Path) -> int:
             with Store(out / key) as store:
                 store.reserve(())
                 for index in indices:
-                    copied += _merge_one(folder / key / sample_name(index), out / key / sample_name(index))
+                    copied += _merge_one(folder / key / sample_name(index), store)
     return copied
 
 
@@ -219,7 +218,8 @@ def _grouped(place: LocalPlace) -> Iterator[tuple[str, list[int]]]:
         yield last
 
 
-def _merge_one(theirs: Path, ours: Path) -> int:
+def _merge_one(theirs: Path, store: Store) -> int:
+    ours = store.root / theirs.name
     if (ours / RECORD_FILE).exists():
         for name in ("picture.png", "sound.wav"):
             if sha256(theirs / name) != sha256(ours / name):
@@ -228,7 +228,5 @@ def _merge_one(theirs: Path, ours: Path) -> int:
                     "different devices or versions. Keep one of the two folders."
                 )
         return 0
-    draft = ours.with_name(f".part-{ours.name}")
-    shutil.copytree(theirs, draft)
-    draft.rename(ours)
+    store.adopt(theirs)
     return 1

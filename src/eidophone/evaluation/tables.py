@@ -2,12 +2,11 @@
 
 import csv
 import json
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from eidophone.core.text import printable
+from eidophone.core.text import printable, without_formulas
 from eidophone.evaluation.journal import Row
 from eidophone.media.files import write_atomically
 
@@ -15,8 +14,6 @@ FACTS = ("folder", "method", "image_prompt", "audio_prompt", "index", "seed")
 PROBLEMS = ("failed", "broken")
 #: Rows in a batch.
 AT_ONCE = 1000
-#: What spreadsheets take for a formula, also behind blanks.
-_FORMULA = re.compile(r"\s*[=+\-@\t\r]")
 
 
 def names_of(rows: Iterable[Row]) -> list[str]:
@@ -37,7 +34,7 @@ def write_csv(path: Path, rows: Iterable[Row], names: list[str]) -> None:
         with draft.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, [*FACTS, *names, *PROBLEMS])
             writer.writeheader()
-            writer.writerows(_safe(_flat(row, names)) for row in rows)
+            writer.writerows(without_formulas(_flat(row, names)) for row in rows)
 
     write_atomically(path, _write)
 
@@ -75,17 +72,6 @@ def _flat(row: Row, names: list[str]) -> dict[str, Any]:
 
 def _text(value: Any) -> Any:
     return printable(value) if isinstance(value, str) else value
-
-
-def _safe(cells: dict[str, Any]) -> dict[str, Any]:
-    """
-    >>> _safe({"image_prompt": "=1+1", "seed": -3, "method": "compose"})
-    {'image_prompt': "'=1+1", 'seed': -3, 'method': 'compose'}
-    """
-    return {
-        name: f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
-        for name, value in cells.items()
-    }
 
 
 def _parts(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

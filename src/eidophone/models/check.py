@@ -13,6 +13,7 @@ from eidophone.models.cards import DIFFUSION, PIXEL, Role, quoted
 from eidophone.models.digests import check_shipped
 from eidophone.models.load import Loader
 from eidophone.models.pixel import PixelModel
+from eidophone.models.pretrained import running
 from eidophone.models.small_decoder import decoded
 from eidophone.models.vocoders import mel_spec_of
 
@@ -102,7 +103,8 @@ def _check_network(name: str, role: Role, loader: Loader) -> Checked:
         "tagger": lambda: _names(name, loader),
         "preview": lambda: _decodes(name, loader),
     }[role]
-    return Checked(name, role, (run(),))
+    with running(f"The {role}"):
+        return Checked(name, role, (run(),))
 
 
 def _compares(name: str, loader: Loader) -> str:

@@ -16,6 +16,7 @@ from eidophone.diffusion.guidance import Guided, Window
 from eidophone.models.cards import quoted
 from eidophone.models.files import DiffusionFiles
 from eidophone.models.predictor import NoisePredictor, Predicting, guided_by
+from eidophone.models.pretrained import running
 from eidophone.models.text import TextEncoder
 
 
@@ -80,7 +81,8 @@ class LatentModel(Predicting):
             pictures: In [0, 1], (batch, 3, height, width).
             noise: Unit normal, as the latents; draws from the distribution that the VAE gives. None: its mean.
         """
-        code = self.vae.encode((pictures * 2 - 1).to(self.vae.device, self.vae.dtype)).latent_dist
+        with running(f"{quoted(self.source.name)}: its VAE"):
+            code = self.vae.encode((pictures * 2 - 1).to(self.vae.device, self.vae.dtype)).latent_dist
         raw = code.mean if noise is None else code.mean + code.std * noise.to(code.mean)
         latents: Tensor = (raw - (self.vae.config.shift_factor or 0)) * self.vae.config.scaling_factor
         return latents.to(pictures)
@@ -96,7 +98,8 @@ class LatentModel(Predicting):
             EidophoneError: the picture is not finite; the message says whether number format or weights are to blame.
         """
         raw = latents.to(self.vae.device, self.vae.dtype) / self.vae.config.scaling_factor
-        picture = self.vae.decode(raw + (self.vae.config.shift_factor or 0))[0]
+        with running(f"{quoted(self.source.name)}: its VAE"):
+            picture = self.vae.decode(raw + (self.vae.config.shift_factor or 0))[0]
         picture = (picture.float() / 2 + 0.5).cpu()
         if not torch.isfinite(picture).all():
             raise EidophoneError(self._not_finite(latents))

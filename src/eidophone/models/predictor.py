@@ -16,6 +16,7 @@ from eidophone.models.files import DiffusionFiles
 from eidophone.models.networks.reuse import Reuse
 from eidophone.models.networks.unet import UNet
 from eidophone.models.predictions import PREDICTIONS
+from eidophone.models.pretrained import running
 
 #: Predicts noise: (noisy, timestep, condition) -> noise.
 Asked = Callable[..., Tensor]
@@ -133,7 +134,8 @@ class NoisePredictor:
         alpha = self.alphas_cumprod[timestep.long()].to(noisy)
         given, at = self._prediction.given(noisy, timestep, alpha)
         given = given if seen is None else torch.cat([given, seen.to(given)], 1)
-        answer = self._ask(self.network, given.to(self.device, self.dtype), at, condition, **more)
+        with running(f"{quoted(self.source.name)}: its denoising network"):
+            answer = self._ask(self.network, given.to(self.device, self.dtype), at, condition, **more)
         noise, learned = answer[:, :channels].to(noisy), answer[:, channels:].to(noisy)
         noise = self._prediction.noise(noise, noisy, alpha)
         return torch.cat([noise, learned], 1) if variance else noise

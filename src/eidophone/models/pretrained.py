@@ -1,8 +1,9 @@
-"""Calls other libraries' loaders: quietly, with all weights or none, and with a sentence where they fail."""
+"""Calls other libraries' loaders and networks: quietly, with all weights or none, a sentence where they fail."""
 
 import contextlib
 import logging
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,11 +12,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from eidophone.core.errors import BadInput
+from eidophone.core.errors import BadInput, EidophoneError
 from eidophone.models.device import out_of_memory
 
 Part = TypeVar("Part")
-_MOST_SHOWN = 3
+_MOST_SHOWN, _LONGEST = 3, 300
+_PACKAGE = Path(__file__).parents[1]
+#: Networks written out here do what their settings say, as those of other libraries do.
+_NETWORKS = _PACKAGE / "models" / "networks"
 _LIBRARIES = ("transformers", "diffusers")
 
 
@@ -56,6 +60,36 @@ def checked(place: Path, load: Callable[[], Part]) -> Part:
 
 
 @contextlib.contextmanager
+def running(what: str) -> Iterator[None]:
+    """Turns a failure inside a network into a sentence: its settings contradict each other.
+
+    Failures of the package's other code, and of memory, pass as they are.
+
+    Args:
+        what: The network, such as "The text encoder".
+
+    Raises:
+        BadInput: the network cannot run.
+    """
+    try:
+        yield
+    except (EidophoneError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        if out_of_memory(error) or _is_ours(error):
+            raise
+        raise BadInput(
+            f"{what} cannot run, because its settings or weights are damaged ({_words(error)}); fetch the model again."
+        ) from error
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether a failure began in a file of this package."""
+    last = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+    return last.is_relative_to(_PACKAGE) and not last.is_relative_to(_NETWORKS)
+
+
+@contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """No progress bars, and no log: what matters in it becomes an error."""
     bars: Any = sys.modules.get("transformers.utils.logging")
@@ -85,12 +119,16 @@ def _why_not_loaded(place: Path, error: Exception) -> str:
         )
     if any("meta tensor" in words for words in said):
         return f"{place}: some of its weights are missing; fetch the model again."
-    lines = said[0].strip().splitlines()
-    first = lines[0].rstrip(".") if lines else ""
     return (
-        f"{place}: cannot be loaded, because it is damaged or has another layout ({type(error).__name__}: {first}); "
+        f"{place}: cannot be loaded, because it is damaged or has another layout ({_words(error)}); "
         "fetch the model again."
     )
+
+
+def _words(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    first = lines[0].rstrip(".") if lines else ""
+    return f"{type(error).__name__}: {first[:_LONGEST]}".rstrip(": ")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -14,7 +14,8 @@ from torch import Tensor
 from eidophone.core.errors import BadInput, EidophoneError
 from eidophone.media.vocoder_files import read_json
 from eidophone.models.checkpoint import NetworkFiles, find_network
-from eidophone.models.components import check_keys, checked, settled
+from eidophone.models.components import settled
+from eidophone.models.pretrained import check_keys, checked, pretrained
 
 #: The kind of a card, a folder or a file in the role "preview".
 KIND = "taesd"
@@ -65,8 +66,8 @@ def load_small_decoder(found: NetworkFiles, device: torch.device) -> Any:
     said = config.get("_class_name") if isinstance(config, dict) else None
     if said != "AutoencoderTiny":
         raise BadInput(f"{found.path}: holds {said!r}; a preview decoder is an AutoencoderTiny of diffusers.")
-    how = {"torch_dtype": torch.float32, "local_files_only": True, "low_cpu_mem_usage": True}
-    return settled(checked(found.path, lambda: AutoencoderTiny.from_pretrained(found.path, **how)), device)
+    how = {"torch_dtype": torch.float32, "low_cpu_mem_usage": True}
+    return settled(pretrained(AutoencoderTiny, found.path, **how), device)
 
 
 def _from_original(path: Path, kind: Any) -> Any:

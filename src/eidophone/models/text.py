@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from eidophone.core.errors import BadInput
+from eidophone.models.pretrained import running
 from eidophone.models.synonyms import Synonyms
 
 _LONGEST_SHOWN = 60
@@ -115,12 +116,14 @@ class TextEncoder:
 
     def _ids(self, prompt: str, **how: Any) -> list[int]:
         prompt = prompt.lower().strip() if self.rules.lower_case else prompt
-        ids: list[int] = self.tokenizer(self.synonyms.understood(prompt), **how)["input_ids"]
+        with running("The tokenizer"):
+            ids: list[int] = self.tokenizer(self.synonyms.understood(prompt), **how)["input_ids"]
         return ids
 
     def _states(self, padded: Tensor) -> Tensor:
         # as the tokenizer's own mask: the end token is kept, the padding behind it is not
         kept = padded != self.tokenizer.pad_token_id
         how = {"attention_mask": kept.long()} if self.rules.mask_padding else {}
-        states: Tensor = self.network(padded, **how)[0]
+        with running("The text encoder"):
+            states: Tensor = self.network(padded, **how)[0]
         return states * kept[..., None] if self.rules.zero_padding else states

@@ -117,14 +117,35 @@ class Store:
             CannotWrite: the disk is full, the folder may not be written, or the sample is already there.
         """
         final = self.root / sample_name(result.index)
-        draft = self.root / f"{_PART}{secrets.token_hex(6)}"
-        try:
-            draft.mkdir(parents=True)
+        with self._draft(final) as draft:
             _write_files(result, draft, self.keep_arrays)
             if self.sound is not None:
                 spec = MelSpec.from_dict(result.recipe.mel_spec)
                 result.facts.update(self.sound.write(read_sound(draft / "sound.wav"), draft, spec))
             _write_record(result, draft)
+        return replace(result, folder=final)
+
+    def adopt(self, sample: Path) -> None:
+        """Copies a finished sample from another root, whole or not at all; only the files that its record names.
+
+        Raises:
+            BadInput: it is damaged, or a file of it is not the one that was written.
+            CannotWrite: as `save`.
+        """
+        record = read_record(sample / RECORD_FILE)
+        _check_files(sample, record)
+        with self._draft(self.root / sample.name) as draft:
+            for name, digest in record.files.items():
+                _copy_file(sample, name, digest, draft)
+            shutil.copyfile(sample / RECORD_FILE, draft / RECORD_FILE)
+
+    @contextlib.contextmanager
+    def _draft(self, final: Path) -> Iterator[Path]:
+        """A folder that gets its name once it is filled, and goes if anything fails."""
+        draft = self.root / f"{_PART}{secrets.token_hex(6)}"
+        try:
+            draft.mkdir(parents=True)
+            yield draft
             draft.rename(final)
         except OSError as error:
             raise cannot_write(final, error) from error
@@ -134,7 +155,6 @@ class Store:
             raise
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        return replace(result, folder=final)
 
     def overview(self) -> None:
         """Writes a contact sheet of the samples in the root, if there are several; of the first 64 at most.
@@ -220,6 +240,13 @@ def _check_files(folder: Path, record: Record) -> None:
                 f"{path}: is not the file that {RECORD_FILE} describes; bring the original file back, or make "
                 "the result again."
             )
+
+
+def _copy_file(sample: Path, name: str, digest: str, draft: Path) -> None:
+    path = sample / name
+    if path.name != name or path.is_symlink() or sha256(path) != digest:
+        raise BadInput(f"{path}: is not the file that {RECORD_FILE} describes; bring the original file back.")
+    shutil.copyfile(path, draft / name)
 
 
 def _write_files(result: Result, folder: Path, keep_arrays: bool) -> None:

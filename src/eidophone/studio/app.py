@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from eidophone.core.errors import EidophoneError
 from eidophone.core.text import printable
@@ -23,6 +24,12 @@ from eidophone.studio.uploads import TooLarge
 from eidophone.version import VERSION
 
 PAGE = Path(__file__).with_name("page")
+#: What the router says, in sentences.
+_PLAINLY = {
+    "Not Found": "There is nothing at this address.",
+    "There was an error parsing the body": "The request is not readable JSON; send an object.",
+    "Method Not Allowed": "This address does not take this kind of request.",
+}
 
 
 def create_app(settings: StudioSettings) -> FastAPI:
@@ -75,6 +82,7 @@ def _handle_errors(app: FastAPI) -> None:
         place = ".".join(str(part) for part in first["loc"])
         return _sentence(422, f"{place}: {first['msg']}.")
 
-    @app.exception_handler(HTTPException)
+    @app.exception_handler(HTTPException)  # those of the routes, and of the router itself
     async def _refused(_: Request, error: HTTPException) -> JSONResponse:
-        return _sentence(error.status_code, str(error.detail))
+        detail = _PLAINLY.get(str(error.detail), str(error.detail))
+        return _sentence(error.status_code, detail, **(error.headers or {}))

@@ -17,7 +17,7 @@ from eidophone.core.values import Caption, Floats
 from eidophone.models.captioners.windows import Said, captioned
 from eidophone.models.components import settled
 from eidophone.models.device import choose_dtype
-from eidophone.models.pretrained import checked, pretrained
+from eidophone.models.pretrained import checked, pretrained, running
 
 RATE_HZ, FRAMES = 16_000, 480_000
 MOST_TOKENS = 60
@@ -53,15 +53,16 @@ class GeneratingCaptioner:
         from transformers import GenerationMixin
 
         # Whisper's own generate() is made for speech: it looks for time marks and languages
-        found = GenerationMixin.generate(
-            self.network,
-            **{name: self._moved(value) for name, value in self.prepare(samples).items()},
-            max_new_tokens=MOST_TOKENS,
-            do_sample=False,
-            num_beams=1,
-            output_scores=True,
-            return_dict_in_generate=True,
-        )
+        with running(f"The captioner {self.name!r}"):
+            found = GenerationMixin.generate(
+                self.network,
+                **{name: self._moved(value) for name, value in self.prepare(samples).items()},
+                max_new_tokens=MOST_TOKENS,
+                do_sample=False,
+                num_beams=1,
+                output_scores=True,
+                return_dict_in_generate=True,
+            )
         chances = torch.stack([score[0].float().softmax(0) for score in found.scores])
         tokens = found.sequences[0, -len(chances) :]
         sure = chances.gather(1, tokens[:, None])[:, 0]

@@ -16,6 +16,7 @@ from eidophone.core.errors import BadInput
 from eidophone.media.spectrogram import resampled
 from eidophone.models.embedders.clip import text_features
 from eidophone.models.embedders.contract import Embedder, Sense
+from eidophone.models.pretrained import running
 
 _FLOOR = 1e-10
 
@@ -44,7 +45,8 @@ class ClapEmbedder(Embedder):
         sound = resampled(samples.to(self._network.device), rate_hz, extractor.sampling_rate)
         parts = windows(sound, extractor.nb_max_samples)
         drawn = log_mel(parts.flatten(0, 1), extractor)
-        found: Tensor = self._network.get_audio_features(drawn[:, None]).pooler_output
+        with running(f"The embedder {self.name!r}"):
+            found: Tensor = self._network.get_audio_features(drawn[:, None]).pooler_output
         return F.normalize(found.view(*parts.shape[:2], -1).mean(1), dim=-1)
 
     def text(self, phrases: Sequence[str]) -> Tensor:

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from eidophone.core.errors import BadInput
 from eidophone.models.embedders.contract import Embedder, Sense
+from eidophone.models.pretrained import running
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class ClipEmbedder(Embedder):
     def picture(self, pixels: Tensor) -> Tensor:
         """See `Embedder`."""
         seen = self._prepare(pixels.to(self._network.device))
-        found: Tensor = self._network.get_image_features(seen).pooler_output
+        with running(f"The embedder {self.name!r}"):
+            found: Tensor = self._network.get_image_features(seen).pooler_output
         return F.normalize(found, dim=-1)
 
     def sound(self, samples: Tensor, rate_hz: int) -> Tensor:  # noqa: ARG002
@@ -78,9 +80,10 @@ def text_features(network: Any, tokenizer: Any, phrases: Sequence[str]) -> Tenso
         BadInput: a phrase is longer than the network reads.
     """
     read = int(network.config.text_config.max_position_embeddings)
-    tokens = tokenizer(list(phrases), padding=True, return_tensors="pt", verbose=False)
+    with running("The embedder's tokenizer"):
+        tokens = tokenizer(list(phrases), padding=True, return_tensors="pt", verbose=False)
     if (longest := tokens["input_ids"].shape[1]) > min(read, tokenizer.model_max_length):
         raise BadInput(f"A phrase has {longest} tokens and the embedder reads {read}; shorten it.")
-    with torch.no_grad():
+    with torch.no_grad(), running("The embedder's text encoder"):
         found: Tensor = network.get_text_features(**tokens.to(network.device)).pooler_output
     return F.normalize(found, dim=-1)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from eidophone.media.vocoder_files import read_json
+from eidophone.models.device import out_of_memory
 from eidophone.models.networks.base import CONFIG_FILE, Network
 from eidophone.models.weights import chosen_weights
 
@@ -20,8 +21,6 @@ def read_network(kind: type[AnyNetwork], folder: Path, dtype: torch.dtype) -> An
 
     A damaged file also gives None, so that the general loader says what is wrong with it.
     """
-    from safetensors import SafetensorError
-
     if not (folder / CONFIG_FILE).is_file():
         return None
     config = read_json(folder / CONFIG_FILE)
@@ -32,7 +31,9 @@ def read_network(kind: type[AnyNetwork], folder: Path, dtype: torch.dtype) -> An
         return None
     try:
         return filled(kind, config, _weights(files, dtype))
-    except (SafetensorError, RuntimeError, OSError, ValueError):
+    except Exception as error:  # damaged weights, or settings that describe no network, in many ways
+        if isinstance(error, MemoryError) or out_of_memory(error):
+            raise
         return None
 
 

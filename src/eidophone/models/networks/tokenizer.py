@@ -48,6 +48,10 @@ class Tokenizer:
             ids = ids + [self.pad_token_id] * (max_length - len(ids))
         return {"input_ids": ids}
 
+    def __len__(self) -> int:
+        """The number of tokens in its vocabulary."""
+        return int(self._reader.get_vocab_size(with_added_tokens=True))
+
     def num_special_tokens_to_add(self) -> int:
         """How many tokens a text gets before and after its own."""
         return int(self._reader.num_special_tokens_to_add(False))
