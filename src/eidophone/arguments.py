@@ -25,6 +25,15 @@ class RunArguments(TypedDict, total=False):
 class ComposeArguments(RunArguments, total=False):
     """Keyword arguments of `ComposeOptions`."""
 
+    fit: Literal["contain", "cover", "stretch"]
+    levels: bool
+    brightness: float
+    contrast: float
+    gamma: float
+    picture: Any
+    sound: Any
+    strength: float
+    mask: Path | None
     judges: str
     rank_by: Literal["weaker", "both", "weights"]
     looks_weight: float
@@ -77,6 +86,11 @@ class ComposeArguments(RunArguments, total=False):
 class ImprintArguments(RunArguments, total=False):
     """Keyword arguments of `ImprintOptions`."""
 
+    fit: Literal["contain", "cover", "stretch"]
+    levels: bool
+    brightness: float
+    contrast: float
+    gamma: float
     judges: str
     rank_by: Literal["weaker", "both", "weights"]
     looks_weight: float

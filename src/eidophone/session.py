@@ -121,10 +121,11 @@ class Session:
         Raises:
             EidophoneError: something that the caller can put right; the message says how.
         """
-        output, given = Output.split(options)
         if prompts is None:
-            pair = {"image_prompt": image_prompt or "", "audio_prompt": audio_prompt or ""}
-            return self.run(self._options("compose", {**pair, **given}), output)
+            return self._with_files(
+                "compose", image_prompt=image_prompt or "", audio_prompt=audio_prompt or "", **options
+            )
+        output, given = Output.split(options)
         if image_prompt is not None or audio_prompt is not None:
             raise BadInput("compose: give one pair of prompts or `prompts`, not both.")
         if not prompts:

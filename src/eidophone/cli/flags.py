@@ -19,6 +19,7 @@ from eidophone.options.kinds import Group, Options, flag_of, takes_several
 #: Headings of the help, in order.
 TITLES: dict[Group, str] = {
     "prompts": "prompts and inputs",
+    "own": "your own picture and sound",
     "samples": "samples",
     "sampling": "sampling",
     "canvas": "canvas",

@@ -115,6 +115,7 @@ CHANGES = {
     "captioner": "where the captioner is now",
     "picture": "where the input picture is now",
     "sound": "where the input sound is now",
+    "mask": "where the mask is now",
 }
 
 
@@ -331,6 +332,8 @@ def _replaceable(verb: Verb, values: list[str], settings: dict[str, Any]) -> dic
     names = [a.field for a in verb.arguments if a.replaced_by not in settings]
     if not values and (settings.get("example") or all(settings.get(name) is not None for name in names)):
         return {}
+    if len(values) == len(verb.arguments) and all(a.beside for a in verb.arguments):
+        names = [a.field for a in verb.arguments]
     if len(values) != len(names):
         wanted = " and ".join(name.replace("_", " ") for name in names) or "no prompt"
         raise BadInput(f"{verb.name} needs {wanted} here, but got {len(values)}; put each prompt in quotes.")

@@ -15,7 +15,7 @@ from eidophone.core.errors import BadInput
 FORMAT = 1
 T = TypeVar("T", bound=BaseModel)
 ModelRole = Literal["image", "audio", "pixel", "upscaler", "captioner", "embedder", "text_embedder"]
-InputName = Literal["picture", "sound", "lora"]
+InputName = Literal["picture", "sound", "mask", "lora"]
 
 _Index = Annotated[int, Field(ge=0, le=2**62)]
 _Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -50,6 +50,7 @@ class RecordedOptions(BaseModel):
     picture: str | None = None
     sound: str | None = None
     lora: str | None = None
+    mask: str | None = None
 
     def plain(self) -> dict[str, Any]:
         """What the recipe says, without what it leaves out."""

@@ -31,7 +31,17 @@ Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")]
 Threads = Annotated[int, Field(ge=1, le=1024)]
 Decibels = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
 Group = Literal[
-    "prompts", "samples", "sampling", "canvas", "models", "judges", "sound", "training", "people", "machine"
+    "prompts",
+    "own",
+    "samples",
+    "sampling",
+    "canvas",
+    "models",
+    "judges",
+    "sound",
+    "training",
+    "people",
+    "machine",
 ]
 
 Completed = TypeVar("Completed", bound="Options")

@@ -36,6 +36,7 @@ class Argument:
         metavar: How the help shows it.
         help: One phrase.
         replaced_by: An option that may stand in its place, such as a file in place of a prompt.
+        beside: It may also be given together with that option.
         several: One run for each value.
     """
 
@@ -44,6 +45,7 @@ class Argument:
     help: str
     replaced_by: str = ""
     several: bool = False
+    beside: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,9 +151,14 @@ register(
         summary="make pictures that play: one latent, denoised by an image and an audio model",
         options=ComposeOptions,
         pipeline="eidophone.verbs.compose.pipeline:compose",
-        arguments=(_IMAGE, _AUDIO),
+        arguments=(
+            Argument("image_prompt", "IMAGE_PROMPT", "what it looks like", "picture", beside=True),
+            Argument("audio_prompt", "AUDIO_PROMPT", "what it sounds like", "sound", beside=True),
+        ),
         examples=(
             'compose "three frogs, grayscale, black background" "frog croaking"',
+            'compose --picture photo.jpg "rain on leaves"',
+            'compose --sound bells.wav "a castle, grayscale"',
             'compose "a castle, grayscale" "bell ringing" --count 2 --from 16 --seconds 6',
             "compose --example bell --preset paper",
         ),

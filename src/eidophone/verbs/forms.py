@@ -15,6 +15,8 @@ from eidophone.verbs import Verb
 
 #: Options that make no sense here: the Studio chooses folders and samples itself, and takes no files of weights.
 LEFT_OUT = frozenset({"resume", "samples", "lora", "lora_scale"})
+#: What kind of file an option takes.
+ACCEPTS = {"picture": "picture", "mask": "picture", "sound": "sound"}
 _BOUNDS = {"ge": "minimum", "le": "maximum", "gt": "above", "lt": "below"}
 
 
@@ -83,7 +85,7 @@ def _described(options: type[Options], name: str) -> dict[str, Any]:
         "flag": flag_of(name),
         "help": field.description or "",
         "kind": kind_of(options, name),
-        "accepts": name if name in ("picture", "sound") else None,
+        "accepts": ACCEPTS.get(name),
         "choices": list(choices_of(field)) or None,
         "default": default if isinstance(default, bool | int | float | str) else None,
         "optional": types.NoneType in set(_plain_kinds(field.annotation)),

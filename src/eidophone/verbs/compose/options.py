@@ -10,6 +10,7 @@ from eidophone.core.errors import BadInput
 from eidophone.diffusion.views import ViewName
 from eidophone.options.groups import LongOptions
 from eidophone.options.kinds import Scale, Share, Steps, flag_of, setting
+from eidophone.options.own import OwnOptions
 from eidophone.options.samplers import Sampler
 from eidophone.verbs.compose.blends import BlendName
 from eidophone.verbs.compose.scenes import Scene, joined, scene_texts, scenes_of
@@ -22,7 +23,7 @@ FADE_S = 1.0
 COARSE_SAMPLER = "dpm++2m"
 
 
-class ComposeOptions(LongOptions):
+class ComposeOptions(LongOptions, OwnOptions):
     """Joint denoising (Images that Sound, section 3.2): two models denoise one latent."""
 
     EXAMPLES_OF: ClassVar[str] = "compose"
@@ -86,7 +87,8 @@ class ComposeOptions(LongOptions):
     )  # fmt: skip
     blend: BlendName | None = setting(
         "how the models share the canvas: average (one latent, as published), inlay (a drawing set into a sound "
-        "over the whole width) or lighten (a drawing beside a sound) (default: the models' own, else average)",
+        "over the whole width), lighten (a drawing beside a sound) or relief (a sound that shows a picture; for your "
+        "own picture or sound) (default: the models' own, else average; with your own material relief)",
         default=None,
     )  # fmt: skip
     drawing_size: float = setting(
@@ -114,6 +116,9 @@ class ComposeOptions(LongOptions):
             given = {**given, "crop": False}
         if given.get("audio_weights") and given.get("audio_weight") is not None:
             raise BadInput("--audio-weights does not go with --audio-weight; use one of them.")
+        own = given.get("picture") is not None and given.get("sound") is not None
+        if own and not given.get("image_prompt") and not given.get("audio_prompt"):
+            given = {"count": 1, **given}  # nothing is drawn at random
         return super().make(**_with_scenes(given))
 
     @property
@@ -155,6 +160,19 @@ class ComposeOptions(LongOptions):
             )
         if self.crop and self.cutoff:
             raise ValueError("--crop and --cutoff both drop the right edge; choose one of them.")
+        return self
+
+    @model_validator(mode="after")
+    def _own_material_is_whole(self) -> Self:
+        if self.mask is not None and self.picture is None:
+            raise ValueError(f"--mask {self.mask}: says where a picture may change; add --picture.")
+        for file, other, words, flag in (
+            (self.picture, self.sound, self.audio_prompt, "--picture"),
+            (self.sound, self.picture, self.image_prompt, "--sound"),
+        ):
+            if file is not None and other is None and not words.strip():
+                what = "sound like" if flag == "--picture" else "look like"
+                raise ValueError(f"{flag} {file}: say in a prompt what the result should {what}.")
         return self
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,10 +12,12 @@ from eidophone.core.recipe import Recipe
 from eidophone.core.values import Result
 from eidophone.diffusion.sampler import make_scheduler
 from eidophone.diffusion.views import VIEWS
+from eidophone.models.cards import ModelDefaults
 from eidophone.models.latent import LatentModel
 from eidophone.models.preview import preview
 from eidophone.verbs.compose.blends import DEFAULT_BLEND
 from eidophone.verbs.compose.options import ComposeOptions, ComposeSettings
+from eidophone.verbs.compose.own import OWN_BLEND, check_view, own_weight, read_own
 from eidophone.verbs.compose.run import ComposeRun, Job
 from eidophone.verbs.shared.batches import in_batches
 from eidophone.verbs.shared.best_of_n import best_of_n, open_judge
@@ -22,6 +25,7 @@ from eidophone.verbs.shared.canvas import at_once, check_canvas, denoise, previe
 from eidophone.verbs.shared.context import Context
 from eidophone.verbs.shared.inputs import checksums, with_inputs
 from eidophone.verbs.shared.models import LoadedModels, load_models, warn_of_substitutes
+from eidophone.verbs.shared.own import width_for
 from eidophone.verbs.shared.recipes import sample_recipe
 from eidophone.verbs.shared.results import Meter, make_results
 from eidophone.verbs.shared.sizes import CROP_PIXELS, CUTOFF_COLUMNS
@@ -72,7 +76,8 @@ def open_run(pairs: Sequence[ComposeOptions], context: Context) -> ComposeRun:
         EidophoneError: the settings, prompts or models cannot work.
     """
     for pair in pairs:
-        if not (pair.image_prompt.strip() or pair.audio_prompt.strip()):
+        both = pair.picture is not None and pair.sound is not None
+        if not (both or pair.image_prompt.strip() or pair.audio_prompt.strip()):
             raise BadInput("Both prompts are empty; say what it looks like, what it sounds like, or both.")
     options = pairs[0]
     view = VIEWS[options.view]
@@ -80,11 +85,12 @@ def open_run(pairs: Sequence[ComposeOptions], context: Context) -> ComposeRun:
     assert loaded.image is not None and loaded.audio is not None
     image, audio = loaded.image, loaded.audio
     defaults = audio.source.defaults.over(image.source.defaults)
-    if options.audio_weight is None:
-        weight = defaults.audio_weight
-        decided["audio_weight"] = DEFAULT_AUDIO_WEIGHT if weight is None else weight
-    if options.blend is None:
-        decided["blend"] = defaults.blend or DEFAULT_BLEND
+    decided |= _shares(options, defaults)
+    if options.sound is not None and options.width is None and options.seconds is None:
+        columns = CROP_PIXELS if options.crop else CUTOFF_COLUMNS * image.vae_scale_factor * options.cutoff
+        decided["width"] = width_for(
+            options.sound, loaded.mel_spec, image.vae_scale_factor, columns, view.rows
+        )
     completed = tuple(one.completed(ComposeSettings, **decided) for one in pairs)
     settings = completed[0]
     cut = CROP_PIXELS if settings.crop else CUTOFF_COLUMNS * image.vae_scale_factor if settings.cutoff else 0
@@ -93,9 +99,23 @@ def open_run(pairs: Sequence[ComposeOptions], context: Context) -> ComposeRun:
     if settings.blend == "lighten" and not view.collage:
         raise BadInput(f"--view {view.name} does not go with --blend lighten; use --blend average.")
     check_length(settings, loaded, cut)
+    check_view(settings, view)
     make_scheduler(settings.sampler, image.schedule, settings.steps)  # refuses too many steps
     conditions = tuple(encode_prompts(one, image, audio) for one in completed)
-    return ComposeRun(completed, loaded, image, audio, conditions, checksums(settings))
+    own = read_own(settings, loaded, image, view, context.report)
+    return ComposeRun(completed, loaded, image, audio, conditions, own, checksums(settings))
+
+
+def _shares(options: ComposeOptions, defaults: ModelDefaults) -> dict[str, Any]:
+    """How the models share the canvas, where the user does not say."""
+    own = options.picture is not None or options.sound is not None
+    blend = options.blend or (OWN_BLEND if own else defaults.blend or DEFAULT_BLEND)
+    weight = options.audio_weight
+    if weight is None and own:
+        weight = own_weight(options, blend)
+    if weight is None:
+        weight = DEFAULT_AUDIO_WEIGHT if defaults.audio_weight is None else defaults.audio_weight
+    return {"blend": blend, "audio_weight": weight}
 
 
 def check_length(settings: ComposeSettings, loaded: LoadedModels, cut: int) -> None:
@@ -160,6 +180,8 @@ def samples(run: ComposeRun, context: Context) -> Iterator[Result]:
         facts = meter.facts(len(batch))
         for job, result in zip(batch, results, strict=True):
             result.facts.update(facts | substitutes[job.pair])
+            if run.own is not None:
+                result.facts.update(run.own.facts(result, report))
             yield result
 
 

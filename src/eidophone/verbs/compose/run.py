@@ -15,6 +15,7 @@ from eidophone.diffusion.windows import Stretch, Windowed
 from eidophone.models.latent import LatentModel
 from eidophone.verbs.compose.blends import BLENDS
 from eidophone.verbs.compose.options import ComposeSettings
+from eidophone.verbs.compose.own import Own
 from eidophone.verbs.compose.scenes import scene_shares
 from eidophone.verbs.shared.canvas import decode_wide
 from eidophone.verbs.shared.models import LoadedModels
@@ -64,7 +65,8 @@ class ComposeRun:
         image, audio: The same two, of which the run needs both.
         conditions: Of each pair: "image", "audio", "not image", "not audio", each (1, tokens, width); where it
             has scenes, also "image 0", "audio 0" and so on.
-        inputs: Checksums of the user's files, by option.
+        own: The user's own picture and sound, if there are any.
+        inputs: SHA-256 of the user's files, by option.
     """
 
     pairs: tuple[ComposeSettings, ...]
@@ -72,6 +74,7 @@ class ComposeRun:
     image: LatentModel
     audio: LatentModel
     conditions: tuple[Mapping[str, Tensor], ...]
+    own: Own | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -130,6 +133,26 @@ class ComposeRun:
     def decode(self, latents: Tensor) -> Tensor:
         """Latents to pictures, window by window where the canvas is wider; see `decode_wide`."""
         return decode_wide(self.image, latents, self.settings.window_width, self.settings.loop)
+
+    def both(self, drawn: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+        """Two finished canvases, of the drawing and of the sound, decoded as the audio model sees them.
+
+        Returns:
+            (batch, 3, n_mels, columns) and (batch, 1, n_mels, columns) in [0, 1].
+        """
+        drawing = self.decode(drawn)
+        sound = self.decode(self.view.apply(own)).mean(1, keepdim=True)
+        if self.own is not None:
+            drawing, sound = self.own.drawing(drawing), self.own.playing(sound)
+        return self.view.apply(drawing), sound
+
+    def finished(self, shown: Tensor, arrays: dict[str, Tensor]) -> Finished:
+        """A finished canvas as the audio model sees it, (batch, channels, n_mels, columns), which plays as it is."""
+        pictures = self.view.undo(shown)
+        if self.own is None:
+            return Finished(pictures, shown.mean(1), arrays)
+        pictures = self.own.kept(pictures)
+        return Finished(pictures, self.view.apply(pictures).mean(1), arrays)
 
     def without_cutoff(self, latents: Tensor) -> Tensor:
         """Without the right columns that `--cutoff` drops."""

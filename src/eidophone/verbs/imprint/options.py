@@ -7,13 +7,14 @@ from pydantic import model_validator
 
 from eidophone.options.groups import LongOptions
 from eidophone.options.kinds import Scale, Share, Steps, setting
+from eidophone.options.own import PictureOptions
 from eidophone.options.samplers import Sampler
 
 #: The best sampler at few steps.
 COARSE_SAMPLER = "dpm++2m"
 
 
-class ImprintOptions(LongOptions):
+class ImprintOptions(LongOptions, PictureOptions):
     """A picture pressed into a spectrogram that was made apart (Images that Sound, section 4.1)."""
 
     EXAMPLES_OF: ClassVar[str] = "imprint"
@@ -62,6 +63,12 @@ class ImprintOptions(LongOptions):
         if given.get("picture") and given.get("sound"):
             given = {"count": 1, **given}
         return super().make(**given)
+
+    @classmethod
+    def from_recorded(cls, recorded: dict[str, Any], changes: dict[str, Any]) -> Self:
+        """See `Options.from_recorded`. Earlier versions filled the canvas with a picture's plain tones."""
+        former = {} if "fit" in recorded else {"fit": "cover", "levels": False}
+        return super().from_recorded(former | recorded, changes)
 
     @property
     def steps_per_sample(self) -> int:

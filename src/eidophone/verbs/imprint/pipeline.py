@@ -1,23 +1,17 @@
 """Imprint (Images that Sound, section 4.1): a picture pressed into a spectrogram that was made apart."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from eidophone.core.events import Reporter
 from eidophone.core.recipe import Recipe
-from eidophone.core.values import Floats, Picture, Result
+from eidophone.core.values import Picture, Result
 from eidophone.diffusion.sampler import make_scheduler
 from eidophone.diffusion.windows import Stretch, Windowed
-from eidophone.media.audio import cancelled_channels, peak_normalize, read_sound, resample
-from eidophone.media.picture import read_picture, resize
-from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.latent import LatentModel
 from eidophone.models.preview import preview
 from eidophone.verbs.imprint.options import ImprintOptions, ImprintSettings
@@ -36,16 +30,15 @@ from eidophone.verbs.shared.canvas import (
 from eidophone.verbs.shared.context import Context
 from eidophone.verbs.shared.inputs import checksums, with_inputs
 from eidophone.verbs.shared.models import LoadedModels, load_models, warn_of_substitutes
+from eidophone.verbs.shared.own import mel_picture_of, toned_file, width_for
 from eidophone.verbs.shared.recipes import sample_recipe
 from eidophone.verbs.shared.results import Meter
 from eidophone.verbs.shared.sizes import CROP_PIXELS
 
+#: A step of the grey range that can be seen, and the share of a picture below which the user is warned.
+SHOWS, HIDDEN = 0.05, 0.25
 #: Makes the grey canvases of a batch, (batch, height, width), from the generators and indices of its samples.
 Maker = Callable[[list[torch.Generator], Sequence[int]], Tensor]
-#: The narrowest and the widest canvas that a sound asks for by itself.
-MIN_COLUMNS, WIDEST = 8, 65_536
-#: Shares of a picture or a sound that may be lost without a warning.
-_NEGLIGIBLE = 0.02
 
 
 def imprint(options: ImprintOptions, context: Context) -> Iterator[Result]:
@@ -62,7 +55,8 @@ def imprint(options: ImprintOptions, context: Context) -> Iterator[Result]:
     roles = tuple(role for role, file in files if file is None)
     loaded, decided = load_models(options, context, roles=roles, shared=False)
     if options.sound is not None and options.width is None and options.seconds is None:
-        decided["width"] = _width_for(options.sound, loaded, CROP_PIXELS if options.crop else 0)
+        cut = CROP_PIXELS if options.crop else 0
+        decided["width"] = width_for(options.sound, loaded.mel_spec, loaded.vae_scale_factor, cut)
     settings = options.completed(ImprintSettings, **decided)
     check_canvas(settings, loaded, cut=CROP_PIXELS if settings.crop else 0)
     for model, steps in ((loaded.image, settings.image_steps), (loaded.audio, settings.audio_steps)):
@@ -99,7 +93,7 @@ def _samples(
         drawn, sung = draw(generators, batch), sing(generators, batch)
         recipes = [sample_recipe("imprint", settings, loaded, batch, index) for index in batch]
         recipes = [with_inputs(recipe, settings, inputs) if inputs else recipe for recipe in recipes]
-        return _press(drawn, sung, settings, loaded, recipes)
+        return _press(drawn, sung, settings, loaded, recipes, context.report)
 
     size = at_once(settings, loaded, settings.count)
     for batch, results in in_batches(settings.numbers, size, _make, context.report.warn):
@@ -131,14 +125,9 @@ def _picture_maker(settings: ImprintSettings, loaded: LoadedModels, counter: _Co
         return _generated(
             loaded.image, prompts, settings.image_steps, settings.image_guidance, settings, counter
         )
-    picture = read_picture(settings.picture, warn=counter.report.warn)
-    fitted, lost = covering(picture, settings.height, settings.width)
-    if lost > _NEGLIGIBLE:
-        counter.report.warn(
-            f"{settings.picture.name}: its middle fills the canvas, and {lost:.0%} of the picture is cropped; "
-            "set --width to the picture's proportions to keep more."
-        )
-    gray = torch.from_numpy(fitted.gray())
+    tones, found = toned_file(settings.picture, settings, settings.height, settings.width, counter.report)
+    beside = 0.0 if not settings.invert else 1.0  # where the picture does not reach, the sound stays as it is
+    gray = torch.where(torch.from_numpy(found.inside), torch.from_numpy(tones), beside)
     return lambda generators, _: gray.expand(len(generators), -1, -1)
 
 
@@ -148,7 +137,7 @@ def _sound_maker(settings: ImprintSettings, loaded: LoadedModels, counter: _Coun
         return _generated(
             loaded.audio, prompts, settings.audio_steps, settings.audio_guidance, settings, counter
         )
-    gray = torch.from_numpy(_mel_picture(settings.sound, loaded, settings.width, counter.report))
+    gray = torch.from_numpy(mel_picture_of(settings.sound, loaded.mel_spec, settings.width, counter.report))
     return lambda generators, _: gray.expand(len(generators), -1, -1)
 
 
@@ -184,56 +173,37 @@ def _generated(
     return _make
 
 
-def covering(picture: Picture, height: int, width: int) -> tuple[Picture, float]:
-    """The middle of a picture, as much as has the canvas's proportions, scaled to the canvas.
+def visible(wanted: Tensor, sung: Tensor) -> Tensor:
+    """The share of each picture's places that show in its sound, (batch,); 1 where there is nothing to show.
 
-    Returns:
-        The picture, and the share of the original that was cropped.
+    Args:
+        wanted: Share of the sound that the picture takes away at each place, (batch, height, width).
+        sung: The sound's mel picture, likewise, in [0, 1].
     """
-    tall, wide = picture.pixels.shape[:2]
-    inner_tall = min(tall, max(1, round(wide * height / width)))
-    inner_wide = min(wide, max(1, round(tall * width / height)))
-    top, left = (tall - inner_tall) // 2, (wide - inner_wide) // 2
-    middle = picture.pixels[top : top + inner_tall, left : left + inner_wide]
-    return resize(Picture(middle.copy()), height, width), 1 - inner_tall * inner_wide / (tall * wide)
-
-
-def _width_for(path: Path, loaded: LoadedModels, cut: int) -> int:
-    """The width of a canvas that holds a sound file whole, or as much of it as the widest canvas can."""
-    spec, factor = loaded.mel_spec, loaded.vae_scale_factor
-    clip = read_sound(path, duration_s=spec.seconds(WIDEST))
-    columns = math.ceil(clip.duration_s * spec.rate_hz / spec.hop_length) + cut
-    return min(WIDEST // factor, math.ceil(max(columns, MIN_COLUMNS) / factor)) * factor
-
-
-def _mel_picture(path: Path, loaded: LoadedModels, width: int, report: Reporter) -> Floats:
-    """The first `width` columns of a sound file's mel picture, silence after its end."""
-    spec = loaded.mel_spec
-    fits_s = spec.seconds(width)
-    clip = read_sound(path, duration_s=fits_s + 0.5)
-    if clip.duration_s > fits_s * (1 + _NEGLIGIBLE):
-        report.warn(
-            f"{path.name}: the canvas holds its first {fits_s:.2f} seconds, and the rest is cut; "
-            "raise --width to keep more."
-        )
-    if (warning := cancelled_channels(clip, path.name)) is not None:
-        report.warn(warning)
-    if len(clip.samples) > 1 or clip.rate_hz > spec.rate_hz:
-        report.warn(
-            f"{path.name}: has {clip.rate_hz} Hz and {len(clip.samples)} channels; the result is made anew from the "
-            f"mel picture, at {spec.rate_hz} Hz in one channel."
-        )
-    gray = gray_from_clip(peak_normalize(resample(clip, spec.rate_hz)), spec)[:, :width]
-    padded: Floats = F.pad(torch.from_numpy(gray.copy()), (0, width - gray.shape[1])).numpy()
-    return padded
+    meant = wanted > SHOWS
+    shown = meant & (wanted * sung > SHOWS)
+    counts = meant.flatten(1).sum(1)
+    return torch.where(counts > 0, shown.flatten(1).sum(1) / counts.clamp(min=1), 1.0)
 
 
 def _press(
-    drawn: Tensor, sung: Tensor, settings: ImprintSettings, loaded: LoadedModels, recipes: Sequence[Recipe]
+    drawn: Tensor,
+    sung: Tensor,
+    settings: ImprintSettings,
+    loaded: LoadedModels,
+    recipes: Sequence[Recipe],
+    report: Reporter,
 ) -> list[Result]:
     """Presses pictures into spectrograms, both (batch, height, width) in [0, 1]; what plays is what is shown."""
     drawn = 1 - drawn if settings.invert else drawn
-    pressed = sung * (1 - settings.magnitude_ratio * drawn)
+    wanted = settings.magnitude_ratio * drawn
+    pressed = sung * (1 - wanted)
+    for recipe, seen in zip(recipes, visible(wanted, sung).tolist(), strict=True):
+        if seen < HIDDEN:
+            report.warn(
+                f"Sample {recipe.index}: the sound is almost silent where the picture is, so only {seen:.0%} of the "
+                "picture can be seen; use a fuller sound, or compose, which adds light of the picture's own."
+            )
     sounds = play(pressed, loaded.vocoder, loaded.mel_spec, settings.loop)
     width, kept = kept_columns(settings.crop, pressed.shape[-1])
     drawn, sung, pressed = (x[..., :width].contiguous() for x in (drawn, sung, pressed))

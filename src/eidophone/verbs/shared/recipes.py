@@ -18,7 +18,7 @@ from eidophone.version import VERSION
 
 #: Options that may hold a path.
 PATHS = (
-    "image_model", "audio_model", "upscaler", "captioner", "embedder", "text_embedder", "picture", "sound",
+    "image_model", "audio_model", "upscaler", "captioner", "embedder", "text_embedder", "picture", "sound", "mask",
 )  # fmt: skip
 _COMPUTING = ("torch", "diffusers", "transformers", "numpy", "soxr", "pillow", "av")
 

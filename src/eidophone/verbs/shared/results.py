@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from eidophone.core.recipe import Recipe
+from eidophone.core.recipe import Recipe, RecordedOptions
 from eidophone.core.values import Picture, Result
 from eidophone.verbs.shared.canvas import clip_of, kept_columns, play
 from eidophone.verbs.shared.models import LoadedModels
@@ -43,7 +43,7 @@ def make_results(
             spectrogram=gray[i].contiguous().numpy(),
             clip=(clip := clip_of(sounds[i], loaded.mel_spec, kept)),
             recipe=recipe,
-            captions=(recipe.options.image_prompt, recipe.options.audio_prompt),
+            captions=captions_of(recipe.options),
             arrays={
                 **{name: numbers[i].float().cpu().numpy() for name, numbers in arrays.items()},
                 "picture": pictures[i].numpy(),
@@ -53,6 +53,13 @@ def make_results(
         )
         for i, recipe in enumerate(recipes)
     ]
+
+
+def captions_of(options: RecordedOptions) -> tuple[str, str]:
+    """What a result shows and plays: its prompts, and the names of the files in their place."""
+    looks = ", ".join(part for part in (options.picture, options.image_prompt) if part)
+    sounds = ", ".join(part for part in (options.sound, options.audio_prompt) if part)
+    return looks, sounds
 
 
 class Meter:

@@ -37,7 +37,7 @@ export function fileField(option, label, limits, ready = () => {}) {
     try {
       const found = await api.upload(file);
       const facts = found.kind === "picture" ? `${found.width} × ${found.height}` : `${found.seconds.toFixed(1)} s`;
-      if (found.kind !== option.name && option.accepts) throw new Error(TEXTS.notRecipe);
+      if (option.accepts && found.kind !== option.accepts) throw new Error(TEXTS.notRecipe);
       set({ input: found.id }, `${file.name ?? ""} ${facts}`);
       ready({ input: found.id }, found.seconds ?? 0);
     } catch (error) {

@@ -80,7 +80,7 @@ export const TEXTS = {
     compose: "Compose", imprint: "Imprint", colorize: "Colorize", distill: "Distill", paint: "Paint", hear: "Hear", see: "See",
   },
   groups: {
-    prompts: "Prompts and inputs", samples: "Samples", sampling: "Sampling", canvas: "Canvas", sound: "Sound",
+    prompts: "Prompts and inputs", own: "Your own picture and sound", samples: "Samples", sampling: "Sampling", canvas: "Canvas", sound: "Sound",
     training: "Optimisation", models: "Models", judges: "Judges", machine: "Machine",
   },
   labels: { caption: "Caption", image_prompt: "Looks like", audio_prompt: "Sounds like", picture: "Picture", sound: "Sound", from_: "Candidates" },

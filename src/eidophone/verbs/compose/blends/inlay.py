@@ -57,11 +57,11 @@ def inlaid(
         cyclic: The sound's end meets its beginning.
     """
     light, keeps = form(share)
-    tones = (drawing / _level(drawing, WHITE)).clamp(0, 1)
+    tones = (drawing / level(drawing, WHITE)).clamp(0, 1)
     if turned:
         sound = best_shift(drawing, sound if cyclic else looped(sound), stride)
     sound = lifted(sound)
-    grain = (1 - GRAIN) + GRAIN * (sound / _level(sound, 0.9)).clamp(max=1)
+    grain = (1 - GRAIN) + GRAIN * (sound / level(sound, 0.9)).clamp(max=1)
     within = torch.maximum(keeps * sound * ((1 - SHADING) + SHADING * tones), light * tones * grain)
     opaque = (tones / OPAQUE).clamp(max=1)
     return (sound * (1 - opaque) + within * opaque).clamp(0, 1)
@@ -89,11 +89,11 @@ def looped(sound: Tensor) -> Tensor:
 
 def lifted(sound: Tensor) -> Tensor:
     """Each sound as loud as it may be."""
-    room = (LOUD - _level(sound, 0.98)).clamp(0, LIFT)
+    room = (LOUD - level(sound, 0.98)).clamp(0, LIFT)
     return (sound + room * (sound / QUIET).clamp(max=1)).clamp(max=1)
 
 
-def _level(picture: Tensor, share: float) -> Tensor:
+def level(picture: Tensor, share: float) -> Tensor:
     """How light so large a share of each picture's places is at most, (batch, 1, 1, 1)."""
     return picture.flatten(1).quantile(share, 1)[:, None, None, None].clamp(min=FAINT)
 
@@ -115,18 +115,11 @@ class Inlay:
         if len(latents) == 1:
             return Lighten().read(run, latents)
         drawn, own = (run.without_cutoff(each) for each in latents)
-        view = run.view
-        sound = run.decode(view.apply(own)).mean(1, keepdim=True)
-        drawing = view.apply(run.decode(drawn))
-        shown = inlaid(
-            drawing,
-            sound,
-            run.settings.audio_weight,
-            run.image.vae_scale_factor,
-            turned=not run.settings.scenes,
-            cyclic=run.settings.loop,
-        )
-        return Finished(view.undo(shown), shown.mean(1), {"latents": drawn, "audio_latents": own})
+        drawing, sound = run.both(drawn, own)
+        settings, stride = run.settings, run.image.vae_scale_factor
+        turned = not settings.scenes and run.own is None
+        shown = inlaid(drawing, sound, settings.audio_weight, stride, turned=turned, cyclic=settings.loop)
+        return run.finished(shown, {"latents": drawn, "audio_latents": own})
 
 
 BLEND = Inlay()

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from eidophone.diffusion.guidance import Blend, Denoiser, Part, SideBySide
+from eidophone.verbs.compose.blends.average import Average
 from eidophone.verbs.compose.options import DRAWING_SIZE
 from eidophone.verbs.compose.run import ComposeRun, Finished, Guides
 
@@ -171,7 +172,8 @@ class Lighten:
         if not 0 < settings.audio_weight < 1:
             return (whole,)
         usual = run.image.source.defaults.canvas
-        drawn = min(settings.width, usual[1]) if usual and run.view.rows == 1 else settings.width
+        narrow = usual and run.view.rows == 1 and run.own is None
+        drawn = min(settings.width, usual[1]) if usual and narrow else settings.width
         return run.image.latent_shape(settings.height, drawn), whole
 
     def denoiser(self, run: ComposeRun, guides: Guides) -> Denoiser:
@@ -185,24 +187,26 @@ class Lighten:
                 )
             )
 
+        own = run.own
         if len(run.shapes) == 1:
-            return _shared(run.settings.audio_weight)
-        return SideBySide((_shared(0.0), _shared(1.0)), tuple(shape[-1] for shape in run.shapes))
+            both = _shared(run.settings.audio_weight)
+            return both if own is None else own.hold(both)
+        sides: tuple[Denoiser, Denoiser] = (_shared(0.0), _shared(1.0))
+        if own is not None:
+            sides = own.hold_picture(sides[0]), own.hold_sound(sides[1])
+        return SideBySide(sides, tuple(shape[-1] for shape in run.shapes))
 
     def read(self, run: ComposeRun, latents: Sequence[Tensor]) -> Finished:
         """The brighter of both canvases, which plays as it is shown."""
-        own, view = run.without_cutoff(latents[-1]), run.view
         if len(latents) == 1:
-            pictures = run.decode(own)
-            return Finished(pictures, run.played(own, pictures).mean(1), {"latents": own})
+            return Average().read(run, latents)
+        own, settings = run.without_cutoff(latents[-1]), run.settings
         drawn = latents[0][..., : own.shape[-1]]
-        sound = run.decode(view.apply(own)).mean(1, keepdim=True)
-        drawing = view.apply(run.decode(drawn))
-        settings = run.settings
+        drawing, sound = run.both(drawn, own)
         shown = lighten(
             drawing, sound, settings.audio_weight, run.image.vae_scale_factor, settings.drawing_size
         )
-        return Finished(view.undo(shown), shown.mean(1), {"latents": drawn, "audio_latents": own})
+        return run.finished(shown, {"latents": drawn, "audio_latents": own})
 
 
 BLEND = Lighten()

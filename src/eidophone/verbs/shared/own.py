@@ -1,0 +1,106 @@
+"""The user's own picture and sound, read as grey canvases."""
+
+import math
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+from eidophone.core.errors import BadInput
+from eidophone.core.events import Reporter
+from eidophone.core.values import Floats
+from eidophone.media.audio import cancelled_channels, peak_normalize, read_sound, resample
+from eidophone.media.fitting import Fitted, fitted, toned
+from eidophone.media.mel import MelSpec
+from eidophone.media.picture import read_picture
+from eidophone.media.spectrogram import gray_from_clip
+from eidophone.options.own import PictureOptions
+
+#: Share of a picture or a sound that may be lost without a warning.
+NEGLIGIBLE = 0.02
+#: A canvas whose lightest pixel is darker than this cannot be heard.
+BLACK = 0.02
+#: The narrowest and the widest canvas that a sound asks for by itself.
+MIN_COLUMNS, WIDEST = 8, 65_536
+
+
+def fitted_file(path: Path, options: PictureOptions, height: int, width: int, report: Reporter) -> Fitted:
+    """A picture file on a canvas; says what is cropped.
+
+    Raises:
+        BadInput: it cannot be read.
+    """
+    found = fitted(read_picture(path, warn=report.warn), height, width, options.fit)
+    if found.lost > NEGLIGIBLE:
+        report.warn(
+            f"{path.name}: its middle fills the canvas, and {found.lost:.0%} of the picture is cropped; "
+            "use --fit contain to keep all of it."
+        )
+    return found
+
+
+def toned_file(
+    path: Path, options: PictureOptions, height: int, width: int, report: Reporter
+) -> tuple[Floats, Fitted]:
+    """The tones of a picture file on a canvas, (height, width) in [0, 1], and where it lies.
+
+    Raises:
+        BadInput: it cannot be read, or is black.
+    """
+    found = fitted_file(path, options, height, width, report)
+    gray = toned(
+        found.picture.gray(),
+        found.inside,
+        levels=options.levels,
+        brightness=options.brightness,
+        contrast=options.contrast,
+        gamma=options.gamma,
+    )
+    if float(gray.max()) < BLACK:
+        raise BadInput(
+            f"{path}: is black on the canvas, so nothing of it would be heard; raise --brightness."
+        )
+    return gray, found
+
+
+def width_for(path: Path, spec: MelSpec, factor: int, cut: int, rows: int = 1) -> int:
+    """The width of a canvas that holds a sound file whole, or as much of it as the widest canvas can.
+
+    Args:
+        path: The sound file.
+        spec: How many columns that is.
+        factor: Pixels per latent cell.
+        cut: Pixels that will be dropped on the right.
+        rows: How many mel pictures the canvas holds, one above the other.
+
+    Raises:
+        BadInput: it cannot be read.
+    """
+    clip = read_sound(path, duration_s=spec.seconds(WIDEST))
+    columns = math.ceil(clip.duration_s * spec.rate_hz / spec.hop_length / rows) + cut
+    return min(WIDEST // factor, math.ceil(max(columns, MIN_COLUMNS) / factor)) * factor
+
+
+def mel_picture_of(path: Path, spec: MelSpec, width: int, report: Reporter) -> Floats:
+    """The first `width` columns of a sound file's mel picture, silence after its end.
+
+    Raises:
+        BadInput: it cannot be read.
+    """
+    fits_s = spec.seconds(width)
+    clip = read_sound(path, duration_s=fits_s + 0.5)
+    if clip.duration_s > fits_s * (1 + NEGLIGIBLE):
+        report.warn(
+            f"{path.name}: the canvas holds its first {fits_s:.2f} seconds, and the rest is cut; "
+            "raise --width to keep more."
+        )
+    if (warning := cancelled_channels(clip, path.name)) is not None:
+        report.warn(warning)
+    if len(clip.samples) > 1 or clip.rate_hz > spec.rate_hz:
+        report.warn(
+            f"{path.name}: has {clip.rate_hz} Hz and {len(clip.samples)} channels; the result is made anew from the "
+            f"mel picture, at {spec.rate_hz} Hz in one channel."
+        )
+    gray = gray_from_clip(peak_normalize(resample(clip, spec.rate_hz)), spec)[:, :width]
+    padded: Floats = F.pad(torch.from_numpy(gray.copy()), (0, width - gray.shape[1])).numpy()
+    return padded
