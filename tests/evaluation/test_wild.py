@@ -233,6 +233,8 @@ def test_the_protocol_runs_stops_and_goes_on(data: Path, tmp_path: Path, monkeyp
     assert {(d["dataset"], d["method"]) for d in summary["datasets"]} == {
         (name, method) for name in ("clotho", "esc10") for method in ("none", "both-optimised")
     }
+    tables = (out / "tables.md").read_text()
+    assert "| Clotho | both, optimised | 1 |" in tables and "| ESC-10 | both, optimised | none |" in tables
     rows = [Row.from_line(line) for line in (out / "samples.jsonl").read_text().splitlines()[1:]]
     for row in rows:
         place = Place.of(row.folder)

@@ -24,6 +24,8 @@ from eidophone.evaluation.tables import names_of, write_csv, write_parquet
 from eidophone.evaluation.wild.judging import embedders_among
 from eidophone.evaluation.wild.paintings import methods_of
 from eidophone.evaluation.wild.protocol import IN_THE_WILD, Wild, open_wild
+from eidophone.evaluation.wild.tables import markdown
+from eidophone.media.files import write_text
 from eidophone.media.lock import folder_lock
 from eidophone.models.device import choose_device, use_threads
 from eidophone.options.commands import EvaluateOptions
@@ -33,7 +35,7 @@ from eidophone.scoring.ranking import rank
 from eidophone.scoring.similarity import Similarity
 from eidophone.version import VERSION
 
-REPORT_FILE = "report.html"
+REPORT_FILE, TABLES_FILE = "report.html", "tables.md"
 CSV_FILE, PARQUET_FILE = "samples.csv", "samples.parquet"
 SAMPLES_FOLDER = "results"
 
@@ -61,6 +63,10 @@ def evaluate(
 
 def run(options: EvaluateOptions, folders: Sequence[Path], out: Path, progress: Progress = silent) -> Summary:
     """See `evaluate`."""
+    if options.questionnaire or options.answers:
+        raise BadInput(
+            "Questionnaires have functions of their own in eidophone.evaluation.questionnaire.run."
+        )
     use_threads(options.threads)
     if options.protocol == IN_THE_WILD:
         return _run_wild(options, folders, out, progress)
@@ -150,6 +156,8 @@ class _Conclusion:
         }
         chosen = self._selected()
         write_summary(self.out, summary, facts, chosen)
+        if summary.wild is not None:
+            write_text(self.out / TABLES_FILE, markdown(summary.wild))
         shown = [(row, self.current[row.folder].path) for row in self._shown()]
         write_report(self.out / REPORT_FILE, summary, shown, facts)
         if self.options.consistency:

@@ -52,8 +52,13 @@ def interval(mean: Mean | None) -> str:
     return f"{number} [{mean.bootstrap_low:.{DIGITS}f}, {mean.bootstrap_high:.{DIGITS}f}]"
 
 
-def markdown(table: Table) -> str:
-    """A table in Markdown."""
+def markdown(findings: Findings) -> str:
+    """All tables in Markdown, as `tables.md` holds them."""
+    tables = (means_table(findings), captions_table(findings), differences_table(findings))
+    return "\n\n".join(map(_markdown, tables)) + "\n"
+
+
+def _markdown(table: Table) -> str:
     headings, rows = table
     return "\n".join("| " + " | ".join(row) + " |" for row in [headings, ["---"] * len(headings), *rows])
 
