@@ -322,6 +322,7 @@ class EvaluateArguments(TypedDict, total=False):
     fad: Path | None
     fid_features: str
     fad_features: str
+    select_by: Literal["both", "looks"]
     replay: Literal["stored", "griffin-lim"]
     first: int | None
     questionnaire: bool

@@ -331,6 +331,17 @@ def test_prompts_with_lone_surrogates_can_be_written(make_result, tmp_path: Path
     json.loads((tmp_path / "out" / "summary.json").read_text())
 
 
+def test_a_selection_by_looks_alone_asks_nothing_of_the_sound(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    eidophone.evaluate([run], out, judges="formula", select=0.5, select_by="looks")
+    found = json.loads((out / "summary.json").read_text())
+    rows = [Row.from_line(line) for line in (out / "samples.jsonl").read_text().splitlines()[1:]]
+    for method in found["methods"]:
+        looks = sorted(row.numbers["formula.looks"] for row in rows if row.method == method)
+        kept = [one["looks"] for one in found["selected"] if one["method"] == method]
+        assert sorted(kept) == looks[-max(1, len(looks) // 2) :]
+
+
 def test_a_selection_is_copied_and_listed(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     eidophone.evaluate([run], out, judges="formula", select=0.75)

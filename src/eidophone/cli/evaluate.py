@@ -58,9 +58,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
         print(f"\n{_distances(summary.references)}")
     print(f"\n{printable(str(arguments.out))}\n  report.html, summary.json, samples.csv, samples.jsonl")
     if options.select is not None:
-        print(
-            f"  selected/ has the samples in the top {options.select:.0%} by looks and by sound, if there are any"
-        )
+        sides = "looks and by sound" if options.select_by == "both" else "looks"
+        print(f"  selected/ has the samples in the top {options.select:.0%} by {sides}, if there are any")
     for distance in summary.references:
         if distance.few:
             complain(few_samples(distance))

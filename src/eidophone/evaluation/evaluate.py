@@ -195,7 +195,7 @@ class _Conclusion:
         if share is None:
             return None
         paths = {name: found.path for name, found in self.current.items()}
-        return select(self._rows(), share, paths, self.out)
+        return select(self._rows(), share, paths, self.out, self.options.select_by)
 
     def _shown(self) -> list[Row]:
         """One half is the best of all samples; the other half is spread evenly over the rest."""

@@ -4,8 +4,9 @@ import secrets
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from eidophone.core.values import Score
 from eidophone.evaluation.journal import Row
@@ -23,44 +24,49 @@ class Selected:
         folder: The sample's name in this evaluation.
         copy: Its copy, from the evaluation's folder.
         method: How it was made.
-        looks, sounds: Its two ranking numbers.
+        looks, sounds: Its two ranking numbers; None if no judge gives one.
     """
 
     folder: str
     copy: str
     method: str
-    looks: float
-    sounds: float
+    looks: float | None
+    sounds: float | None
 
 
-def select(rows: Iterable[Row], share: float, paths: Mapping[str, Path], out: Path) -> list[Selected]:
+SelectBy = Literal["both", "looks"]
+
+
+def select(
+    rows: Iterable[Row], share: float, paths: Mapping[str, Path], out: Path, by: SelectBy = "both"
+) -> list[Selected]:
     """Selects samples of each method, and copies their folders to `out/selected`, which is replaced.
 
     The code of Images that Sound keeps the samples that are in the top share by CLIP and in the top share by
-    CLAP. With a small share there may be none.
+    CLAP, or those in the top share by CLIP. With a small share of both there may be none.
 
     Args:
         rows: All samples.
         share: Of the samples of a method, in (0, 1].
         paths: Folders of the samples, by name.
         out: The evaluation's folder.
+        by: Both sides, or looks alone.
 
     Raises:
         CannotWrite: the copies cannot be written.
     """
-    methods: dict[str, list[Candidate[tuple[str, str]]]] = defaultdict(list)
+    methods: dict[str, list[Candidate[Selected]]] = defaultdict(list)
     for number, row in enumerate(rows):
         if not row.broken:
             words = slug(f"{row.image_prompt} {row.audio_prompt}")
-            candidate = Candidate((row.folder, words), number, *sides_of(Score(row.numbers)))
-            methods[row.method].append(candidate)
+            looks, sounds = sides_of(Score(row.numbers))
+            one = Selected(row.folder, words, row.method, looks, sounds)
+            methods[row.method].append(Candidate(one, number, looks, looks if by == "looks" else sounds))
     found = []
     for method, candidates in sorted(methods.items()):
         for place, chosen in enumerate(in_top_share(candidates, share), 1):
-            folder, words = chosen.item
-            copy = f"{SELECTED_FOLDER}/{slug(method)}/{place:03d}-{words}"
-            assert chosen.looks is not None and chosen.sounds is not None
-            found.append(Selected(folder, copy, method, chosen.looks, chosen.sounds))
+            copy = f"{SELECTED_FOLDER}/{slug(method)}/{place:03d}-{chosen.item.copy}"
+            found.append(replace(chosen.item, copy=copy))
     _copy(found, paths, out)
     return found
 

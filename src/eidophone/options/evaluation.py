@@ -60,6 +60,9 @@ class ReferenceOptions(Options):
         "features that --fad compares: tagger (YAMNet), or an embedder such as clap", default="tagger",
         group="judges",
     )  # fmt: skip
+    select_by: Literal["both", "looks"] = setting(
+        "what --select looks at: looks and sound, or looks alone", default="both", group="judges"
+    )
     replay: Literal["stored", "griffin-lim"] = setting(
         "which sound is judged: the stored one, or the spectrogram played by Griffin-Lim", default="stored",
         group="judges",
