@@ -15,6 +15,7 @@ from eidophone.verbs import VERBS
 TARGET = Path(__file__).resolve().parents[1] / "src" / "eidophone" / "arguments.py"
 HEAD = '''"""The options of every call as typed keyword arguments. Written by scripts/arguments.py; do not edit."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
@@ -82,7 +83,7 @@ def _plain(annotation: Any) -> str:
     if origin is typing.Literal:
         return f"Literal[{', '.join(repr(value) for value in inner)}]".replace("'", '"')
     if origin is tuple:
-        return f"tuple[{', '.join('...' if kind is ... else _plain(kind) for kind in inner)}]"
+        return f"Sequence[{_plain(inner[0])}]"
     if annotation is type(None):
         return "None"
     return str(annotation.__name__)

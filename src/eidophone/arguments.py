@@ -1,5 +1,6 @@
 """The options of every call as typed keyword arguments. Written by scripts/arguments.py; do not edit."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
@@ -48,7 +49,7 @@ class ComposeArguments(RunArguments, total=False):
     audio_model: str | Path
     image_negative: str
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
-    samples: tuple[int, ...]
+    samples: Sequence[int]
     resume: bool
     example: str
     audio_negative: str
@@ -62,7 +63,7 @@ class ComposeArguments(RunArguments, total=False):
     early_rejection: bool
     window_width: int | None
     loop: bool
-    scene: tuple[str, ...]
+    scene: Sequence[str]
     fade: float
     sampler: str
     steps: int
@@ -81,6 +82,12 @@ class ComposeArguments(RunArguments, total=False):
     audio_weights: str
     cutoff: bool
     view: str
+    also_image: Sequence[str]
+    also_audio: Sequence[str]
+    image_band: Literal["all", "low-pass", "high-pass"]
+    audio_band: Literal["all", "low-pass", "high-pass"]
+    view_seed: int
+    morph: bool
 
 
 class ImprintArguments(RunArguments, total=False):
@@ -105,7 +112,7 @@ class ImprintArguments(RunArguments, total=False):
     audio_model: str | Path
     image_negative: str
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
-    samples: tuple[int, ...]
+    samples: Sequence[int]
     resume: bool
     example: str
     audio_negative: str
@@ -144,7 +151,7 @@ class ColorizeArguments(RunArguments, total=False):
     audio_model: str | Path
     image_negative: str
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
-    samples: tuple[int, ...]
+    samples: Sequence[int]
     resume: bool
     audio_prompt: str
     sound: Any
@@ -160,6 +167,7 @@ class ColorizeArguments(RunArguments, total=False):
     fresh_gray_noise: bool
     learned_variance: bool
     double_start: bool
+    invert: bool
     antialias: bool
 
 
@@ -177,7 +185,7 @@ class DistillArguments(RunArguments, total=False):
     audio_model: str | Path
     image_negative: str
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
-    samples: tuple[int, ...]
+    samples: Sequence[int]
     resume: bool
     example: str
     audio_negative: str
@@ -232,7 +240,7 @@ class PaintArguments(RunArguments, total=False):
     audio_model: str | Path
     image_negative: str
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
-    samples: tuple[int, ...]
+    samples: Sequence[int]
     resume: bool
     captioner: str | Path
     caption: str

@@ -54,6 +54,31 @@ def test_the_bell_equals_what_the_paper_typed() -> None:
     assert made.plain() == {**typed.plain(), "preset": "paper"}
 
 
+def test_the_example_on_the_command_line_makes_what_typed_settings_make(settings, tmp_path) -> None:
+    run = ["--count=1", "--steps=10", *flags(settings)]
+    by_name = ["compose", "--example", "bell", "--preset", "paper", *run, "--out", str(tmp_path / "a")]
+    by_hand = [
+        "compose", "a painting of castle towers, grayscale", "bell ringing", "--seed", "1234", "--sampler", "ddim",
+        "--image-guidance", "10", "--audio-guidance", "10", "--image-start-step", "1", "--audio-start-step", "0",
+        "--audio-weight", "0.5", "--blend", "average", "--crop", *run, "--out", str(tmp_path / "b"),
+    ]  # fmt: skip
+    assert main(by_name) == main(by_hand) == 0
+    one, other = (load(tmp_path / name / "0000") for name in "ab")
+    assert (one.picture.pixels == other.picture.pixels).all()
+    assert (one.clip.samples == other.clip.samples).all()
+    assert one.recipe.options.plain() | {"preset": "fast"} == other.recipe.options.plain()
+
+
+@pytest.mark.parametrize("one", examples(), ids=lambda one: f"{one.verb}-{one.name}")
+def test_an_example_needs_no_network(one, monkeypatch) -> None:
+    def _refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr("socket.socket.connect", _refuse)
+    made = verb_of(one.verb).options.make(example=one.name, preset="paper", offline=True)
+    assert (made.image_prompt, made.audio_prompt, made.seed) == (one.image_prompt, one.audio_prompt, one.seed)
+
+
 def test_what_is_given_wins_over_the_example() -> None:
     kind = verb_of("compose").options
     made = kind.make(example="corgi", seed=7, audio_prompt="rain")

@@ -161,6 +161,20 @@ def test_it_is_refused_in_one_sentence(
         eidophone.colorize(composed, "a dog", **(stages | {"image_model": "if-m"}))
 
 
+def test_the_negative_is_coloured_and_keeps_the_sound(composed: Path, stages: dict, tmp_path: Path) -> None:
+    (made,) = eidophone.colorize(composed, "a photo of dogs", count=1, invert=True, out=tmp_path, **stages)
+    before = read_picture(composed / "spectrogram.png").gray()
+    colored = read_picture(made.folder / "picture.png")
+    assert np.abs(colored.gray() - (1 - before)).mean() < 1e-6
+    assert (made.folder / "sound.wav").exists() and np.abs(made.spectrogram - before).max() < 1e-6
+    sounds = [eidophone.load(folder).clip.samples for folder in (composed, made.folder)]
+    np.testing.assert_array_equal(*sounds)
+    player = {"audio_model": stages["audio_model"]}
+    heard = eidophone.hear(made.folder / "picture.png", invert=True, **player).clip.samples
+    assert np.abs(heard - eidophone.hear(composed / "spectrogram.png", **player).clip.samples).max() < 1e-4
+    assert made.film.pixels.shape == (2 * before.shape[0], before.shape[1], 3)
+
+
 def test_the_command(composed: Path, stages: dict, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     flags = [
         part

@@ -119,13 +119,20 @@ class Score:
     def side(self, what: str, rather: str = "") -> float | None:
         """The number of the first judge that says `what` ("looks", "sounds"); None if none does.
 
-        That judge's number of the same name with `rather` behind it is taken instead, if it has one.
+        That judge's number of the same name with `rather` behind it is taken instead, if it has one. Where a result
+        has further views, the weakest of them counts.
 
         >>> Score({"clean.dc": 0.0, "clip.looks": 0.3, "tiny.looks": 0.9}).side("looks")
         0.3
+        >>> Score({"clip.looks": 0.3, "clip.looks@view-1": 0.2}).side("looks")
+        0.2
         """
         first = next((name for name in self.numbers if name.endswith(f".{what}")), None)
-        return None if first is None else self.numbers.get(first + rather, self.numbers[first])
+        if first is None:
+            return None
+        found = first + rather if first + rather in self.numbers else first
+        views = (number for name, number in self.numbers.items() if name.startswith(f"{found}@"))
+        return min((self.numbers[found], *views))
 
 
 @dataclass(frozen=True)
@@ -183,6 +190,26 @@ class Caption:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """One further view of a picture, for a prompt of its own.
+
+    Attributes:
+        prompt: What it shows, or what it plays if it has a sound.
+        caption: The prompt with its view, as it was typed.
+        picture: File stem of the picture that the view shows.
+        sound: File stem of what it plays; empty if nothing.
+        places: For a film: where each of its pixels comes from, as row * width + column of the picture; int64,
+            (height, width). None for no film.
+    """
+
+    prompt: str
+    caption: str
+    picture: str
+    sound: str = ""
+    places: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True)
 class Result:
     """One finished sample: what is seen, what is heard, and how to make it again.
 
@@ -197,6 +224,8 @@ class Result:
         captions: The prompts or file names, for people.
         arrays: Numbers before 8-bit rounding, by name.
         extras: Further pictures of the result, by file stem.
+        sounds: Further sounds of the result, by file stem.
+        turns: Its further views.
         film: What the film shows, where it is neither the picture nor the spectrogram.
         score: What the judges say of it.
         folder: Where it is stored, if it is.
@@ -212,6 +241,8 @@ class Result:
     captions: tuple[str, ...] = ()
     arrays: dict[str, Floats] = field(default_factory=dict)
     extras: dict[str, Picture] = field(default_factory=dict)
+    sounds: dict[str, Clip] = field(default_factory=dict)
+    turns: "tuple[Turn, ...]" = ()
     film: Picture | None = None
     score: Score = field(default_factory=Score)
     folder: Path | None = None

@@ -6,7 +6,7 @@ redrawn from frame to frame.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -49,6 +49,12 @@ class Stage:
     width: int
     height: int
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the frame."""
+        height, width = self.pixels.shape[:2]
+        return height, width
+
     def line_x(self, moment: float) -> int:
         """Left edge of the line, which is two pixels wide and starts on an even pixel.
 
@@ -87,9 +93,26 @@ def write_video(
     if not 1 <= fps <= 120:
         raise ValueError(f"fps must lie in 1 to 120; got {fps}")
     stage = make_stage(picture, captions)
+    frames = max(1, math.ceil(clip.duration_s * fps - 1e-6))
+    write_frames(path, stage.size, drawn(stage, frames, clip.duration_s, fps), clip, fps)
+
+
+def write_frames(path: Path, size: tuple[int, int], frames: Iterable[Bytes], clip: Clip, fps: int) -> None:
+    """Writes an MP4 video of frames and a sound; frame k appears at k / fps.
+
+    Args:
+        path: The file, ending in .mp4; missing folders are made.
+        size: (height, width) of the frames, both even.
+        frames: In the layout of `yuv`; each may be the same array, drawn anew.
+        clip: The sound; clipped to full scale.
+        fps: Frames per second.
+
+    Raises:
+        CannotWrite, EidophoneError: as `write_video`.
+    """
     sound = for_encoder(clip)
     try:
-        write_atomically(path, lambda draft: _encode(draft, stage, sound, clip.duration_s, fps))
+        write_atomically(path, lambda draft: _encode(draft, size, frames, sound, fps))
     except UnknownCodecError as error:
         raise CannotWrite(
             f"Cannot write {path}: PyAV has no H.264 encoder; install its wheel from PyPI."
@@ -115,22 +138,21 @@ def _fitted(picture: Picture) -> Picture:
     height, width = picture.pixels.shape[:2]
     scale = max(1, math.ceil(LEAST_WIDTH / width))
     shrink = min(1.0, MOST_WIDTH / (scale * width), MOST_HEIGHT / (scale * height))
-    return resize(picture, _even(scale * shrink * height), _even(scale * shrink * width))
+    return resize(picture, even(scale * shrink * height), even(scale * shrink * width))
 
 
-def _even(size: float) -> int:
+def even(size: float) -> int:
     """The nearest even number, at least 2, because colour has half the resolution."""
     return max(2, 2 * round(size / 2))
 
 
-def _encode(path: Path, stage: Stage, sound: Clip, duration_s: float, fps: int) -> None:
+def _encode(path: Path, size: tuple[int, int], frames: Iterable[Bytes], sound: Clip, fps: int) -> None:
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with av.open(f"file:{path}", "w", format="mp4", options=options) as container:
-        video = _video_stream(container, stage, fps)
+        video = _video_stream(container, size, fps)
         audio = audio_stream(container, sound, "aac", 96_000 * len(sound.samples) + 32_000)
         blocks = audio_frames(sound)
-        frames = max(1, math.ceil(duration_s * fps - 1e-6))
-        for k, planes in enumerate(_drawn(stage, frames, duration_s, fps)):
+        for k, planes in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
             frame.pts, frame.time_base = k, Fraction(1, fps)
             container.mux(video.encode(frame))
@@ -145,11 +167,11 @@ def _encode(path: Path, stage: Stage, sound: Clip, duration_s: float, fps: int) 
         container.mux(audio.encode(None))
 
 
-def _video_stream(container: av.container.OutputContainer, stage: Stage, fps: int) -> av.VideoStream:
+def _video_stream(container: av.container.OutputContainer, size: tuple[int, int], fps: int) -> av.VideoStream:
     # No B-frames: time stamps begin at 0 in every player. Two seconds between key frames, for seeking.
     options = {"preset": "veryfast", "tune": "stillimage", "crf": "17", "bf": "0", "g": str(2 * fps)}
     video = container.add_stream("libx264", rate=fps, options=options)
-    video.height, video.width = stage.pixels.shape[:2]
+    video.height, video.width = size
     video.pix_fmt = "yuv420p"
     context = video.codec_context
     context.thread_count = 1
@@ -159,10 +181,10 @@ def _video_stream(container: av.container.OutputContainer, stage: Stage, fps: in
     return video
 
 
-def _drawn(stage: Stage, frames: int, duration_s: float, fps: int) -> Iterator[Bytes]:
-    """Yields the frames in the layout of `_yuv`; all are the same array, redrawn around the line."""
-    height, width = stage.pixels.shape[:2]
-    empty = _yuv(stage.pixels)
+def drawn(stage: Stage, frames: int, duration_s: float, fps: int) -> Iterator[Bytes]:
+    """Frames with the line where a sound of this length is; all are the same array, redrawn around the line."""
+    height, width = stage.size
+    empty = yuv(stage.pixels)
     canvas = empty.copy()
     drawn, bare = _planes(canvas, height, width), _planes(empty, height, width)
     rows = slice(stage.top, stage.top + stage.height)
@@ -194,7 +216,7 @@ def _part(span: slice, half: int) -> slice:
     return slice(span.start // half, span.stop // half)
 
 
-def _yuv(pixels: Bytes) -> Bytes:
+def yuv(pixels: Bytes) -> Bytes:
     """8-bit RGB as BT.709 in video range: Y, then U and V at half the size; shape (height * 3 / 2, width)."""
     height, width = pixels.shape[:2]
     red, green, blue = np.moveaxis(pixels.astype(np.float32) / np.float32(255), 2, 0)

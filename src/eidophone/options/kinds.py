@@ -18,6 +18,8 @@ Representation = Literal["implicit", "pixels", "latent"]
 Weighting = Literal["variance", "clean"]
 #: Which terms weigh the words of a caption: both as published, one of them, or none at all.
 Attention = Literal["both", "audio", "sentence", "none"]
+#: Spatial frequencies of a canvas: its coarse structure, its fine structure, or both.
+Band = Literal["all", "low-pass", "high-pass"]
 VocoderChoice = Literal["auto", "hifi-gan", "griffin-lim"]
 
 Steps = Annotated[int, Field(ge=1, le=1000)]

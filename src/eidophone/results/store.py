@@ -19,11 +19,12 @@ import numpy as np
 
 from eidophone.core.errors import BadInput, CannotWrite
 from eidophone.core.recipe import FORMAT, Facts, Record
-from eidophone.core.values import Picture, Result, Score
+from eidophone.core.values import Clip, Picture, Result, Score
 from eidophone.media.audio import read_sound, write_wav
 from eidophone.media.files import cannot_write, sha256, write_atomically, write_text
 from eidophone.media.lock import LOCK_FILE, folder_lock
 from eidophone.media.mel import MelSpec
+from eidophone.media.morph import scene_of, write_morph
 from eidophone.media.picture import from_bytes, read_picture, to_bytes, write_png
 from eidophone.media.sheets import contact_sheet
 from eidophone.media.video import write_video
@@ -257,16 +258,31 @@ def _write_files(result: Result, folder: Path, keep_arrays: bool) -> None:
     for stem, picture in result.extras.items():
         write_png(folder / f"{stem}.png", picture, text={KEYWORD: text})
     write_wav(folder / "sound.wav", result.clip, recipe=text)
+    for stem, clip in result.sounds.items():
+        write_wav(folder / f"{stem}.wav", clip, recipe=text)
     same_columns = result.picture.pixels.shape[:2] == result.spectrogram.shape
     # a canvas whose columns are not those of the sound shows what plays
     shown = result.film or (result.picture if same_columns else spectrogram)
     # made of what the other files hold: a last bit that they do not keep may not change the film
     seen, heard = from_bytes(to_bytes(shown)), read_sound(folder / "sound.wav")
     write_video(folder / "video.mp4", seen, heard, captions=tuple(c for c in result.captions if c))
+    if any(turn.places is not None for turn in result.turns):
+        _write_morph(result, heard, folder)
     if keep_arrays:
         write_atomically(
             folder / ARRAYS_FILE, lambda draft: np.savez(draft, allow_pickle=False, **result.arrays)
         )
+
+
+def _write_morph(result: Result, heard: Clip, folder: Path) -> None:
+    """The film that turns the picture into its other views, of what the other files hold."""
+    scenes = [
+        scene_of(result.picture, heard, " / ".join(caption for caption in result.captions[:2] if caption))
+    ]
+    for turn in result.turns:
+        clip = read_sound(folder / f"{turn.sound}.wav") if turn.sound else None
+        scenes.append(scene_of(result.extras[turn.picture], clip, turn.caption, turn.places))
+    write_morph(folder / "morph.mp4", scenes)
 
 
 def _write_record(result: Result, folder: Path) -> None:

@@ -1,12 +1,12 @@
 """The contract of a judge: a subject goes in, named numbers come out."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from eidophone.core.errors import EidophoneError
-from eidophone.core.values import Clip, Floats, Picture, Result, Score
+from eidophone.core.values import Clip, Floats, Picture, Result, Score, Turn
 from eidophone.media.mel import MelSpec
 
 
@@ -80,3 +80,30 @@ def judged(subject: Subject, judges: Iterable[Scorer]) -> Score:
             else:
                 failed[f"{judge.name}.{what}"] = f"the result is {number}"
     return Score(numbers, failed)
+
+
+def judged_views(result: Result, judges: Sequence[Scorer]) -> Score:
+    """A result and each of its further views; the numbers of a view are named "judge.what@view"."""
+    score = judged(subject_of(result), judges)
+    numbers, failed = dict(score.numbers), dict(score.failed)
+    for turn in result.turns:
+        found = judged(_view_of(result, turn), judges)
+        side = ".sounds" if turn.sound else ".looks"
+        stem = turn.sound or turn.picture
+        numbers |= {f"{name}@{stem}": value for name, value in found.numbers.items() if side in name}
+        failed |= {f"{name}@{stem}": reason for name, reason in found.failed.items()}
+    return Score(numbers, failed)
+
+
+def _view_of(result: Result, turn: Turn) -> Subject:
+    """A further view as judges see it: a picture with its prompt, or a sound with its prompt."""
+    picture = result.extras[turn.picture]
+    return Subject(
+        picture=picture,
+        gray=picture.gray(),
+        clip=result.sounds[turn.sound] if turn.sound else result.clip,
+        image_prompt="" if turn.sound else turn.prompt,
+        audio_prompt=turn.prompt if turn.sound else "",
+        spectrogram=picture.gray() if turn.sound else result.spectrogram,
+        mel_spec=MelSpec.from_dict(result.recipe.mel_spec),
+    )

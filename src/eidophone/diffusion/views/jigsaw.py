@@ -30,7 +30,10 @@ def jigsaw(seed: int, rows: int, columns: int, name: str = "jigsaw") -> View:
     def _undo(x: Tensor) -> Tensor:
         return _rearranged(x, back, rows, columns)
 
-    return View(name, _apply, _undo, grid=(rows, columns), collage=False)
+    def _reseeded(other: int) -> View:
+        return jigsaw(other, rows, columns, name)
+
+    return View(name, _apply, _undo, grid=(rows, columns), collage=False, with_seed=_reseeded)
 
 
 def _rearranged(x: Tensor, order: Tensor, rows: int, columns: int) -> Tensor:

@@ -1,8 +1,7 @@
 """The negative: dark and light exchanged (Visual Anagrams, section 3.3).
 
-The view negates latents: the audio model sees -z, and its noise estimate is negated back. It says nothing about
-pixels in [0, 1], so the sound is decoded from the negated latent, and a decoder that is not symmetric does not make
-it the exact photographic negative of the picture.
+A model sees -z, and its noise estimate is negated back. A finished picture is negated as 1 - x. A decoder does not turn
+-z into that (docs/views.md), so what a model draws in negated latents is not the photographic negative.
 """
 
 from torch import Tensor
@@ -15,4 +14,9 @@ def negative(x: Tensor) -> Tensor:
     return -x
 
 
-VIEW = View("negate", negative, negative, collage=False)
+def photographic(picture: Tensor) -> Tensor:
+    """The negative of a picture in [0, 1]."""
+    return 1 - picture
+
+
+VIEW = View("negate", negative, negative, collage=False, moves=False, on_pictures=photographic)

@@ -16,4 +16,4 @@ def one_above_the_other(x: Tensor) -> Tensor:
     return torch.cat(x.chunk(2, dim=-1), dim=-2)
 
 
-VIEW = View("rows", side_by_side, one_above_the_other, rows=2)
+VIEW = View("rows", side_by_side, one_above_the_other, rows=2, grid=(2, 1))

@@ -73,6 +73,10 @@ class ColorizeOptions(DrawOptions):
         "published code does",
         default=False,
     )
+    invert: bool = setting(
+        "colour the negative, dark on white; the sound stays, and `hear --invert` plays such a picture",
+        default=False,
+    )
     antialias: bool = setting("smooth the grey picture before it is made smaller", default=True)
 
     @model_validator(mode="after")

@@ -32,7 +32,7 @@ from eidophone.verbs.shared.context import Context
 from eidophone.verbs.shared.inputs import checksums, with_inputs
 from eidophone.verbs.shared.models import DEFAULT_GUIDANCE, open_loader
 from eidophone.verbs.shared.recipes import single_recipe
-from eidophone.verbs.shared.results import Meter
+from eidophone.verbs.shared.results import Meter, above
 
 #: The widest picture in columns, because attention spans all of them.
 WIDEST = 4096
@@ -91,7 +91,7 @@ def colorize(options: ColorizeOptions, context: Context) -> Iterator[Result]:
             colored = stages.large(model, sketch.small)
         recipe = single_recipe("colorize", settings, sketch.index, sources, given.mel_spec, given.vocoder)
         facts = _facts(sketch.cost, meter.each(1))
-        picture = with_gray(colored, given.gray)
+        picture = with_gray(colored, _seen(given, settings))
         yield _result(picture, given, settings, with_inputs(recipe, settings, sums), facts)
 
 
@@ -109,7 +109,12 @@ def _sketched(
     block = max(BLOCK, model.block_size)
     frame = Frame.of(height, width, model.canvas[0], block, antialias=settings.antialias)
     stages = ColorizeStages(
-        settings, given.gray, frame, conditions, _counter(settings, progress), _previewer(progress)
+        settings,
+        _seen(given, settings),
+        frame,
+        conditions,
+        _counter(settings, progress),
+        _previewer(progress),
     )
     sketches = []
     for index in settings.numbers:
@@ -152,6 +157,12 @@ def _previewer(report: Reporter) -> Callable[[int, Callable[[], Picture]], None]
     return _look
 
 
+def _seen(given: Given, options: ColorizeOptions) -> Floats:
+    """The grey part of the coloured picture, (height, width) in [0, 1]."""
+    seen: Floats = 1 - given.gray if options.invert else given.gray
+    return seen
+
+
 def _facts(*costs: tuple[int, float]) -> dict[str, Any]:
     evaluations, seconds = (sum(each) for each in zip(*costs, strict=True))
     return {"unet_evaluations": int(evaluations), "seconds": round(seconds, 3)}
@@ -174,6 +185,7 @@ def _result(
             "spectrogram": given.gray,
             "sound": given.clip.samples[0],
         },
+        film=above(picture, Picture.from_gray(given.gray)),
     )
 
 

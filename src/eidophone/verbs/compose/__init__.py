@@ -1,1 +1,1 @@
-"""TODO."""
+"""Pictures that play: two models denoise one latent."""

@@ -9,10 +9,11 @@ from pydantic import BeforeValidator, Field, model_validator
 from eidophone.core.errors import BadInput
 from eidophone.diffusion.views import ViewName
 from eidophone.options.groups import LongOptions
-from eidophone.options.kinds import Scale, Share, Steps, flag_of, setting
+from eidophone.options.kinds import Band, Scale, Share, Steps, flag_of, setting
 from eidophone.options.own import OwnOptions
 from eidophone.options.samplers import Sampler
 from eidophone.verbs.compose.blends import BlendName
+from eidophone.verbs.compose.prompts import BANDS, FurtherPrompt, FurtherPrompts, further_prompt
 from eidophone.verbs.compose.scenes import Scene, joined, scene_texts, scenes_of
 
 #: Height and width of a drawing as shares of the canvas, with `--blend lighten`.
@@ -105,14 +106,38 @@ class ComposeOptions(LongOptions, OwnOptions):
     view: ViewName = setting(
         "how the audio model sees the canvas: identity; rows (upper and lower half side by side); flip (upside down); "
         "mirror (the sound runs backwards); rotate (half a turn); negate (dark and light exchanged); jigsaw (8 pieces "
-        "exchanged); bands (8 strips exchanged)",
+        "exchanged); bands (8 strips exchanged); patches (64 exchanged); slices (8 stretches of time); circle "
+        "(a disc turned); skew (columns pushed down); rotate90, rotate270 (quarter turns, square canvas)",
         default="identity", group="canvas",
+    )  # fmt: skip
+    also_image: FurtherPrompts = setting(
+        "another image prompt, and the view in which it is seen: 'flip: a ship', 'flip+mirror @0.7: a ship' with a "
+        "weight beside the first prompt's 1, 'low-pass: a face' for the coarse structure; may be repeated",
+        default=(), group="prompts", common=True,
+    )  # fmt: skip
+    also_audio: FurtherPrompts = setting(
+        "another audio prompt, and the view in which it is heard: 'mirror: a dog barking'; may be repeated",
+        default=(), group="prompts", common=True,
+    )  # fmt: skip
+    image_band: Band = setting(
+        "spatial frequencies that the first image prompt decides: all, low-pass (coarse structure) or high-pass "
+        "(fine structure)", default="all", group="canvas",
+    )  # fmt: skip
+    audio_band: Band = setting("the same for the first audio prompt", default="all", group="canvas")
+    view_seed: int = setting(
+        "random order of jigsaw, bands, patches and slices", default=0, ge=0, le=2**62, group="canvas"
+    )
+    morph: bool = setting(
+        "also write morph.mp4: the picture turns into each of its other views, and each sound plays",
+        default=False, group="canvas",
     )  # fmt: skip
 
     @classmethod
     def make(cls, **given: Any) -> Self:
-        """See `Options.make`. A view of several rows has no right edge to crop, so it switches a preset's crop off."""
+        """See `Options.make`. A view has no right edge to crop, so it switches a preset's crop off."""
         if given.get("view", "identity") != "identity" and not given.get("crop"):
+            given = {**given, "crop": False}
+        if (given.get("also_image") or given.get("also_audio")) and not given.get("crop"):
             given = {**given, "crop": False}
         if given.get("audio_weights") and given.get("audio_weight") is not None:
             raise BadInput("--audio-weights does not go with --audio-weight; use one of them.")
@@ -158,6 +183,12 @@ class ComposeOptions(LongOptions, OwnOptions):
             raise ValueError(
                 "--loop: --cutoff would cut the place where the end meets the beginning; leave it out."
             )
+        if self.several and (self.crop or self.cutoff):
+            raise ValueError(
+                "--also-image and --also-audio do not go with --crop or --cutoff; leave them out."
+            )
+        if self.morph and not self.several:
+            raise ValueError("--morph needs another view; add one with --also-image or --also-audio.")
         if self.crop and self.cutoff:
             raise ValueError("--crop and --cutoff both drop the right edge; choose one of them.")
         return self
@@ -174,6 +205,41 @@ class ComposeOptions(LongOptions, OwnOptions):
                 what = "sound like" if flag == "--picture" else "look like"
                 raise ValueError(f"{flag} {file}: say in a prompt what the result should {what}.")
         return self
+
+    @model_validator(mode="after")
+    def _each_band_is_decided(self) -> Self:
+        voices = (
+            (self.image_start_step, {self.image_band, *(one.band for one in self.more_images)}),
+            (self.audio_start_step, {self.audio_band, *(one.band for one in self.more_sounds)}),
+        )
+        for band in BANDS:
+            if not any(start == 0 and bands & {"all", band} for start, bands in voices):
+                raise ValueError(
+                    f"No prompt decides the {band} part of the canvas from step 0 on; add one, such as "
+                    f"--also-image '{band}: a ship'."
+                )
+        return self
+
+    @property
+    def more_images(self) -> tuple[FurtherPrompt, ...]:
+        """The further image prompts."""
+        return tuple(map(further_prompt, self.also_image))
+
+    @property
+    def more_sounds(self) -> tuple[FurtherPrompt, ...]:
+        """The further audio prompts."""
+        return tuple(map(further_prompt, self.also_audio))
+
+    @property
+    def several(self) -> bool:
+        """Whether there are further prompts."""
+        return bool(self.also_image or self.also_audio)
+
+    @property
+    def banded(self) -> bool:
+        """Whether a prompt decides one band only."""
+        more = (*self.more_images, *self.more_sounds)
+        return {self.image_band, self.audio_band, *(one.band for one in more)} != {"all"}
 
     @model_validator(mode="after")
     def _weights_are_shares(self) -> Self:

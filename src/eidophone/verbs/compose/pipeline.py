@@ -19,6 +19,7 @@ from eidophone.verbs.compose.blends import DEFAULT_BLEND
 from eidophone.verbs.compose.options import ComposeOptions, ComposeSettings
 from eidophone.verbs.compose.own import OWN_BLEND, check_view, own_weight, read_own
 from eidophone.verbs.compose.run import ComposeRun, Job
+from eidophone.verbs.compose.views import check_views, with_views
 from eidophone.verbs.shared.batches import in_batches
 from eidophone.verbs.shared.best_of_n import best_of_n, open_judge
 from eidophone.verbs.shared.canvas import at_once, check_canvas, denoise, previewer
@@ -95,9 +96,7 @@ def open_run(pairs: Sequence[ComposeOptions], context: Context) -> ComposeRun:
     settings = completed[0]
     cut = CROP_PIXELS if settings.crop else CUTOFF_COLUMNS * image.vae_scale_factor if settings.cutoff else 0
     check_canvas(settings, loaded, view.rows, cut)
-    view.check(*image.latent_shape(settings.height, settings.width)[1:], image.vae_scale_factor)
-    if settings.blend == "lighten" and not view.collage:
-        raise BadInput(f"--view {view.name} does not go with --blend lighten; use --blend average.")
+    check_views(settings, image.latent_shape(settings.height, settings.width), image.vae_scale_factor)
     check_length(settings, loaded, cut)
     check_view(settings, view)
     make_scheduler(settings.sampler, image.schedule, settings.steps)  # refuses too many steps
@@ -148,7 +147,7 @@ def check_length(settings: ComposeSettings, loaded: LoadedModels, cut: int) -> N
 
 
 def encode_prompts(settings: ComposeOptions, image: LatentModel, audio: LatentModel) -> dict[str, Tensor]:
-    """The conditions of a pair: image and audio prompt, and their negatives; and those of each scene."""
+    """The conditions of a pair: image and audio prompt, their negatives, those of each scene, and further ones."""
     found = {
         "image": image.text.encode("" if settings.scene else settings.image_prompt, "image prompt"),
         "audio": audio.text.encode("" if settings.scene else settings.audio_prompt, "audio prompt"),
@@ -158,6 +157,10 @@ def encode_prompts(settings: ComposeOptions, image: LatentModel, audio: LatentMo
     for number, scene in enumerate(settings.scenes):
         found[f"image {number}"] = image.text.encode(scene.image_prompt, "image prompt of a scene")
         found[f"audio {number}"] = audio.text.encode(scene.audio_prompt, "audio prompt of a scene")
+    for number, one in enumerate(settings.more_images, 1):
+        found[f"also image {number}"] = image.text.encode(one.prompt, "further image prompt")
+    for number, one in enumerate(settings.more_sounds, 1):
+        found[f"also audio {number}"] = audio.text.encode(one.prompt, "further audio prompt")
     return found
 
 
@@ -165,7 +168,13 @@ def samples(run: ComposeRun, context: Context) -> Iterator[Result]:
     """The samples of a run, not judged, one batch after another."""
     settings, jobs, report = run.settings, run.jobs, context.report
     substitutes = [
-        warn_of_substitutes(report, (run.image, one.image_prompt), (run.audio, one.audio_prompt))
+        warn_of_substitutes(
+            report,
+            (run.image, one.image_prompt),
+            (run.audio, one.audio_prompt),
+            *((run.image, more.prompt) for more in one.more_images),
+            *((run.audio, more.prompt) for more in one.more_sounds),
+        )
         for one in run.pairs
     ]
     done, total, meter = 0, len(jobs) * settings.steps, Meter(run.loaded.evaluations)
@@ -199,7 +208,7 @@ def _batch(
     with torch.inference_mode():
         finished = run.blend.read(run, run.split(latents))
     recipes = [_recipe(run, batch, job) for job in batch]
-    return make_results(
+    results = make_results(
         finished.pictures,
         finished.played,
         run.settings,
@@ -208,6 +217,7 @@ def _batch(
         finished.arrays,
         run.settings.loop,
     )
+    return [with_views(run, result) for result in results]
 
 
 def _recipe(run: ComposeRun, batch: Sequence[Job], job: Job) -> Recipe:

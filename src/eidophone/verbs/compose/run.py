@@ -1,6 +1,6 @@
 """What all samples of a compose run share: settings, models, encoded prompts, the canvas."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from eidophone.diffusion.canvas import batch_noise
+from eidophone.diffusion.chains import seeded, view_of
 from eidophone.diffusion.guidance import Denoiser, Seen, Window
+from eidophone.diffusion.prompts import Prompted, Speaker, mean_of
 from eidophone.diffusion.sampler import make_scheduler, window_from_steps
 from eidophone.diffusion.views import VIEWS, View
 from eidophone.diffusion.windows import Stretch, Windowed
@@ -41,10 +43,27 @@ class Finished:
 class Guides:
     """Both models with their prompts bound, each seen from the canvas, and when each is active."""
 
-    image: Denoiser
-    audio: Denoiser
+    image_prompts: tuple[Prompted, ...]
+    audio_prompts: tuple[Prompted, ...]
     image_window: Window
     audio_window: Window
+
+    @property
+    def image(self) -> Denoiser:
+        """The image model: the weighted mean of its prompts."""
+        return mean_of(self.image_prompts)
+
+    @property
+    def audio(self) -> Denoiser:
+        """The audio model: the weighted mean of its prompts."""
+        return mean_of(self.audio_prompts)
+
+    def speakers(self, audio_share: float) -> tuple[Speaker, Speaker]:
+        """Both models with all prompts, for a canvas that some prompts decide in one band only."""
+        return (
+            Speaker(self.image_prompts, 1 - audio_share, self.image_window),
+            Speaker(self.audio_prompts, audio_share, self.audio_window),
+        )
 
 
 @dataclass(frozen=True)
@@ -63,8 +82,8 @@ class ComposeRun:
         pairs: The completed settings of each pair; they differ in their prompts, seeds and samples only.
         loaded: The models.
         image, audio: The same two, of which the run needs both.
-        conditions: Of each pair: "image", "audio", "not image", "not audio", each (1, tokens, width); where it
-            has scenes, also "image 0", "audio 0" and so on.
+        conditions: Of each pair: "image", "audio", "not image", "not audio"; where it has scenes, also "image 0",
+            "audio 0" and so on; of further prompts, "also image 1" and so on. Each (1, tokens, width).
         own: The user's own picture and sound, if there are any.
         inputs: SHA-256 of the user's files, by option.
     """
@@ -85,7 +104,7 @@ class ComposeRun:
     @property
     def view(self) -> View:
         """How the audio model sees the canvas."""
-        return VIEWS[self.settings.view]
+        return seeded(VIEWS[self.settings.view], self.settings.view_seed)
 
     @property
     def blend(self) -> "Blend":
@@ -162,36 +181,52 @@ class ComposeRun:
         settings = self.settings
         for model in (self.image, self.audio):
             model.predictor.reuse_steps = settings.reuse_steps
-        guided = window_from_steps(scheduler, settings.guidance_start_step, settings.guidance_stop_step)
         return Guides(
-            self._windowed(self.image, "image", settings.image_guidance, guided, batch),
-            Seen(self._windowed(self.audio, "audio", settings.audio_guidance, guided, batch), self.view),
+            self._prompts(self.image, "image", scheduler, batch),
+            self._prompts(self.audio, "audio", scheduler, batch),
             window_from_steps(scheduler, settings.image_start_step),
             window_from_steps(scheduler, settings.audio_start_step),
         )
+
+    def _prompts(
+        self, model: LatentModel, side: str, scheduler: Any, batch: Sequence[Job]
+    ) -> tuple[Prompted, ...]:
+        """The prompts of one model, the first one and the further ones, each seen from the canvas."""
+        settings, image = self.settings, side == "image"
+        guided = window_from_steps(scheduler, settings.guidance_start_step, settings.guidance_stop_step)
+        scale = settings.image_guidance if image else settings.audio_guidance
+        unwanted = self._condition(f"not {side}", batch)
+
+        def _bound(name: str) -> Denoiser:
+            return model.guided(self._condition(name, batch), unwanted, scale, guided)
+
+        first = self._windowed(side, _bound)
+        found = [
+            Prompted(first, band=settings.image_band)
+            if image
+            else Prompted(Seen(first, self.view), band=settings.audio_band)
+        ]
+        for number, one in enumerate(settings.more_images if image else settings.more_sounds, 1):
+            alone = Windowed((Stretch(_bound(f"also {side} {number}")),), self._window, settings.loop)
+            seen = Seen(alone, view_of(one.views, settings.view_seed))
+            found.append(Prompted(seen, one.weight, one.band))
+        return tuple(found)
 
     @property
     def _window(self) -> int:
         """Width of a window in latent columns."""
         return max(1, self.settings.window_width // self.image.vae_scale_factor)
 
-    def _windowed(
-        self, model: LatentModel, side: str, scale: float, guided: Window, batch: Sequence[Job]
-    ) -> Windowed:
-        """A model with the prompts of its side bound, over the whole canvas: one prompt, or one for each scene."""
-        unwanted = self._condition(f"not {side}", batch)
-
-        def _bound(name: str) -> Denoiser:
-            return model.guided(self._condition(name, batch), unwanted, scale, guided)
-
+    def _windowed(self, side: str, bound: Callable[[str], Denoiser]) -> Windowed:
+        """The first prompt of a side over the whole canvas, or one for each scene; `bound` binds a prompt."""
         scenes, settings = self.settings.scenes, self.settings
         if not scenes:
-            return Windowed((Stretch(_bound(side)),), self._window, settings.loop)
-        columns = settings.width // model.vae_scale_factor
+            return Windowed((Stretch(bound(side)),), self._window, settings.loop)
+        columns = settings.width // self.image.vae_scale_factor
         seconds = self.loaded.mel_spec.seconds(settings.width)
         shares = scene_shares(scenes, columns, seconds, settings.fade, settings.loop)
         stretches = [
-            Stretch(_bound(f"{side} {number}"), torch.tensor(share)) for number, share in enumerate(shares)
+            Stretch(bound(f"{side} {number}"), torch.tensor(share)) for number, share in enumerate(shares)
         ]
         return Windowed(stretches, self._window, settings.loop)
 

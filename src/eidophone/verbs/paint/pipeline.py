@@ -29,7 +29,7 @@ from eidophone.verbs.shared.context import Context
 from eidophone.verbs.shared.inputs import checksums, with_inputs
 from eidophone.verbs.shared.models import warn_of_substitutes
 from eidophone.verbs.shared.recipes import single_recipe
-from eidophone.verbs.shared.results import Meter
+from eidophone.verbs.shared.results import Meter, above
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def _result(
             "spectrogram": heard.spectrogram,
         },
         extras=extras,
-        film=_film(picture, Picture.from_gray(heard.spectrogram)),
+        film=above(picture, _narrow(heard.spectrogram, picture)),
     )
 
 
@@ -222,8 +222,7 @@ def _picture(trial: Trial) -> Picture:
     return Picture(trial.picture.permute(1, 2, 0).contiguous().numpy())
 
 
-def _film(picture: Picture, spectrogram: Picture) -> Picture:
-    """The picture above the sound's spectrogram, equally wide."""
+def _narrow(spectrogram: Floats, picture: Picture) -> Picture:
+    """The sound's spectrogram as wide as a picture, and a third as high."""
     height, width = picture.pixels.shape[:2]
-    below = resize(spectrogram, max(1, height // 3), width)
-    return Picture(np.concatenate([picture.pixels, below.pixels]))
+    return resize(Picture.from_gray(spectrogram), max(1, height // 3), width)

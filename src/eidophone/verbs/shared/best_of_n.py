@@ -17,7 +17,7 @@ import torch
 from eidophone.core.events import Reporter
 from eidophone.core.values import Result, Score
 from eidophone.options.groups import ChoiceOptions
-from eidophone.scoring.contract import judged, subject_of
+from eidophone.scoring.contract import judged_views
 from eidophone.scoring.judges import open_judges
 from eidophone.scoring.ranking import Candidate, candidate_of, ranked
 from eidophone.verbs.shared.context import Context
@@ -42,7 +42,7 @@ def open_judge(options: ChoiceOptions, context: Context) -> Judge:
     """
     device = torch.device(options.device)
     judges = open_judges(options.judge_names, device, offline=options.offline, registry=context.registry)
-    return lambda result: judged(subject_of(result), judges)
+    return lambda result: judged_views(result, judges)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
+import numpy as np
 from torch import Tensor
 
 from eidophone.core.recipe import Recipe, RecordedOptions
@@ -60,6 +61,11 @@ def captions_of(options: RecordedOptions) -> tuple[str, str]:
     looks = ", ".join(part for part in (options.picture, options.image_prompt) if part)
     sounds = ", ".join(part for part in (options.sound, options.audio_prompt) if part)
     return looks, sounds
+
+
+def above(picture: Picture, spectrogram: Picture) -> Picture:
+    """A picture above an equally wide spectrogram, as a film shows them."""
+    return Picture(np.concatenate([picture.pixels, spectrogram.pixels]))
 
 
 class Meter:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from eidophone.diffusion.guidance import Blend, Denoiser, Part
+from eidophone.diffusion.prompts import BandBlend
 from eidophone.verbs.compose.own import moves_light
 from eidophone.verbs.compose.run import ComposeRun, Finished, Guides
 
@@ -19,12 +20,14 @@ class Average:
     def denoiser(self, run: ComposeRun, guides: Guides) -> Denoiser:
         """The weighted mean of the two models that are active."""
         share = run.settings.audio_weight
-        blend = Blend(
+        blend: Denoiser = Blend(
             (
                 Part(guides.image, 1 - share, guides.image_window),
                 Part(guides.audio, share, guides.audio_window),
             )
         )
+        if run.settings.banded:
+            blend = BandBlend(guides.speakers(share))
         return blend if run.own is None else run.own.hold(blend)
 
     def read(self, run: ComposeRun, latents: Sequence[Tensor]) -> Finished:
