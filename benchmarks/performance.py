@@ -177,14 +177,11 @@ def full_size_rows(clock: Clock, dtype: torch.dtype, width: int) -> Iterator[tup
     condition, at = torch.randn(1, 77, 768).to(clock.device, dtype), torch.tensor(500, device=clock.device)
 
     def reused() -> Tensor:
-        memory = Reuse(2)
-        memory.take(torch.tensor(501))
-        memory.keep(inner)
-        return ours(noisy, at, condition, memory)[0]
+        return ours(noisy, at, condition, Reuse.of(inner))[0]
 
-    whole = Reuse(2)
+    whole = Reuse(1)
     ours(noisy, at, condition, whole)
-    inner = whole.take(torch.tensor(499))
+    inner = whole.features
     assert inner is not None
     from torch.utils.flop_counter import FlopCounterMode
 

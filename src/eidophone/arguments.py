@@ -75,6 +75,7 @@ class ComposeArguments(RunArguments, total=False):
     guidance_stop_step: int | None
     lora: Path | None
     lora_scale: float
+    engine: Literal["auto", "torch", "openvino"]
     reuse_steps: int
     audio_weight: float | None
     blend: str | None

@@ -106,3 +106,23 @@ def test_noise_depends_on_its_seed_alone(seed: int, before: int, after: int) -> 
 def test_noise_is_what_a_fresh_manual_seed_gives() -> None:
     torch.manual_seed(7)
     assert torch.equal(torch.randn(1, 4, 8, 8), start_noise((1, 4, 8, 8), 7))
+
+
+@pytest.mark.parametrize(
+    ("place", "side", "calls"),
+    [("cpu", 8, "both"), ("cpu", 64, "each"), ("meta", 8, "both"), ("meta", 64, "both")],
+)
+def test_a_gpu_answers_both_prompts_in_one_call_at_any_size(place: str, side: int, calls: str) -> None:
+    """`meta` stands for any device that is not a processor."""
+    asked = []
+
+    def each(latents: Tensor, _: Tensor) -> Tensor:
+        asked.append("each")
+        return latents
+
+    def both(latents: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
+        asked.append("both")
+        return latents, latents
+
+    Guided(each, each, 3.0, both=both)(torch.zeros(1, 4, side, side, device=place), torch.tensor(5))
+    assert {*asked} == {calls}

@@ -39,13 +39,10 @@ def test_the_same_question_has_the_same_answer_with_reused_features() -> None:
     network, memory = unet(), Reuse(2)
     noisy, condition = torch.randn(2, 4, 8, 12), torch.randn(2, 5, 24)
     first = network(noisy, torch.tensor(500), condition, memory)[0]
-    inner = memory._features
+    inner = memory.features
     assert inner is not None and inner.shape[-2:] == noisy.shape[-2:]
     assert torch.equal(first, network(noisy, torch.tensor(500), condition)[0])
-    again = Reuse(2)
-    again.take(torch.tensor(900))
-    again.keep(inner)
-    assert torch.equal(network(noisy, torch.tensor(500), condition, again)[0], first)
+    assert torch.equal(network(noisy, torch.tensor(500), condition, Reuse.of(inner))[0], first)
 
 
 def test_reused_features_are_near_and_follow_the_noise() -> None:

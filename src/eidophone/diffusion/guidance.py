@@ -41,7 +41,7 @@ class Window:
 
 ALWAYS = Window()
 
-#: Up to so many latent cells in a batch, two prompts are answered in one call.
+#: Up to so many latent cells in a batch, a CPU answers two prompts in one call; a GPU always does.
 SMALL_CELLS = 2048
 
 
@@ -54,7 +54,7 @@ class Guided:
 
     Attributes:
         both: Answers for `unwanted` and `wanted` in one call, if the two share a network. It saves time
-            where a call costs more than its sums: for small latents.
+            where a call costs more than its sums: on a GPU, and for small latents on a CPU.
     """
 
     wanted: Denoiser
@@ -72,7 +72,8 @@ class Guided:
 
     def answers(self, latents: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor]:
         """What `unwanted` and `wanted` say, each for itself."""
-        if self.both and latents.shape[0] * latents[0, 0].numel() <= SMALL_CELLS:
+        small = latents.shape[0] * latents[0, 0].numel() <= SMALL_CELLS
+        if self.both and (small or latents.device.type != "cpu"):
             return self.both(latents, timestep)
         return self.unwanted(latents, timestep), self.wanted(latents, timestep)
 

@@ -14,7 +14,6 @@ from eidophone.models.cards import quoted
 from eidophone.models.families import FAMILIES
 from eidophone.models.files import DiffusionFiles
 from eidophone.models.networks.reuse import Reuse
-from eidophone.models.networks.unet import UNet
 from eidophone.models.predictions import PREDICTIONS
 from eidophone.models.pretrained import running
 
@@ -105,7 +104,11 @@ class NoisePredictor:
 
     def reuse(self) -> Reuse | None:
         """A fresh memory for the inner features of one denoiser; None where all are computed at every step."""
-        return Reuse(self.reuse_steps) if self.reuse_steps > 1 and isinstance(self.network, UNet) else None
+        return (
+            Reuse(self.reuse_steps)
+            if self.reuse_steps > 1 and getattr(self.network, "REUSES", False)
+            else None
+        )
 
     def __call__(
         self,

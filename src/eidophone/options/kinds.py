@@ -20,6 +20,8 @@ Weighting = Literal["variance", "clean"]
 Attention = Literal["both", "audio", "sentence", "none"]
 #: Spatial frequencies of a canvas: its coarse structure, its fine structure, or both.
 Band = Literal["all", "low-pass", "high-pass"]
+#: What computes the U-Nets.
+Engine = Literal["auto", "torch", "openvino"]
 VocoderChoice = Literal["auto", "hifi-gan", "griffin-lim"]
 
 Steps = Annotated[int, Field(ge=1, le=1000)]

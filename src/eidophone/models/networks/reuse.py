@@ -5,6 +5,7 @@ every n-th step only; in between, the outermost layers work with what the last s
 """
 
 from dataclasses import dataclass, field
+from typing import Self
 
 from torch import Tensor
 
@@ -18,22 +19,32 @@ class Reuse:
 
     Attributes:
         every: Inner features are computed at every so many-th step.
+        features: What was computed last.
     """
 
     every: int
     _asked: int = field(default=0, init=False)
     _last: float | None = field(default=None, init=False)
     _several: bool = field(default=False, init=False)
-    _features: Tensor | None = field(default=None, init=False)
+    features: Tensor | None = field(default=None, init=False)
+
+    @classmethod
+    def of(cls, features: Tensor) -> Self:
+        """A memory whose next answer are these features."""
+        memory = cls(2)
+        memory.keep(features)
+        memory._asked = 1
+        return memory
 
     def take(self, timestep: Tensor) -> Tensor | None:
         """The features to use at this timestep; None: compute them."""
-        at = float(timestep)
-        self._several = self._several or at == self._last
         due = self._asked % self.every == 0
-        self._asked, self._last = self._asked + 1, at
-        return None if due or self._several else self._features
+        self._asked += 1
+        if self.every > 1:
+            at = float(timestep)
+            self._several, self._last = self._several or at == self._last, at
+        return None if due or self._several else self.features
 
     def keep(self, features: Tensor) -> None:
         """Keeps what was computed, for the next steps."""
-        self._features = features
+        self.features = features

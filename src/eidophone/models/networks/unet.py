@@ -179,6 +179,7 @@ def _spatial(config: Settings, level: int) -> Spatial:
 class UNet(Network):
     """Predicts from noisy latents, a timestep and a text condition."""
 
+    REUSES: ClassVar[bool] = True
     DEFAULTS: ClassVar[Mapping[str, Any]] = DEFAULTS
 
     @classmethod

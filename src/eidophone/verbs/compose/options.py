@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from eidophone.core.errors import BadInput
 from eidophone.diffusion.views import ViewName
 from eidophone.options.groups import LongOptions
-from eidophone.options.kinds import Band, Scale, Share, Steps, flag_of, setting
+from eidophone.options.kinds import Band, Engine, Scale, Share, Steps, flag_of, setting
 from eidophone.options.own import OwnOptions
 from eidophone.options.samplers import Sampler
 from eidophone.verbs.compose.blends import BlendName
@@ -34,7 +34,7 @@ class ComposeOptions(LongOptions, OwnOptions):
         "paper": {
             "sampler": "ddim", "steps": 100, "image_guidance": 10.0, "audio_guidance": 10.0,
             "image_start_step": 10, "audio_start_step": 0, "audio_weight": 0.5, "blend": "average",
-            "crop": True,
+            "crop": True, "engine": "torch",
         },
         "fast": {"sampler": "dpm++2m", "steps": 25},
         "draft": {"sampler": "unipc", "steps": 12},
@@ -75,6 +75,11 @@ class ComposeOptions(LongOptions, OwnOptions):
     lora_scale: float = setting(
         "how strongly the LoRA counts: 0 not at all, 1 as it was trained",
         default=1.0, ge=-4, le=4, allow_inf_nan=False, group="models",
+    )  # fmt: skip
+    engine: Engine = setting(
+        "what computes the U-Nets: torch, or openvino, which compiles them for this CPU; auto takes openvino where it "
+        "is installed and the run is long enough to pay for the compiling",
+        default="auto", group="machine",
     )  # fmt: skip
     reuse_steps: int = setting(
         "compute the inner features of U-Nets at every so many-th step only and reuse them in between (DeepCache); 1 "

@@ -16,6 +16,7 @@ from eidophone.models.cards import ModelDefaults
 from eidophone.models.latent import LatentModel
 from eidophone.models.preview import preview
 from eidophone.verbs.compose.blends import DEFAULT_BLEND
+from eidophone.verbs.compose.engine import chosen_engine
 from eidophone.verbs.compose.options import ComposeOptions, ComposeSettings
 from eidophone.verbs.compose.own import OWN_BLEND, check_view, own_weight, read_own
 from eidophone.verbs.compose.run import ComposeRun, Job
@@ -86,6 +87,7 @@ def open_run(pairs: Sequence[ComposeOptions], context: Context) -> ComposeRun:
     assert loaded.image is not None and loaded.audio is not None
     image, audio = loaded.image, loaded.audio
     defaults = audio.source.defaults.over(image.source.defaults)
+    decided["engine"] = chosen_engine(options, loaded)
     decided |= _shares(options, defaults)
     if options.sound is not None and options.width is None and options.seconds is None:
         columns = CROP_PIXELS if options.crop else CUTOFF_COLUMNS * image.vae_scale_factor * options.cutoff
