@@ -229,3 +229,30 @@ def test_evaluate_reads_a_manifest(jobs: Jobs, tmp_path: Path, capsys) -> None:
         == 0
     )
     assert (out / "samples.csv").read_text() == (tmp_path / "b" / "samples.csv").read_text()
+
+
+@pytest.mark.slow
+def test_workers_judge_what_one_process_judges(jobs: Jobs, tmp_path: Path, capsys) -> None:
+    root = tmp_path / "runs"
+    assert main(["batch", str(jobs(4)), "--out", str(root)]) == 0
+    more = [
+        str(root / "manifest.parquet"),
+        "--judges",
+        "signal,roundtrip",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+    ]
+    broken = sorted(root.glob("*/0001"))[0]
+    (broken / "sound.wav").write_bytes(b"x")
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert main(["evaluate", *more, "--out", str(one)]) == 1
+    assert main(["evaluate", *more, "--out", str(two), "--workers", "2"]) == 1
+    assert "1 samples could not be read" in capsys.readouterr().err
+    for name in ("samples.csv", "samples.jsonl", "summary.json"):
+        assert (one / name).read_text() == (two / name).read_text(), name
+    lines = (two / "samples.jsonl").read_text().splitlines(keepends=True)
+    (two / "samples.jsonl").write_text("".join(lines[:4]))  # stopped half-way
+    assert main(["evaluate", *more, "--out", str(two), "--workers", "2"]) == 1
+    assert (one / "samples.csv").read_text() == (two / "samples.csv").read_text()

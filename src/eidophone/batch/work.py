@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import platform
 import shutil
 import time
 import traceback
@@ -83,6 +84,10 @@ class Work:
     root: str
     keep_arrays: bool = False
 
+    def worker(self) -> "Worker":
+        """Opens a session."""
+        return Worker(self)
+
 
 class Worker:
     """Holds a session: models are loaded once and serve every task."""
@@ -149,9 +154,9 @@ class Worker:
             time.monotonic() - began,
             error,
             details,
-            f"{os.uname().nodename if hasattr(os, 'uname') else 'localhost'}:{os.getpid()}",
+            here(),
             max(self.session.registry.loads.values(), default=0),
-            psutil.Process().memory_info().rss,
+            memory_bytes(),
         )
 
     def _missing(self, task: Task) -> tuple[int, ...]:
@@ -199,6 +204,16 @@ class Worker:
                 if result.index not in here:
                     yield store.save(result)
             store.overview()
+
+
+def here() -> str:
+    """This process, as HOST:PID."""
+    return f"{platform.node() or 'localhost'}:{os.getpid()}"
+
+
+def memory_bytes() -> int:
+    """Resident memory of this process."""
+    return int(psutil.Process().memory_info().rss)
 
 
 def _made(task: Task, result: Result) -> Made:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eidophone.cli.engines import add_engine_flags, engine_settings
 from eidophone.cli.show import Monitor, complain, monitor, sentence
 from eidophone.core.errors import BadInput, EidophoneError
 from eidophone.core.text import printable
@@ -39,19 +40,10 @@ def add_command(commands: Any) -> None:
         "jobs", nargs="?", type=Path, metavar="JOBS", help="job file: .csv, .tsv, .jsonl, .parquet or .toml"
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder or URL for the results")
-    parser.add_argument(
-        "--workers", type=_count, default=1, metavar="N", help="processes, actors or jobs (default: 1)"
-    )
+    add_engine_flags(parser)
     parser.add_argument(
         "--shard", type=_shard, default=(1, 1), metavar="I/N", help="make only this share of the rows"
     )
-    parser.add_argument(
-        "--engine", default="local", metavar="NAME", help="local, ray or slurm (default: local)"
-    )
-    parser.add_argument(
-        "--engine-option", action="append", default=[], metavar="NAME=VALUE", dest="engine_options",
-        help="an option of the engine, such as address=HOST:PORT or slurm_partition=gpu; may be repeated",
-    )  # fmt: skip
     parser.add_argument(
         "--retry",
         type=_retries,
@@ -72,12 +64,6 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     parser.set_defaults(command=batch)
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch(r"[1-9]\d{0,4}", text):
-        raise argparse.ArgumentTypeError(f"give a number from 1 to 99999; got {text!r}")
-    return int(text)
 
 
 def _retries(text: str) -> int:
@@ -127,12 +113,10 @@ def _read(path: Path) -> "list[Task]":
 
 
 def _run(tasks: "list[Task]", arguments: argparse.Namespace) -> int:
-    from eidophone.batch.engines import EngineSettings, engine_of
     from eidophone.batch.jobs import shard_of
     from eidophone.batch.run import run_batch, write_rows
 
-    engine_of(arguments.engine)
-    settings = EngineSettings(arguments.workers, _pairs(arguments.engine_options))
+    settings = engine_settings(arguments)
     write_rows(tasks, arguments.out)
     with monitor() as watch:
         finish = run_batch(
@@ -149,16 +133,6 @@ def _run(tasks: "list[Task]", arguments: argparse.Namespace) -> int:
         rows = _many(len(finish.progress.failed), "row")
         complain(f"{rows} failed, see failures.json; the same command tries again.")
     return int(bool(finish.progress.failed or _complain_of_damage(finish.totals.damaged)))
-
-
-def _pairs(given: list[str]) -> dict[str, str]:
-    found = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not name or not equals:
-            raise BadInput(f"--engine-option {text!r}: write NAME=VALUE.")
-        found[name] = value
-    return found
 
 
 def _merge(arguments: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eidophone.cli.engines import add_engine_flags, engine_settings
 from eidophone.cli.flags import add_flags, given_settings
 from eidophone.cli.show import complain, progress_bar, table
 from eidophone.core.errors import BadInput
@@ -27,6 +28,7 @@ def add_command(commands: Any) -> None:
     what = "folders of results or of runs (also those of the published code), or manifests of batches"
     parser.add_argument("folders", nargs="*", metavar="FOLDER", help=what)
     add_flags(parser, EvaluateOptions)
+    add_engine_flags(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -49,10 +51,15 @@ def evaluate(arguments: argparse.Namespace) -> int:
             "evaluate needs folders of results, or --protocol published or in-the-wild to make them."
         )
     from eidophone.evaluation.evaluate import run
+    from eidophone.evaluation.spread import Spread
+
+    alone = arguments.workers == 1 and arguments.engine == "local" and not arguments.engine_options
+    spread = None if alone else Spread(arguments.engine, engine_settings(arguments))
     from eidophone.evaluation.frechet import few_samples
 
     with progress_bar() as progress:
-        summary = run(options, [Path(folder) for folder in arguments.folders], arguments.out, progress)
+        folders = [Path(folder) for folder in arguments.folders]
+        summary = run(options, folders, arguments.out, progress, spread)
     print(_wild_tables(summary.wild, summary.judged) if summary.wild else _table(summary))
     if summary.references:
         print(f"\n{_distances(summary.references)}")

@@ -1,7 +1,7 @@
 """`eidophone evaluate`: judges all samples below folders, one line each, then writes tables and a report."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from eidophone.evaluation.report import write_report
 from eidophone.evaluation.samples import Found, found_below, replayed_row_of, row_of
 from eidophone.evaluation.seen import seen_as
 from eidophone.evaluation.selection import Selected, select
+from eidophone.evaluation.spread import JudgeWork, RowMaker, Spread, judge_apart
 from eidophone.evaluation.summary import Bars, Prompts, Summary, summarise
 from eidophone.evaluation.summary_file import write_summary
 from eidophone.evaluation.tables import names_of, write_csv, write_parquet
@@ -41,7 +42,12 @@ SAMPLES_FOLDER = "results"
 
 
 def evaluate(
-    folders: Sequence[str | Path], out: str | Path, *, progress: Progress = silent, **settings: Any
+    folders: Sequence[str | Path],
+    out: str | Path,
+    *,
+    progress: Progress = silent,
+    spread: Spread | None = None,
+    **settings: Any,
 ) -> Summary:
     """Judges every finished sample in and below folders, and writes tables and a report into `out`.
 
@@ -52,16 +58,24 @@ def evaluate(
         folders: Of results or of runs; may be empty if `protocol` makes the samples.
         out: The evaluation's folder. One process at a time writes into it.
         progress: Called as (stage, steps done, steps in all).
+        spread: Processes or machines that judge; None judges here.
         settings: Fields of `eidophone.options.EvaluateOptions`.
 
     Raises:
         EidophoneError: no such folder, no finished sample, no such judge, a place that cannot be written, or
             another process is evaluating into it.
     """
-    return run(EvaluateOptions.make(**settings), [Path(folder) for folder in folders], Path(out), progress)
+    options = EvaluateOptions.make(**settings)
+    return run(options, [Path(folder) for folder in folders], Path(out), progress, spread)
 
 
-def run(options: EvaluateOptions, folders: Sequence[Path], out: Path, progress: Progress = silent) -> Summary:
+def run(
+    options: EvaluateOptions,
+    folders: Sequence[Path],
+    out: Path,
+    progress: Progress = silent,
+    spread: Spread | None = None,
+) -> Summary:
     """See `evaluate`."""
     if options.questionnaire or options.answers:
         raise BadInput(
@@ -69,6 +83,8 @@ def run(options: EvaluateOptions, folders: Sequence[Path], out: Path, progress: 
         )
     use_threads(options.threads)
     if options.protocol == IN_THE_WILD:
+        if spread is not None:
+            raise BadInput(f"--protocol {IN_THE_WILD} runs in one process; leave --workers and --engine out.")
         return _run_wild(options, folders, out, progress)
     places = list(folders)
     if not options.protocol and not found_below(places, out):
@@ -82,9 +98,11 @@ def run(options: EvaluateOptions, folders: Sequence[Path], out: Path, progress: 
             make_samples(options, places[-1], progress)
         current = dict(islice(found_below(places, out).items(), options.first))
         row_maker = row_of if options.replay == "stored" else replayed_row_of
-        journal = _judged(
-            _journal_of(options.judges, options.replay, out), judges, current, row_maker, progress
-        )
+        journal = _journal_of(options.judges, options.replay, out)
+        if spread is None:
+            _judge_here(journal, judges, current, row_maker, progress)
+        else:
+            _judge_apart(journal, current, row_maker, options, spread, progress)
         return _Conclusion(journal, options, judges, current, out, references).write(progress)
 
 
@@ -101,7 +119,8 @@ def _run_wild(options: EvaluateOptions, folders: Sequence[Path], out: Path, prog
         wanted = wild.wanted()
         every = found_below([root], out).items()
         current = {name: found for name, found in every if found.path.absolute().parent in wanted}
-        journal = _judged(_journal_of(names, "stored", out), judges, current, wild.judging.row_of, progress)
+        journal = _journal_of(names, "stored", out)
+        _judge_here(journal, judges, current, wild.judging.row_of, progress)
         return _Conclusion(journal, options, judges, current, out, references, wild).write(progress)
 
 
@@ -113,19 +132,36 @@ def _journal_of(names: str, replay: str, out: Path) -> Journal:
     return Journal(out / JOURNAL_FILE, ",".join(labels) + played, digest)
 
 
-def _judged(
+def _judge_apart(
+    journal: Journal,
+    current: dict[str, Found],
+    row_maker: RowMaker,
+    options: EvaluateOptions,
+    spread: Spread,
+    progress: Progress,
+) -> None:
+    """Judges on an engine what the journal lacks."""
+    done = journal.open({name: found.checksum for name, found in current.items()})
+    left = {name: found for name, found in current.items() if name not in done}
+    root = str(journal.path.parent.absolute())
+    work = JudgeWork(root, options.judges, options.device, options.threads, options.offline, row_maker)
+    judge_apart(journal, left, work, spread, progress)
+    journal.arrange(current)
+
+
+def _judge_here(
     journal: Journal,
     judges: Sequence[Scorer],
     current: dict[str, Found],
-    row_maker: Callable[[str, Found, Sequence[Scorer]], Row],
+    row_maker: RowMaker,
     progress: Progress,
-) -> Journal:
+) -> None:
+    """Judges in this process what the journal lacks."""
     done = journal.open({name: found.checksum for name, found in current.items()})
     for number, (name, found) in enumerate(current.items()):
         progress("judging", number, len(current))
         if name not in done:
             journal.append(row_maker(name, found, judges))
-    return journal
 
 
 @dataclass(frozen=True)

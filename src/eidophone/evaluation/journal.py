@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -155,6 +155,30 @@ class Journal:
         except OSError as error:
             failure: CannotWrite = cannot_write(self.path, error)
             raise failure from error
+
+    def arrange(self, names: Iterable[str]) -> None:
+        """Puts the rows of these samples into their order, and drops all others; memory holds their places only.
+
+        Raises:
+            CannotWrite: it may not be written.
+        """
+        places: dict[str, int] = {}
+
+        def _write(draft: Path) -> None:
+            with self.path.open("rb") as file, draft.open("wb") as sorted_file:
+                sorted_file.write(file.readline())
+                place = file.tell()
+                while line := file.readline():
+                    row = _row(line.decode("utf-8", "replace"))
+                    if row is not None:
+                        places.setdefault(row.folder, place)
+                    place = file.tell()
+                for name in names:
+                    if name in places:
+                        file.seek(places[name])
+                        sorted_file.write(file.readline())
+
+        write_atomically(self.path, _write)
 
     def rows(self) -> Iterator[Row]:
         """All valid lines, one for each sample.

@@ -9,18 +9,17 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
+from typing import Any
 
-from eidophone.batch.engines import EngineSettings
-from eidophone.batch.jobs import Task
-from eidophone.batch.shares import Share
-from eidophone.batch.work import Event, Outcome, Work, Worker
+from eidophone.batch.engines import EngineSettings, Piece, Pieces, Work
+from eidophone.batch.work import Outcome
 from eidophone.core.errors import BadInput
 
 #: A task is given up once this many workers were lost with it.
 MOST_LOSSES = 5
 
 
-def run(shares: Sequence[Share], work: Work, settings: EngineSettings) -> Iterator[Event]:
+def run(shares: Sequence[Pieces], work: Work, settings: EngineSettings) -> Iterator[Any]:
     """Runs shares here. No options.
 
     Raises:
@@ -33,7 +32,7 @@ def run(shares: Sequence[Share], work: Work, settings: EngineSettings) -> Iterat
     if settings.workers > 1:
         yield from _in_processes(shares, work, settings.workers)
         return
-    worker = Worker(work)
+    worker = work.worker()
     try:
         for share in shares:
             yield from worker.run(share)
@@ -55,18 +54,18 @@ class _Process:
         self.process = context.Process(target=_serve, args=(theirs, work), daemon=True)
         self.process.start()
         theirs.close()  # so that a lost worker shows as the end of the pipe
-        self.left: list[Task] = []
+        self.left: list[Piece] = []
 
-    def give(self, share: Share) -> None:
+    def give(self, share: Pieces) -> None:
         """Starts a share."""
         self.left = list(share)
         with contextlib.suppress(OSError):  # the worker is gone; the end of its pipe shows that next
             self.pipe.send(share)
 
-    def next(self) -> Event | None:
+    def next(self) -> Any:
         """The next event; None if the worker is gone."""
         try:
-            event: Event = self.pipe.recv()
+            event = self.pipe.recv()
         except (EOFError, OSError):
             return None
         if isinstance(event, Outcome):
@@ -86,7 +85,7 @@ def _serve(pipe: Connection, work: Work) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     warnings.simplefilter("ignore")  # what concerns the user travels in the events
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    worker = Worker(work)
+    worker = work.worker()
     while True:
         try:
             share = pipe.recv()
@@ -104,7 +103,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _in_processes(shares: Sequence[Share], work: Work, workers: int) -> Iterator[Event]:
+def _in_processes(shares: Sequence[Pieces], work: Work, workers: int) -> Iterator[Any]:
     waiting, losses = deque(shares), Counter[str]()
     running: list[_Process] = []
     try:
@@ -132,7 +131,7 @@ def _ready(running: list[_Process]) -> list[_Process]:
     return [process for process in running if process.pipe in ready]
 
 
-def _again(lost: list[Task], waiting: "deque[Share]", losses: Counter[str]) -> Iterator[Outcome]:
+def _again(lost: list[Piece], waiting: "deque[Pieces]", losses: Counter[str]) -> Iterator[Outcome]:
     """Queues the tasks of a lost worker again, each alone, as one of them may be what kills workers."""
     for task in lost:
         losses[task.key] += 1
@@ -142,6 +141,6 @@ def _again(lost: list[Task], waiting: "deque[Share]", losses: Counter[str]) -> I
             yield _given_up(task)
 
 
-def _given_up(task: Task) -> Outcome:
+def _given_up(task: Piece) -> Outcome:
     error = f"{MOST_LOSSES} workers were killed while they made it, perhaps for lack of memory; use fewer workers."
     return Outcome(task.key, task.rows, error=error)

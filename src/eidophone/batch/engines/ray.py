@@ -8,9 +8,8 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from eidophone.batch.engines import EngineSettings
-from eidophone.batch.shares import Share
-from eidophone.batch.work import Event, Outcome, Work, Worker
+from eidophone.batch.engines import EngineSettings, Pieces, Work
+from eidophone.batch.work import Outcome
 from eidophone.core.errors import BadInput
 
 #: A task is given up once this many actors were lost with it.
@@ -21,14 +20,14 @@ class Actor:
     """Lives on a node of the cluster and keeps its models from share to share."""
 
     def __init__(self, work: Work) -> None:
-        self._worker = Worker(work)
+        self._worker = work.worker()
 
-    def run(self, share: Share) -> list[Event]:
+    def run(self, share: Pieces) -> list[Any]:
         """Makes a share; returns its events."""
         return list(self._worker.run(share))
 
 
-def run(shares: Sequence[Share], work: Work, settings: EngineSettings) -> Iterator[Event]:
+def run(shares: Sequence[Pieces], work: Work, settings: EngineSettings) -> Iterator[Any]:
     """Runs shares on a Ray cluster.
 
     Raises:
@@ -68,11 +67,11 @@ def _resources(settings: EngineSettings) -> tuple[dict[str, float], str | None]:
 
 
 def _on(
-    ray: Any, shares: Sequence[Share], work: Work, workers: int, resources: dict[str, float]
-) -> Iterator[Event]:
+    ray: Any, shares: Sequence[Pieces], work: Work, workers: int, resources: dict[str, float]
+) -> Iterator[Any]:
     remote = ray.remote(Actor).options(**resources)
     waiting, losses = deque(shares), Counter[str]()
-    running: dict[Any, tuple[Any, Share]] = {}
+    running: dict[Any, tuple[Any, Pieces]] = {}
     idle = [remote.remote(work) for _ in range(min(workers, len(shares)))]
     while waiting or running:
         while waiting and idle:
@@ -88,7 +87,7 @@ def _on(
             yield from _again(share, waiting, losses, " ".join(str(error).split())[:200])
 
 
-def _again(share: Share, waiting: "deque[Share]", losses: Counter[str], why: str) -> Iterator[Outcome]:
+def _again(share: Pieces, waiting: "deque[Pieces]", losses: Counter[str], why: str) -> Iterator[Outcome]:
     """Queues the tasks of a lost actor again, each alone, as one of them may be what ends actors."""
     for task in share:
         losses[task.key] += 1

@@ -9,15 +9,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from eidophone.batch.engines import EngineSettings
-from eidophone.batch.shares import Share
-from eidophone.batch.work import Event, Outcome, Work, Worker
+from eidophone.batch.engines import EngineSettings, Pieces, Work
+from eidophone.batch.work import Outcome
 from eidophone.core.errors import BadInput
 
 LOGS = ".slurm"
 
 
-def run(shares: Sequence[Share], work: Work, settings: EngineSettings) -> Iterator[Event]:
+def run(shares: Sequence[Pieces], work: Work, settings: EngineSettings) -> Iterator[Any]:
     """Runs shares as jobs of a cluster.
 
     Raises:
@@ -45,13 +44,13 @@ def run(shares: Sequence[Share], work: Work, settings: EngineSettings) -> Iterat
     yield from _events(submitit, jobs, parts)
 
 
-def _part(shares: list[Share], work: Work) -> list[Event]:
+def _part(shares: list[Pieces], work: Work) -> list[Any]:
     """What one job does."""
-    worker = Worker(work)
+    worker = work.worker()
     return [event for share in shares for event in worker.run(share)]
 
 
-def _events(submitit: Any, jobs: list[Any], parts: Sequence[Sequence[Share]]) -> Iterator[Event]:
+def _events(submitit: Any, jobs: list[Any], parts: Sequence[Sequence[Pieces]]) -> Iterator[Any]:
     finished = False
     try:
         for job in submitit.helpers.as_completed(jobs):
