@@ -76,6 +76,7 @@ class ComposeArguments(RunArguments, total=False):
     lora: Path | None
     lora_scale: float
     engine: Literal["auto", "torch", "openvino"]
+    low_memory: bool
     reuse_steps: int
     audio_weight: float | None
     blend: str | None

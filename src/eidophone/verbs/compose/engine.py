@@ -31,10 +31,14 @@ def chosen_engine(options: ComposeOptions, loaded: LoadedModels) -> Engine:
 
 def _pays(options: ComposeOptions, loaded: LoadedModels) -> bool:
     steps = options.steps * (options.from_ or options.count)
-    return steps >= WORTH and all(
-        isinstance(model.network, UNet)
-        and model.device.type == "cpu"
-        and model.dtype == torch.float32
-        and sum(weight.numel() for weight in model.network.parameters()) < LARGE
-        for model in loaded.models
+    return (
+        not options.low_memory
+        and steps >= WORTH
+        and all(
+            isinstance(model.network, UNet)
+            and model.device.type == "cpu"
+            and model.dtype == torch.float32
+            and sum(weight.numel() for weight in model.network.parameters()) < LARGE
+            for model in loaded.models
+        )
     )

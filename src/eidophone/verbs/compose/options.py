@@ -81,6 +81,10 @@ class ComposeOptions(LongOptions, OwnOptions):
         "is installed and the run is long enough to pay for the compiling",
         default="auto", group="machine",
     )  # fmt: skip
+    low_memory: bool = setting(
+        "keep the networks in main memory and put one at a time on the GPU, one sample at once; slower",
+        default=False, group="machine",
+    )  # fmt: skip
     reuse_steps: int = setting(
         "compute the inner features of U-Nets at every so many-th step only and reuse them in between (DeepCache); 1 "
         "computes them at every step",

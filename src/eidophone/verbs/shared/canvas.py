@@ -57,7 +57,8 @@ def at_once(settings: SampleSettings, loaded: LoadedModels, wanted: int) -> int:
     """
     if settings.batch_size is not None:
         return settings.batch_size
-    if not loaded.models or loaded.models[0].device.type == "cpu":
+    low_memory = getattr(settings, "low_memory", False)
+    if low_memory or not loaded.models or loaded.models[0].device.type == "cpu":
         return 1
     model = loaded.models[0]
     return batch_size(

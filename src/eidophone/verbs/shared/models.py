@@ -20,6 +20,7 @@ from eidophone.models.identity import file_ids
 from eidophone.models.latent import LatentModel
 from eidophone.models.load import Loader, mel_spec_of
 from eidophone.models.networks.lora import Lora
+from eidophone.models.parked import park
 from eidophone.models.source import DiffusionFiles, find
 from eidophone.options.groups import SampleOptions
 from eidophone.verbs.shared.context import Context
@@ -90,6 +91,9 @@ def load_models(
     if options.dtype == "auto" and _faster_in_bfloat16(options, loader, roles):
         decided["dtype"] = "bfloat16"
         loader = context.registry.loader(loader.device, torch.bfloat16, options.offline)
+    device, parked = loader.device, bool(getattr(options, "low_memory", False))
+    if parked:
+        loader = context.registry.loader(torch.device("cpu"), loader.dtype, options.offline)
     _check_size_first(options, loader, roles, rows)
     with within_memory(1):
         models: dict[str, LatentModel]
@@ -99,6 +103,9 @@ def load_models(
         else:
             names = {"image": options.image_model, "audio": options.audio_model}
             models = {role: loader.model(names[role], role) for role in ("image", "audio") if role in roles}
+    for model in models.values():
+        if parked:
+            park(model, device)
     sources = {role: model.source for role, model in models.items()}
     if "audio" not in sources:  # its card still says how the picture is played
         sources["audio"] = find(options.audio_model, "audio", offline=options.offline)
