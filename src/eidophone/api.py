@@ -101,7 +101,7 @@ def hear(
 
 
 def see(
-    sound: Any,
+    sound: Any = None,
     **options: Unpack[SeeArguments],
 ) -> Result:
     """Draws a sound as a mel picture; see `Session.see`."""

@@ -265,6 +265,8 @@ class PaintArguments(RunArguments, total=False):
     gradient_steps: int | None
     checkpointing: bool
     patience: int | None
+    plays: bool
+    strength: float | None
     start_s: float
     duration_s: float | None
 
@@ -276,6 +278,7 @@ class HearArguments(RunArguments, total=False):
     vocoder: Literal["auto", "hifi-gan", "griffin-lim"]
     loop: bool
     invert: bool
+    midi: bool
     threads: int | None
     offline: bool
 
@@ -283,6 +286,7 @@ class HearArguments(RunArguments, total=False):
 class SeeArguments(RunArguments, total=False):
     """Keyword arguments of `SeeOptions`."""
 
+    record: float | None
     audio_model: str | Path
     start_s: float
     duration_s: float | None

@@ -183,10 +183,10 @@ class Session:
 
     def see(
         self,
-        sound: Any,
+        sound: Any = None,
         **options: Unpack[SeeArguments],
     ) -> Result:
-        """Draws a sound as a mel picture."""
+        """Draws a sound as a mel picture; without one, `record` says how many seconds to record."""
         (result,) = self._with_files("see", sound=sound, **options)
         return result
 

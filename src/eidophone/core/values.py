@@ -226,6 +226,7 @@ class Result:
         extras: Further pictures of the result, by file stem.
         sounds: Further sounds of the result, by file stem.
         turns: Its further views.
+        files: Further files of the result, by name.
         film: What the film shows, where it is neither the picture nor the spectrogram.
         score: What the judges say of it.
         folder: Where it is stored, if it is.
@@ -243,6 +244,7 @@ class Result:
     extras: dict[str, Picture] = field(default_factory=dict)
     sounds: dict[str, Clip] = field(default_factory=dict)
     turns: "tuple[Turn, ...]" = ()
+    files: dict[str, bytes] = field(default_factory=dict)
     film: Picture | None = None
     score: Score = field(default_factory=Score)
     folder: Path | None = None

@@ -257,6 +257,8 @@ def _write_files(result: Result, folder: Path, keep_arrays: bool) -> None:
     write_png(folder / "spectrogram.png", spectrogram, text={KEYWORD: text})
     for stem, picture in result.extras.items():
         write_png(folder / f"{stem}.png", picture, text={KEYWORD: text})
+    for name, content in result.files.items():
+        (folder / name).write_bytes(content)  # the folder is a draft
     write_wav(folder / "sound.wav", result.clip, recipe=text)
     for stem, clip in result.sounds.items():
         write_wav(folder / f"{stem}.wav", clip, recipe=text)

@@ -218,7 +218,11 @@ register(
         options=PaintOptions,
         pipeline="eidophone.verbs.paint.pipeline:paint",
         arguments=(Argument("sound", "SOUND", "sound files, or folders of them", several=True),),
-        examples=("paint rooster.wav", 'paint rooster.wav --caption "a rooster crowing" --count 4'),
+        examples=(
+            "paint rooster.wav",
+            "paint --plays rooster.wav",
+            'paint rooster.wav --caption "a rooster crowing" --count 4',
+        ),
         models=("image_model", "audio_model", "captioner", "embedder", "text_embedder"),
     )
 )
@@ -229,7 +233,7 @@ register(
         options=HearOptions,
         pipeline="eidophone.verbs.hear.pipeline:hear",
         arguments=(Argument("picture", "PICTURE", "the picture file"),),
-        examples=("hear photo.jpg", "hear drawing.png --invert"),
+        examples=("hear photo.jpg", "hear drawing.png --invert", "hear score.png --midi"),
         models=("audio_model",),
     )
 )
@@ -239,8 +243,8 @@ register(
         summary="draw a sound as a spectrogram picture",
         options=SeeOptions,
         pipeline="eidophone.verbs.see.pipeline:see",
-        arguments=(Argument("sound", "SOUND", "the sound file"),),
-        examples=("see birdsong.mp3 --duration-s 10",),
+        arguments=(Argument("sound", "SOUND", "the sound file, unless --record is given", "record"),),
+        examples=("see birdsong.mp3 --duration-s 10", "see --record 5"),
         models=("audio_model",),
     )
 )

@@ -12,6 +12,7 @@ from eidophone.core.recipe import Recipe
 from eidophone.core.values import Result
 from eidophone.diffusion.sampler import make_scheduler
 from eidophone.diffusion.views import VIEWS
+from eidophone.media.audio import read_sound
 from eidophone.models.cards import ModelDefaults
 from eidophone.models.latent import LatentModel
 from eidophone.models.preview import preview
@@ -26,6 +27,7 @@ from eidophone.verbs.shared.best_of_n import best_of_n, open_judge
 from eidophone.verbs.shared.canvas import at_once, check_canvas, denoise, previewer
 from eidophone.verbs.shared.context import Context
 from eidophone.verbs.shared.inputs import checksums, with_inputs
+from eidophone.verbs.shared.likeness import Likeness
 from eidophone.verbs.shared.models import LoadedModels, load_models, warn_of_substitutes
 from eidophone.verbs.shared.own import width_for
 from eidophone.verbs.shared.recipes import sample_recipe
@@ -193,7 +195,19 @@ def samples(run: ComposeRun, context: Context) -> Iterator[Result]:
             result.facts.update(facts | substitutes[job.pair])
             if run.own is not None:
                 result.facts.update(run.own.facts(result, report))
+            if run.settings.sound is not None:
+                result.facts.update(_likeness(run, result, context))
             yield result
+
+
+def _likeness(run: ComposeRun, result: Result, context: Context) -> dict[str, Any]:
+    """How much a sample still sounds like the user's own sound."""
+    assert run.settings.sound is not None
+    given = read_sound(run.settings.sound, duration_s=result.clip.duration_s)
+    loader = context.registry.loader(run.image.device, torch.float32, True)
+    facts = Likeness(loader.embedder("tiny"), loader.tagger()).facts(given, result.clip)
+    more = f"similarity to your sound {facts['sound_similarity']:.2f}"
+    return {**facts, "summary": ", ".join(filter(None, (result.facts.get("summary"), more)))}
 
 
 def _batch(

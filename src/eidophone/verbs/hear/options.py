@@ -26,6 +26,10 @@ class HearOptions(Options):
         "let the sound's end meet its beginning, for a picture whose edges meet", default=False, group="sound"
     )
     invert: bool = setting("dark is loud", default=False, group="sound", common=True)
+    midi: bool = setting(
+        "also write the picture's notes as a MIDI file, notes.mid (needs the extra midi)",
+        default=False, group="sound", common=True,
+    )  # fmt: skip
     threads: Threads | None = setting(
         "processor threads (default: one for each core)", default=None, group="machine"
     )

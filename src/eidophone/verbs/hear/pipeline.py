@@ -11,6 +11,7 @@ from eidophone.core.errors import BadInput
 from eidophone.core.recipe import Recipe
 from eidophone.core.values import Picture, Result
 from eidophone.media.mel import MelSpec
+from eidophone.media.notes import midi_file, notes_of
 from eidophone.media.picture import fit_height, read_picture
 from eidophone.media.vocoder import GriffinLim, Vocoder
 from eidophone.models.cards import cards, quoted
@@ -26,6 +27,7 @@ from eidophone.verbs.shared.inputs import checksums, with_inputs
 from eidophone.verbs.shared.recipes import recipe_of
 
 DEFAULT_MODEL = "tiny"
+NOTES_FILE = "notes.mid"
 #: Ten minutes and more in every mel picture; a wider one would not fit in a laptop's memory.
 WIDEST = 65_536
 
@@ -40,6 +42,8 @@ def hear(options: HearOptions, context: Context) -> Iterator[Result]:
     options = options.model_copy(update={"threads": use_threads(options.threads, context.report.warn)})
     scaled = mel_picture(options.picture, spec, warn=context.report.warn)
     gray = 1 - scaled.gray() if options.invert else scaled.gray()
+    notes = notes_of(gray, spec) if options.midi else []
+    files = {NOTES_FILE: midi_file(notes)} if options.midi else {}
     context.report("playing", 0, 1)
     samples = play(torch.from_numpy(gray)[None], vocoder, spec, options.loop)[0]
     context.report("playing", 1, 1)
@@ -52,6 +56,8 @@ def hear(options: HearOptions, context: Context) -> Iterator[Result]:
         clip=clip_of(samples, spec),
         recipe=with_inputs(recipe, options, checksums(options)),
         captions=(options.picture.name,),
+        facts={"notes": len(notes)} if options.midi else {},
+        files=files,
         arrays={"spectrogram": gray, "sound": samples},
     )
 

@@ -7,6 +7,7 @@ from functools import partial
 from eidophone.core.errors import BadInput, EidophoneError, WeightsAbsent
 from eidophone.diffusion.sampler import make_scheduler
 from eidophone.media.mel import MelSpec
+from eidophone.media.vocoder import Vocoder
 from eidophone.models.captioners.contract import Captioner
 from eidophone.models.captioners.load import captioner_of
 from eidophone.models.captioners.nouns import FlairNouns, Nouns, WordNetNouns
@@ -18,6 +19,7 @@ from eidophone.models.embedders.load import embedder_of
 from eidophone.models.latent import LatentModel
 from eidophone.models.load import mel_spec_of
 from eidophone.models.source import find
+from eidophone.models.tagger import Tagger, load_tagger
 from eidophone.models.weights import ModelFiles
 from eidophone.verbs.paint.options import PaintOptions, PaintSettings
 from eidophone.verbs.shared.context import Context
@@ -36,6 +38,7 @@ class PaintModels:
         listener, reader: Compare the picture with the sound, and with the caption.
         spec: Settings of the sound's spectrogram.
         sources: The files of all models, by role.
+        vocoder, tagger: Play the canvas and say what is heard; None without --plays.
     """
 
     options: PaintSettings
@@ -46,6 +49,8 @@ class PaintModels:
     reader: Embedder
     spec: MelSpec
     sources: dict[str, ModelFiles]
+    vocoder: Vocoder | None = None
+    tagger: Tagger | None = None
 
 
 def load_paint_models(options: PaintOptions, context: Context) -> PaintModels:
@@ -61,7 +66,9 @@ def load_paint_models(options: PaintOptions, context: Context) -> PaintModels:
     with within_memory(1):
         model = loader.model(options.image_model, "image")
         sources: dict[str, ModelFiles] = {"image": model.source}
-        sources["audio"] = audio = find(options.audio_model, "audio", offline=options.offline)
+        audio = find(options.audio_model, "audio", offline=options.offline)
+        sources["audio"] = audio
+        vocoder = loader.vocoder(audio) if options.plays else None
         networks = _networks(options)
         found: dict[str, NetworkFiles] = {
             key: find_network(name, role, offline=options.offline) for key, (name, role) in networks.items()
@@ -79,7 +86,8 @@ def load_paint_models(options: PaintOptions, context: Context) -> PaintModels:
     make_scheduler(options.sampler, model.schedule, options.steps)  # refuses too many steps
     context.report("loading models", 1, 1)
     settings = _completed(options, model, threads)
-    return PaintModels(settings, model, captioner, nouns, listener, reader, mel_spec_of(audio), sources)
+    spec, tagger = mel_spec_of(audio), load_tagger() if options.plays else None
+    return PaintModels(settings, model, captioner, nouns, listener, reader, spec, sources, vocoder, tagger)
 
 
 def _networks(options: PaintOptions) -> dict[str, tuple[str, Role]]:

@@ -21,9 +21,12 @@ from eidophone.diffusion.sampler import State, make_scheduler, sampling_steps, s
 from eidophone.models.embedders.contract import Embedder
 from eidophone.models.latent import LatentModel
 from eidophone.options.samplers import Sampler
+from eidophone.verbs.paint.plays import Plays
 
 _SOUND_SHARE = 0.9
 _PERCENT = 0.01
+#: Weight of the term that keeps what a picture plays like the recording.
+_PLAYS_SHARE = 1.0
 #: A smaller decrease of the loss does not count as progress.
 _STANDSTILL = 1e-4
 
@@ -92,12 +95,14 @@ class Aim:
         sound: Unit vector of the sound, (1, dimensions).
         reader: Embeds the picture for the comparison with the caption.
         text: Unit vector of the caption, (1, dimensions).
+        plays: The recording that the picture has to play like, if it plays.
     """
 
     listener: Embedder
     sound: Tensor
     reader: Embedder
     text: Tensor
+    plays: Plays | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,7 @@ class Trial:
         weights: One per token, (tokens,), or one per token and channel of the condition, (tokens, width).
         loss: As published; lower is better.
         to_sound, to_text: Cosines of the picture with sound and caption.
+        to_recording: Cosine of what the picture plays with the recording; None if it does not play.
     """
 
     picture: Tensor
@@ -116,6 +122,7 @@ class Trial:
     loss: float
     to_sound: float
     to_text: float
+    to_recording: float | None = None
 
 
 def _unseen(_: State) -> None:
@@ -153,7 +160,11 @@ def optimise(
             picture = sample(scene, current, plan, partial(_report, watch, number * steps), look)
             change = change_of(scene.condition, current) * plan.condition_share
             loss, to_sound, to_text = loss_of(picture, change, aim)
-        yield Trial(picture[0].detach(), current.detach(), loss.item(), to_sound, to_text)
+            to_recording = None
+            if aim.plays is not None:
+                played = aim.plays.similarity(aim.plays.canvas(picture))
+                loss, to_recording = loss + _PLAYS_SHARE * (1 - played), played.item()
+        yield Trial(picture[0].detach(), current.detach(), loss.item(), to_sound, to_text, to_recording)
         waited = 0 if loss.item() < best - _STANDSTILL else waited + 1
         best = min(best, loss.item())
         if last or (plan.patience is not None and waited >= plan.patience):

@@ -96,6 +96,14 @@ class PaintOptions(DrawOptions):
     patience: int | None = setting(
         "stop after this many pictures in a row without a lower loss (paper: never)", default=2, ge=1
     )
+    plays: bool = setting(
+        "make a picture that plays like the recording: its sound runs through the painting",
+        default=False, group="own", common=True,
+    )  # fmt: skip
+    strength: Share | None = setting(
+        "with --plays: how much of the painting is heard and seen, 0 to 1 (default: as much as the sound bears)",
+        default=None, group="own", common=True,
+    )  # fmt: skip
     start_s: float = setting(
         "start within the sound file, in seconds", default=0.0, ge=0, allow_inf_nan=False
     )
@@ -107,6 +115,12 @@ class PaintOptions(DrawOptions):
     def _only_ddim_has_an_eta(self) -> Self:
         if self.eta > 0 and self.sampler != "ddim":
             raise ValueError(f"--eta {self.eta}: only the sampler ddim has it; add --sampler ddim.")
+        return self
+
+    @model_validator(mode="after")
+    def _strength_is_of_what_plays(self) -> Self:
+        if self.strength is not None and not self.plays:
+            raise ValueError(f"--strength {self.strength:g}: needs --plays.")
         return self
 
     @model_validator(mode="after")

@@ -22,11 +22,13 @@ from eidophone.models.preview import preview
 from eidophone.verbs.paint.models import PaintModels, load_paint_models
 from eidophone.verbs.paint.optimise import Aim, Plan, Scene, Trial, best_of, optimise
 from eidophone.verbs.paint.options import PaintOptions, PaintSettings
+from eidophone.verbs.paint.plays import WALKED, Plays, playing, set_into
 from eidophone.verbs.paint.prompts import Prompt, make_prompt
 from eidophone.verbs.see.pipeline import read_for_one_picture
 from eidophone.verbs.shared.canvas import previewer
 from eidophone.verbs.shared.context import Context
 from eidophone.verbs.shared.inputs import checksums, with_inputs
+from eidophone.verbs.shared.likeness import Likeness
 from eidophone.verbs.shared.models import warn_of_substitutes
 from eidophone.verbs.shared.recipes import single_recipe
 from eidophone.verbs.shared.results import Meter, above
@@ -65,6 +67,15 @@ def paint(options: PaintOptions, context: Context) -> Iterator[Result]:
     settings = easel.options
     sums = checksums(settings)
     heard = hear_out(settings, easel)
+    plays = _plays(settings, easel, heard)
+    if plays is not None:
+        height, width = plays.sound.shape[-2:]
+        size = f"{width}x{height}"
+        if options.size not in (None, size):
+            context.report.warn(
+                f"--size {options.size}: with --plays the recording decides the size, {size}."
+            )
+        settings = settings.model_copy(update={"size": size})
     steps = step_count(make_scheduler(settings.sampler, easel.model.schedule, settings.steps))
     total = settings.count * _plan(settings).trials * steps
     for number, index in enumerate(settings.numbers):
@@ -74,10 +85,14 @@ def paint(options: PaintOptions, context: Context) -> Iterator[Result]:
 
         meter = Meter(lambda: easel.model.evaluations)
         with within_memory(1):
-            trials = _painted(settings, easel, heard, index, _watch, context.report)
+            trials = _painted(settings, easel, heard, index, _watch, context.report, plays)
         facts = _facts(settings, heard, trials)
         facts |= meter.facts(1) | warn_of_substitutes(context.report, (easel.model, heard.prompt.text))
-        yield _result(settings, easel, heard, trials, index, facts, sums)
+        result = _result(settings, easel, heard, trials, index, facts, sums)
+        if plays is not None:
+            assert easel.tagger is not None, "loaded for --plays"
+            result = playing(result, plays, Likeness(easel.listener, easel.tagger), settings.strength)
+        yield result
 
 
 def hear_out(options: PaintSettings, easel: PaintModels) -> Heard:
@@ -94,6 +109,15 @@ def hear_out(options: PaintSettings, easel: PaintModels) -> Heard:
     prompt = make_prompt(caption, options.style, easel.model.text)
     drawn = gray_from_clip(peak_normalize(resample(clip, easel.spec.rate_hz)), easel.spec)
     return Heard(clip, drawn, caption, prompt, weigh(caption, easel.nouns, options.attention))
+
+
+def _plays(options: PaintSettings, easel: PaintModels, heard: Heard) -> Plays | None:
+    if not options.plays:
+        return None
+    assert easel.vocoder is not None, "loaded for --plays"
+    strength = WALKED if options.strength is None else options.strength
+    factor = easel.model.vae_scale_factor
+    return set_into(heard.spectrogram, easel.listener, easel.vocoder, easel.spec, strength, factor)
 
 
 def _plan(options: PaintSettings) -> Plan:
@@ -115,6 +139,7 @@ def _painted(
     index: int,
     watch: Callable[[int], None],
     report: Reporter,
+    plays: Plays | None,
 ) -> list[Trial]:
     """All trials of one picture."""
     model = easel.model
@@ -136,7 +161,7 @@ def _painted(
         samples = torch.from_numpy(heard.clip.mono())[None]
         sound = easel.listener.sound(samples, heard.clip.rate_hz)
         text = easel.reader.text([heard.caption.text])
-    aim = Aim(easel.listener, sound, easel.reader, text)
+    aim = Aim(easel.listener, sound, easel.reader, text, plays)
     weights = heard.prompt.spread(heard.words.weights)
     if options.weights_per == "channel":
         weights = weights[:, None].repeat(1, scene.condition.shape[-1])
@@ -168,7 +193,10 @@ def _facts(options: PaintSettings, heard: Heard, trials: list[Trial]) -> dict[st
         weights = [round(float(t.weights[first:end].mean()), 4) for t in (before, after)]
         words.append({**vars(word), "noun": noun, "weight": weights[0], "weight_after": weights[1]})
     rise = f"{before.to_sound:.3f} -> {after.to_sound:.3f}" if len(trials) > 1 else f"{before.to_sound:.3f}"
-    return {
+    found: dict[str, Any] = {}
+    if before.to_recording is not None and after.to_recording is not None:
+        found["similarity_to_recording"] = [before.to_recording, after.to_recording]
+    return found | {
         "summary": f"{heard.caption.text} (similarity to the sound {rise})",
         "caption": heard.caption.text,
         "prompt": heard.prompt.text,
@@ -190,7 +218,8 @@ def _result(
     sums: dict[str, str],
 ) -> Result:
     kept = trials[_kept(options, trials)]
-    recipe = single_recipe("paint", options, index, easel.sources, easel.spec)
+    vocoder = "" if easel.vocoder is None else easel.vocoder.name
+    recipe = single_recipe("paint", options, index, easel.sources, easel.spec, vocoder)
     picture = _picture(kept)
     words = heard.words
     extras = {"weights": word_bars(words.words, words.weights, words.nouns)}

@@ -1,7 +1,9 @@
 """Options of see."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
+
+from pydantic import model_validator
 
 from eidophone.options.kinds import ModelName, Options, setting
 
@@ -11,7 +13,13 @@ class SeeOptions(Options):
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"sound"})
 
-    sound: Path = setting("the sound to draw", group="prompts")
+    NOT_IN_RECIPE: ClassVar[frozenset[str]] = frozenset({"offline", "record"})
+
+    sound: Path | None = setting("the sound to draw", default=None, group="prompts")
+    record: float | None = setting(
+        "record so many seconds from the microphone instead of reading a file (needs the extra microphone)",
+        default=None, gt=0, le=600, allow_inf_nan=False, group="prompts", common=True,
+    )  # fmt: skip
     audio_model: ModelName = setting(
         "model whose mel settings to use", default="tiny", group="models", common=True
     )
@@ -23,3 +31,9 @@ class SeeOptions(Options):
     )
     normalize: bool = setting("raise the peak to 0.95 first", default=True, group="sound", common=True)
     offline: bool = setting("never download weights", default=False, group="machine")
+
+    @model_validator(mode="after")
+    def _one_sound(self) -> Self:
+        if (self.sound is None) == (self.record is None):
+            raise ValueError("Name a sound file, or record one with --record SECONDS; not both.")
+        return self

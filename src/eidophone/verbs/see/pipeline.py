@@ -1,13 +1,16 @@
 """A sound, drawn as a mel picture."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from eidophone.core.errors import BadInput
 from eidophone.core.values import Clip, Picture, Result
-from eidophone.media.audio import cancelled_channels, peak_normalize, read_sound, resample
+from eidophone.media.audio import cancelled_channels, peak_normalize, read_sound, resample, write_wav
 from eidophone.media.files import check_readable
 from eidophone.media.mel import MelSpec
+from eidophone.media.microphone import record
 from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.load import mel_spec_of
 from eidophone.models.source import find
@@ -17,6 +20,9 @@ from eidophone.verbs.shared.context import Context
 from eidophone.verbs.shared.inputs import checksums, with_inputs
 from eidophone.verbs.shared.recipes import recipe_of
 
+#: The microphone's sound, as a file of the result.
+RECORDING = "recording.wav"
+
 
 def see(options: SeeOptions, context: Context) -> Iterator[Result]:
     """Draws a sound; the result keeps the sound at its own rate, with its own channels.
@@ -24,6 +30,20 @@ def see(options: SeeOptions, context: Context) -> Iterator[Result]:
     Raises:
         EidophoneError: the sound or the model cannot be used, or it is too long for one picture.
     """
+    if options.record is None:
+        yield from _seen(options, context)
+        return
+    with TemporaryDirectory(prefix="eidophone-") as folder:
+        path = Path(folder) / RECORDING
+        context.report("recording", 0, 1)
+        write_wav(path, record(options.record))
+        context.report("recording", 1, 1)
+        for result in _seen(options.model_copy(update={"sound": path, "record": None}), context):
+            yield replace(result, files={RECORDING: path.read_bytes()})
+
+
+def _seen(options: SeeOptions, context: Context) -> Iterator[Result]:
+    assert options.sound is not None, "recorded by now"
     check_readable(options.sound, "a sound")
     source = find(options.audio_model, "audio", offline=options.offline)
     spec = mel_spec_of(source)

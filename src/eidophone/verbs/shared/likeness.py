@@ -13,6 +13,7 @@ from eidophone.models.tagger import RATE_HZ, STEP, Tagger
 
 #: The tagger's likeliest classes that are compared.
 TOP = 5
+SILENCE = "Silence"
 #: Windows of the tagger per batch, so that memory does not grow with the sound.
 PART = 64
 
@@ -47,9 +48,10 @@ class Likeness:
         }
 
     def classes(self, clip: Clip) -> list[str]:
-        """The tagger's five likeliest classes, likeliest first."""
+        """The tagger's five likeliest classes, likeliest first; silence, which most recordings end in, is none."""
         samples = torch.from_numpy(resample(clip, RATE_HZ).mono())
         scores = torch.cat([self.tagger.scores(part) for part in torch.split(samples, PART * STEP)]).mean(0)
+        scores[self.tagger.classes.index(SILENCE)] = 0
         return self.tagger.top(scores[None], TOP)[0]
 
     @torch.inference_mode()
