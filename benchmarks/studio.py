@@ -119,6 +119,8 @@ def readers(table: Table, studio: Studio) -> None:
     """Page calls of many readers while one job runs."""
     ids = [entry["id"] for entry in studio.ask("/api/results?limit=200")["results"]]
     job = studio.make(count=200)
+    server = psutil.Process(studio.process.pid)
+    before = sum(server.cpu_times()[:2])
     waits: list[float] = []
     errors: list[str] = []
     until = time.monotonic() + READING_S
@@ -156,6 +158,8 @@ def readers(table: Table, studio: Studio) -> None:
     waits.sort()
     table.add(f"{READERS} readers, {len(waits)} calls: p95", 1000 * waits[int(0.95 * len(waits))], "ms", 200)
     table.add("  median", 1000 * waits[len(waits) // 2], "ms", 200)
+    used = 1000 * (sum(server.cpu_times()[:2]) - before) / max(1, len(waits))
+    table.add("  processor time of a call", used, "ms", 20)
     table.add("  errors", len(errors), "", 0)
     for error in errors[:3]:
         print("   ", error)

@@ -1,5 +1,6 @@
 """Who may ask: hosts, origins, tokens."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,12 @@ def test_the_page_is_small_and_asks_no_other_host() -> None:
     assert "<script>" not in html
     assert "style=" not in html
     assert " on" not in html.replace(" one", "")
+
+
+def test_the_browser_is_told_of_every_module_at_once() -> None:
+    page = Path(__file__).parents[2] / "src" / "eidophone" / "studio" / "page"
+    named = set(re.findall(r'href="js/(\w+)\.js"', (page / "index.html").read_text(encoding="utf-8")))
+    assert named == {path.stem for path in (page / "js").glob("*.js")} - {"main"}
 
 
 def test_json_is_limited(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ FLAGS = [
     *("--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"),
 ]
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text(encoding="utf-8")
-PATIENCE_MS = 90_000
+PATIENCE_MS = 240_000
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def opened(page: Any, address: str) -> None:
     page.wait_for_selector("body[data-ready]")
 
 
-def until(true: Callable[[], object], seconds: float = 90) -> None:
+def until(true: Callable[[], object], seconds: float = 240) -> None:
     """Waits in Python: the page's policy refuses the evaluation that Playwright's own waiting needs."""
     deadline = time.monotonic() + seconds
     while not true():

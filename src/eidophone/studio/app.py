@@ -43,7 +43,7 @@ def create_app(settings: StudioSettings) -> FastAPI:
     @asynccontextmanager
     async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
         studio.worker.start()
-        await run_in_threadpool(studio.library.scan)
+        studio.library.scan_soon()
         yield
         await run_in_threadpool(studio.worker.close)
 

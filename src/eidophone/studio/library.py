@@ -35,7 +35,7 @@ Entry = dict[str, Any]
 
 
 class Library:
-    """Thread-safe; readers never wait for the disk after the first scan.
+    """Thread-safe; readers wait for the first scan, and never for the disk after it.
 
     Args:
         root: The output folder.
@@ -49,7 +49,8 @@ class Library:
         self._searches: dict[tuple[tuple[str, ...], str, int], list[Entry]] = {}
         self._lock = threading.Lock()
         self._scanning = threading.Lock()
-        self._scanned = 0.0
+        self._scanned = float("-inf")
+        self._scanned_once = threading.Event()
         self._stars_file = root / PRIVATE_FOLDER / "stars.json"
         self._stars = _read_stars(self._stars_file)
 
@@ -64,6 +65,7 @@ class Library:
             stars: At least this many.
         """
         self._rescan_if_old()
+        self._scanned_once.wait()
         wanted = tuple(words.casefold().split())
         with self._lock:
             found = self._searches.get((wanted, sort, stars))
@@ -84,6 +86,7 @@ class Library:
         Raises:
             KeyError: there is none of this id.
         """
+        self._scanned_once.wait()
         with self._lock:
             return self._entries[result_id]
 
@@ -93,6 +96,7 @@ class Library:
         Raises:
             KeyError: there is none of this id.
         """
+        self._scanned_once.wait()
         with self._lock:
             return self._folders[result_id]
 
@@ -133,8 +137,21 @@ class Library:
             self._searches.clear()
             return self._entries[result_id]
 
+    def scan_soon(self) -> None:
+        """Starts a look at the disk, unless one is under way."""
+        if self._scanning.locked():
+            return
+        self._scanned = time.monotonic()
+        threading.Thread(target=self.scan, name="studio-scan", daemon=True).start()
+
     def scan(self) -> None:
         """Looks at the disk now: new results are read, removed ones are dropped."""
+        try:
+            self._scan()
+        finally:
+            self._scanned_once.set()
+
+    def _scan(self) -> None:
         with self._scanning:
             if not self.root.is_dir():
                 return
@@ -151,10 +168,8 @@ class Library:
             self._scanned = time.monotonic()
 
     def _rescan_if_old(self) -> None:
-        if time.monotonic() - self._scanned < RESCAN_S or self._scanning.locked():
-            return
-        self._scanned = time.monotonic()
-        threading.Thread(target=self.scan, name="studio-scan", daemon=True).start()
+        if time.monotonic() - self._scanned >= RESCAN_S:
+            self.scan_soon()
 
     def _take(self, folder: Path) -> None:
         try:

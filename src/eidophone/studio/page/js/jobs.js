@@ -24,6 +24,7 @@ export function watch(job, finished, openResult) {
   followed.add(job.id);
   const row = rowOf(job);
   find("#jobs").prepend(row.element);
+  row.element.scrollIntoView({ block: "nearest" }); // on a phone it begins below the form
   while (find("#jobs").children.length > 12) find("#jobs").lastElementChild.remove();
   line.push({ job, row, finished, openResult });
   row.cancel.addEventListener("click", async () => {

@@ -4,6 +4,8 @@ import { make } from "./dom.js";
 import { TEXTS } from "./texts.js";
 
 const SAFE_VOLUME = 0.6;
+/** Least distance between two marks of an axis. */
+const LINE_PIXELS = 14;
 const players = new Set();
 
 /** Makes a player of a result. Keys: space, arrows, Home, End, L. */
@@ -51,7 +53,7 @@ export function playerOf(entry) {
   function drawAxes() {
     axes.hidden = !axes.hidden;
     scale.setAttribute("aria-pressed", !axes.hidden);
-    axes.replaceChildren(...(axes.hidden ? [] : marks(entry, audio.duration)));
+    axes.replaceChildren(...(axes.hidden ? [] : marks(entry, audio.duration, image.clientHeight)));
   }
   function draw() {
     const all = audio.duration || 0;
@@ -90,7 +92,7 @@ export function playerOf(entry) {
 }
 
 /** Marks of time at the bottom and of frequency at the left; mel bands lie on Slaney's scale. */
-function marks(entry, seconds) {
+function marks(entry, seconds, height) {
   const found = [];
   for (let at = 1; at < 5 && seconds; at += 1) {
     const mark = make("span", { textContent: `${((seconds * at) / 5).toFixed(1)} s` });
@@ -100,9 +102,11 @@ function marks(entry, seconds) {
   const { f_min: low, f_max: high } = entry.mel ?? {};
   if (high === undefined) return found;
   const mel = (hertz) => (hertz < 1000 ? (3 * hertz) / 200 : 15 + (27 * Math.log(hertz / 1000)) / Math.log(6.4));
+  let last = -1;
   for (const hertz of [250, 500, 1000, 2000, 4000, 8000, 16000]) {
     const up = (mel(hertz) - mel(low)) / (mel(high) - mel(low));
-    if (up < 0.04 || up > 0.97) continue;
+    if (up < 0.04 || up > 0.97 || (up - last) * height < LINE_PIXELS) continue;
+    last = up;
     const mark = make("span", { textContent: TEXTS.hertz(hertz) });
     Object.assign(mark.style, { left: "4px", top: `calc(${(1 - up) * 100}% - 7px)` });
     found.push(mark);
