@@ -21,7 +21,7 @@ def test_every_column_is_in_the_middle_of_some_window(columns: int, width: int, 
 
 
 @pytest.mark.parametrize("cyclic", [False, True])
-def test_the_windows_are_as_few_as_overlap_by_a_quarter(cyclic: bool) -> None:
+def test_the_windows_are_as_few_as_overlap_by_so_much(cyclic: bool) -> None:
     starts = window_starts(1000, 100, cyclic, 0.25)
     assert len(starts) == -(-(1000 if cyclic else 900) // 75) + (not cyclic)
     gaps = [b - a for a, b in zip(starts, starts[1:] + [1000] * cyclic, strict=False)]

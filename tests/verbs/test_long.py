@@ -21,7 +21,7 @@ from eidophone.verbs.shared.context import Context
 PROMPTS = ("castle towers, grayscale", "bell ringing")
 #: A cell of the codec in pixels, a window, and a canvas of four and a half windows.
 CELL, WINDOW, WIDTH = 8, 288, 1296
-HOW = {"count": 1, "steps": 6, "threads": 1, "window_width": WINDOW, "offline": True}
+HOW = {"count": 1, "steps": 5, "threads": 1, "window_width": WINDOW, "offline": True}
 
 
 @pytest.fixture(scope="module")
@@ -61,18 +61,15 @@ def borders() -> list[int]:
 
 
 def test_no_seam_is_seen_or_heard_where_windows_meet(long: Result) -> None:
-    """Differences at the borders are distributed as elsewhere; canvases side by side fail the same test."""
+    """Differences at the borders are no larger than elsewhere; those of canvases side by side are."""
     spec, at = mel_spec_of(find("tiny", "audio")), np.array(borders())
     assert len(at) >= 8
-    seen, heard = (
-        steps_between(long.spectrogram)[:-1],
-        flux(long, spec)[: len(steps_between(long.spectrogram)) - 1],
-    )
-    assert rank(seen, seen[at - 1]) < 0.65
-    assert rank(heard, heard[at - 1]) < 0.65
+    seen = steps_between(long.spectrogram)[:-1]
+    heard = flux(long, spec)[: len(seen)]
+    assert rank(seen, seen[at - 1]) < 0.6 and seen[at - 1].mean() < 1.15 * seen.mean()
+    assert rank(heard, heard[at - 1]) < 0.6 and heard[at - 1].mean() < 1.15 * heard.mean()
     apart = eidophone.compose(*PROMPTS, width=WINDOW, **HOW | {"count": 3})
-    side_by_side = np.concatenate([one.spectrogram for one in apart], 1)
-    control = steps_between(side_by_side)[:-1]
+    control = steps_between(np.concatenate([one.spectrogram for one in apart], 1))[:-1]
     assert rank(control, control[[WINDOW // CELL - 1, 2 * WINDOW // CELL - 1]]) > 0.8
 
 

@@ -97,9 +97,10 @@ def mel_picture_of(path: Path, spec: MelSpec, width: int, report: Reporter) -> F
     if (warning := cancelled_channels(clip, path.name)) is not None:
         report.warn(warning)
     if len(clip.samples) > 1 or clip.rate_hz > spec.rate_hz:
+        channels = f" and {len(clip.samples)} channels" if len(clip.samples) > 1 else ""
         report.warn(
-            f"{path.name}: has {clip.rate_hz} Hz and {len(clip.samples)} channels; the result is made anew from the "
-            f"mel picture, at {spec.rate_hz} Hz in one channel."
+            f"{path.name}: has {clip.rate_hz} Hz{channels}; the result is made anew from the mel picture, at "
+            f"{spec.rate_hz} Hz in one channel."
         )
     gray = gray_from_clip(peak_normalize(resample(clip, spec.rate_hz)), spec)[:, :width]
     padded: Floats = F.pad(torch.from_numpy(gray.copy()), (0, width - gray.shape[1])).numpy()
