@@ -167,7 +167,7 @@ run = open_run([ComposeOptions.make(image_prompt="a castle", audio_prompt="bells
                                     steps=1, sampler="ddim", threads=1, offline=True)], Context())
 scheduler, jobs = run.scheduler(), run.jobs[:1]
 with torch.inference_mode():
-    latents = denoise(run.denoiser(scheduler, jobs), run.noise([0]), scheduler, lambda step: None)
+    latents = denoise(run.denoiser(scheduler, jobs), run.noise(jobs), scheduler, lambda step: None)
     play(run.decode(latents).mean(1), run.loaded.vocoder, run.loaded.mel_spec)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
