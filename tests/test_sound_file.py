@@ -140,7 +140,8 @@ def test_ffmpeg_finds_the_loudness(kind, tmp_path) -> None:
     how = {"sound_format": kind, "sound_rate": 48_000, "loudness": -23}
     result = eidophone.hear(tmp_path / "long.png", out=tmp_path / "o", **how)
     heard = read_sound(result.folder / ("sound-export.wav" if kind == "wav" else f"sound.{kind}"))
-    loudness, peak = ffmpeg(heard)
+    whole = heard.samples.shape[1] // 4800 * 4800  # its meter speaks every tenth of a second
+    loudness, peak = ffmpeg(eidophone.Clip(heard.samples[:, :whole], heard.rate_hz))
     assert loudness == pytest.approx(-23, abs=0.5) and peak <= (-1 if kind in ("wav", "flac") else 0)
 
 

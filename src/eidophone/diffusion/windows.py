@@ -2,9 +2,8 @@
 
 The windows share one noisy canvas, so they agree where they overlap (MultiDiffusion; Bar-Tal et al., 2023,
 arXiv:2302.08113). What a network says near a window's edge, where it sees no neighbours, does not count; further
-inside, two windows fade into each other. So no column shows where a window begins. Windows that overlap by a
-quarter cost a third less, and differences at their borders are a little larger than elsewhere; windows that lie
-elsewhere at each step blur what they draw (docs/journal.md). One window is denoised at a time: memory does not
+inside, two windows fade into each other. So no column shows where a window begins. A longer fade, and windows that
+lie elsewhere at each step, blur what they draw (docs/journal.md). One window is denoised at a time: memory does not
 grow with the canvas.
 """
 
@@ -18,7 +17,7 @@ from torch import Tensor
 from eidophone.diffusion.guidance import Denoiser
 
 #: Share of a window that it has at least in common with the next one.
-OVERLAP = 0.5
+OVERLAP = 0.34
 #: What counts instead of nothing, so that a column at the edge of all its windows has a value.
 _LEAST = 1e-6
 
@@ -34,7 +33,7 @@ def window_starts(columns: int, width: int, cyclic: bool = False, overlap: float
         overlap: Share of a window, 0 to below 1.
 
     >>> window_starts(100, 40), window_starts(100, 40, cyclic=True), window_starts(40, 40)
-    ([0, 20, 40, 60], [0, 20, 40, 60, 80], [0])
+    ([0, 20, 40, 60], [0, 25, 50, 75], [0])
     """
     stride = max(1, math.floor(width * (1 - overlap)))
     if cyclic:
@@ -45,9 +44,10 @@ def window_starts(columns: int, width: int, cyclic: bool = False, overlap: float
 
 
 def window_weights(width: int, overlap: float, first: bool = False, last: bool = False) -> Tensor:
-    """How much each column of a window counts, (width,): 1, but nearly 0 in the outer quarter of each overlap.
+    """How much each column of a window counts, (width,): 1 inside, nearly 0 outside the middle of each overlap.
 
-    In between it falls linearly, so that two neighbours sum to about 1.
+    Across the middle fifth of an overlap it falls linearly, so that two neighbours sum to about 1. A longer fade
+    would blur what the two windows draw differently.
 
     Args:
         width: Of the window.
@@ -55,11 +55,11 @@ def window_weights(width: int, overlap: float, first: bool = False, last: bool =
         first, last: It has no neighbour on the left, on the right.
 
     >>> window_weights(16, 0.5)[:8].round(decimals=3).tolist()
-    [0.0, 0.0, 0.125, 0.375, 0.625, 0.875, 1.0, 1.0]
+    [0.0, 0.0, 0.0, 0.188, 0.812, 1.0, 1.0, 1.0]
     """
     common = max(1.0, width * overlap)
     inside = torch.arange(width) + 0.5
-    rising = ((inside - common / 4) / (common / 2)).clamp(_LEAST, 1)
+    rising = ((inside - 0.4 * common) / (0.2 * common)).clamp(_LEAST, 1)
     left = torch.ones(width) if first else rising
     return torch.minimum(left, torch.ones(width) if last else rising.flip(0))
 
