@@ -60,7 +60,7 @@ class Loop:
 
         scheduler = DDIMScheduler.from_config(dict(self.run.image.schedule) | {"clip_sample": False})
         scheduler.set_timesteps(STEPS)
-        latents = self.run.noise([0])
+        latents = self.run.noise(self.run.jobs[:1])
         for timestep in scheduler.timesteps:
             noise = torch.zeros_like(latents)
             for unet, (wanted, unwanted) in zip(self.unets, self.conditions, strict=True):

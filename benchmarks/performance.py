@@ -54,8 +54,8 @@ class Clock:
         return now() - began
 
     def turns(self, works: Mapping[str, Work]) -> dict[str, float]:
-        """Medians of several pieces of work that take turns, after one call of each that does not count."""
-        for work in works.values():
+        """Medians of several pieces of work that take turns; with several rounds, a first one does not count."""
+        for work in works.values() if self.rounds > 1 else ():
             work()
         found: dict[str, list[float]] = {name: [] for name in works}
         for _ in range(self.rounds):

@@ -1,7 +1,7 @@
-"""The two samplers that most runs use, written out, so that a run need not import diffusers.
+"""The samplers that most runs use, written out, so that a run need not import diffusers.
 
-They take the steps of DDIMScheduler and DPMSolverMultistepScheduler in diffusers, bit by bit, and have those of
-their attributes that the sampling loop reads (tests/diffusion/test_solvers.py).
+They take the steps of DDIMScheduler, DPMSolverMultistepScheduler and UniPCMultistepScheduler in diffusers, bit by
+bit, and have those of their attributes that the sampling loop reads (tests/diffusion/test_solvers.py).
 """
 
 import math
@@ -70,7 +70,7 @@ def spaced(facts: Settings, steps: int, spacing: str, *, ends: bool) -> Tensor:
 
 @dataclass
 class _Solver:
-    """What both have in common: the noise schedule.
+    """What all have in common: the noise schedule.
 
     Attributes:
         given: Of the schedule; DEFAULTS for what is missing.
@@ -114,8 +114,8 @@ class Ddim(_Solver):
         return (target**0.5 * clean + (1 - target) ** 0.5 * noise,)
 
 
-class DpmSolver(_Solver):
-    """DPM-Solver++ of order 2, multistep, midpoint (Lu et al., 2022, arXiv:2211.01095)."""
+class _Multistep(_Solver):
+    """A solver that remembers earlier estimates of the clean latents, over levels of noise that end in none."""
 
     def set_timesteps(self, steps: int) -> None:
         """Chooses the timesteps."""
@@ -127,9 +127,24 @@ class DpmSolver(_Solver):
 
     previous: Tensor | None = None
 
+    def _at(self, timestep: Tensor) -> int:
+        """The number of a timestep."""
+        return int((self.timesteps == timestep).nonzero()[0])
+
+    def _level(self, at: int) -> tuple[Tensor, Tensor, Tensor]:
+        """alpha, sigma and half the log signal-to-noise ratio after that many steps."""
+        ratio = self.sigmas[at]
+        alpha = 1 / ((ratio**2 + 1) ** 0.5)
+        sigma = ratio * alpha
+        return alpha, sigma, torch.log(alpha) - torch.log(sigma)
+
+
+class DpmSolver(_Multistep):
+    """DPM-Solver++ of order 2, multistep, midpoint (Lu et al., 2022, arXiv:2211.01095)."""
+
     def step(self, noise: Tensor, timestep: Tensor, latents: Tensor, **_: Any) -> tuple[Tensor]:
         """The latents one step on, alone in a tuple; the first and the last step are of order 1."""
-        at = int((self.timesteps == timestep).nonzero()[0])
+        at = self._at(timestep)
         (alpha, sigma, lam), (to_alpha, to_sigma, to_lam) = self._level(at), self._level(at + 1)
         clean = (latents - sigma * noise) / alpha
         latents, ahead = latents.to(torch.float32), to_lam - lam
@@ -141,16 +156,69 @@ class DpmSolver(_Solver):
         self.previous = clean
         return (found.to(clean.dtype),)
 
-    def _level(self, at: int) -> tuple[Tensor, Tensor, Tensor]:
-        """alpha, sigma and half the log signal-to-noise ratio after that many steps."""
-        ratio = self.sigmas[at]
-        alpha = 1 / ((ratio**2 + 1) ** 0.5)
-        sigma = ratio * alpha
-        return alpha, sigma, torch.log(alpha) - torch.log(sigma)
+
+class UniPc(_Multistep):
+    """UniPC of order 2, with B(h) = e^h - 1 (Zhao et al., 2023, arXiv:2302.04867): a predictor and a corrector."""
+
+    order = 0  # of the last step; 0: there was none
+    earlier: Tensor | None = None
+    left: Tensor | None = None
+
+    def step(self, noise: Tensor, timestep: Tensor, latents: Tensor, **_: Any) -> tuple[Tensor]:
+        """The latents one step on, alone in a tuple; the first and the last step are of order 1."""
+        at = self._at(timestep)
+        alpha, sigma, _lam = self._level(at)
+        clean = (latents - sigma * noise) / alpha
+        if self.order and self.left is not None:
+            latents = self._moved(self.left, at - 1, self.order, clean)
+        self.earlier, self.previous = self.previous, clean
+        self.order = min(2, len(self.timesteps) - at, self.order + 1)
+        self.left = latents
+        return (self._moved(latents, at, self.order),)
+
+    def _moved(self, latents: Tensor, at: int, order: int, found: Tensor | None = None) -> Tensor:
+        """Latents at a level moved to the next one.
+
+        Args:
+            latents: At that level.
+            at: Its number.
+            order: 1 or 2; 2 uses the estimate before the last.
+            found: The estimate at the next level, which corrects; None predicts.
+        """
+        last, before = self.previous, self.earlier
+        assert last is not None
+        (_, sigma, lam), (to_alpha, to_sigma, to_lam) = self._level(at), self._level(at + 1)
+        back = lam - to_lam
+        grown = torch.expm1(back)
+        weights, ratios = self._weights(at, order, back, correct=found is not None)
+        change: Tensor | float = 0
+        if order == 2 and before is not None:
+            slope = torch.stack([(before - last) / ratios[0]], 1)
+            change = torch.einsum("k,bkc...->bc...", weights[:1].to(slope), slope)
+        if found is not None:
+            change = change + weights[-1] * (found - last)
+        start = to_sigma / sigma * latents - to_alpha * grown * last
+        return (start - to_alpha * grown * change).to(latents.dtype)
+
+    def _weights(self, at: int, order: int, back: Tensor, *, correct: bool) -> tuple[Tensor, Tensor]:
+        """How the slopes count (equation 9), and the levels that they come from, as shares of the step."""
+        ratios = [torch.ones(())]
+        if order == 2:
+            ratios.insert(0, (self._level(at - 1)[2] - self._level(at)[2]) / -back)
+        shares = torch.stack(ratios)
+        if order == 1 or not correct:
+            return torch.ones(1) * 0.5, shares
+        grown = torch.expm1(back)
+        first = grown / back - 1
+        second = first / back - 1 / 2
+        sides = torch.stack([first * 1 / grown, second * 2 / grown])
+        powers = torch.stack([torch.pow(shares, 0), torch.pow(shares, 1)])
+        return torch.linalg.solve(powers, sides), shares
 
 
 #: By the names of diffusers' schedulers.
-SOLVERS: dict[str, type[Ddim] | type[DpmSolver]] = {
+SOLVERS: dict[str, type[Ddim] | type[DpmSolver] | type[UniPc]] = {
     "DDIMScheduler": Ddim,
     "DPMSolverMultistepScheduler": DpmSolver,
+    "UniPCMultistepScheduler": UniPc,
 }
