@@ -30,7 +30,7 @@ IMAGES = (
 SOUNDS = ("frog croaking", "bell ringing", "rooster crowing", "train whistle")
 
 
-def job_file(folder: Path, rows: int) -> Path:
+def job_file(folder: Path, rows: int, width: int | None) -> Path:
     """Rows of all pairs of prompts in turn, each with a seed of its own."""
     path = folder / "jobs.jsonl"
     with path.open("w") as file:
@@ -44,11 +44,12 @@ def job_file(folder: Path, rows: int) -> Path:
                 "device": "cpu",
                 "threads": 1,
             }
+            row |= {} if width is None else {"width": width}
             file.write(json.dumps(row) + "\n")
     return path
 
 
-def measure_rows(rows: int, folder: Path) -> dict[str, Any]:
+def measure_rows(rows: int, folder: Path, width: int | None) -> dict[str, Any]:
     """One process, one thread: CPU seconds and memory row by row."""
     from eidophone.batch.jobs import read_tasks
     from eidophone.batch.run import Progress, run_batch
@@ -61,7 +62,7 @@ def measure_rows(rows: int, folder: Path) -> dict[str, Any]:
             assert not event.error, event.error
             marks.append((time.process_time(), time.monotonic(), event.memory_bytes))
 
-    finish = run_batch(read_tasks(job_file(folder, rows)), str(folder / "runs"), watch=_watch)
+    finish = run_batch(read_tasks(job_file(folder, rows, width)), str(folder / "runs"), watch=_watch)
     cpu = [b[0] - a[0] for a, b in pairwise(marks)]
     wall = [b[1] - a[1] for a, b in pairwise(marks)]
     part = max(1, rows // 10)
@@ -80,10 +81,10 @@ def measure_rows(rows: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def measure_loop(rows: int, folder: Path) -> dict[str, Any]:
+def measure_loop(rows: int, folder: Path, width: int | None) -> dict[str, Any]:
     """The same rows by one command each."""
     began, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    for line in job_file(folder, rows).read_text().splitlines():
+    for line in job_file(folder, rows, width).read_text().splitlines():
         row = json.loads(line)
         prompts = [row.pop("image_prompt"), row.pop("audio_prompt")]
         flags = [text for name, value in row.items() for text in (f"--{name}", str(value))]
@@ -159,6 +160,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=0)
     parser.add_argument("--loop", type=int, default=0)
     parser.add_argument("--fakes", type=int, default=0)
+    parser.add_argument("--width", type=int, help="of the canvas, in pixels (default: the models' own)")
     parser.add_argument("--measure-fakes", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure_fakes:  # a process of its own, so that its peak memory is that of the measured work
@@ -168,9 +170,9 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         root = Path(folder)
         if given.rows:
-            found["batch"] = measure_rows(given.rows, root)
+            found["batch"] = measure_rows(given.rows, root, given.width)
         if given.loop:
-            found["loop"] = measure_loop(given.loop, root)
+            found["loop"] = measure_loop(given.loop, root, given.width)
         if given.fakes:
             make_fakes(root, given.fakes)
             own = [

@@ -1,13 +1,13 @@
 """Clusters on this machine: the same keys and bytes as one process. Skipped where an engine is not installed."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,8 +15,8 @@ import pytest
 from eidophone.batch.engines import EngineSettings
 from eidophone.batch.engines import ray as ray_engine
 from eidophone.batch.jobs import Task, read_tasks
-from eidophone.batch.run import run_batch
-from eidophone.batch.work import Made, Outcome, Work
+from eidophone.batch.run import Progress, run_batch
+from eidophone.batch.work import Made, Outcome
 from eidophone.core.errors import BadInput
 from eidophone.options.kinds import Options
 from tests.batch.conftest import digests, samples
@@ -28,48 +28,26 @@ def fake_tasks(count: int) -> list[Task]:
     return [Task(f"{n:016x}", "compose", Options(), (0,), (str(n + 1),)) for n in range(count)]
 
 
-class FakeRay:
-    """Ray's calls that the engine makes; actors named in `deaths` die with the task that they have then."""
-
-    def __init__(self, deaths: dict[str, int]) -> None:
-        self.deaths, self.actors = dict(deaths), 0
-        self.exceptions = SimpleNamespace(RayActorError=KeyError)
-
-    def remote(self, _: type) -> Any:
-        return self
-
-    def options(self, **resources: float) -> Any:
-        self.resources = resources
-
-        def _start(_: Work) -> Any:
-            self.actors += 1
-            return SimpleNamespace(
-                run=SimpleNamespace(remote=lambda share: (self.actors, share, time.monotonic_ns()))
-            )
-
-        return SimpleNamespace(remote=_start)
-
-    def wait(self, running: list, num_returns: int) -> Any:
-        return running[:num_returns], running[num_returns:]
-
-    def get(self, call: tuple) -> list:
-        keys = [task.key for task in call[1]]
-        if deadly := [key for key in keys if self.deaths.get(key, 0) > 0]:
-            self.deaths[deadly[0]] -= 1
-            raise KeyError("the actor died")
-        return [event for key in keys for event in (Made(key, 0, 1.0, 2), Outcome(key, ("1",), 1))]
-
-
-def test_actors_that_die_are_replaced_and_their_tasks_run_again() -> None:
+def test_what_ray_gives_up_runs_once_more_and_alone() -> None:
+    """A share that ends its actors is lost with all its tasks; alone, only the deadly one fails."""
     tasks = fake_tasks(5)
-    ray = FakeRay({tasks[1].key: 2, tasks[3].key: 99})
-    shares = [tuple(tasks[:3]), tuple(tasks[3:])]
-    events = list(ray_engine._on(ray, shares, Work("x"), 2, {"num_cpus": 1}))
+    deadly, calls = tasks[3].key, []
+
+    def _make(shares: list) -> Iterator[Made | Outcome]:
+        calls.append([[task.key for task in share] for share in shares])
+        for share in shares:
+            if deadly not in {task.key for task in share}:
+                for task in share:
+                    yield Made(task.key, 0, 1.0, 2)
+                    yield Outcome(task.key, task.rows, 1)
+
+    events = list(ray_engine.in_passes(_make, [tuple(tasks[:2]), tuple(tasks[2:])]))
     ended = {event.key: event.error for event in events if isinstance(event, Outcome)}
     assert set(ended) == {task.key for task in tasks}
-    assert [key for key, error in ended.items() if error] == [tasks[3].key]
-    assert [e.key for e in events if isinstance(e, Made)].count(tasks[1].key) == 1
-    assert ray.actors == 2 + 2 + ray_engine.MOST_LOSSES and ray.resources == {"num_cpus": 1}
+    assert [key for key, error in ended.items() if error] == [deadly]
+    assert len([event for event in events if isinstance(event, Made)]) == 4
+    keys = [task.key for task in tasks]
+    assert calls == [[keys[:2], keys[2:]], [[key] for key in keys[2:]]]
 
 
 def test_options_of_engines_are_checked() -> None:
@@ -84,21 +62,32 @@ def test_options_of_engines_are_checked() -> None:
 
 
 @pytest.mark.slow
-def test_ray_makes_the_same_on_two_nodes(jobs: Jobs, tmp_path: Path) -> None:
-    pytest.importorskip("ray")
+def test_ray_makes_the_same_on_two_nodes(jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster of two nodes on this machine, of which one actor is killed after the first row."""
+    pytest.importorskip("ray.data", exc_type=ImportError)
     from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    tasks, workers, killed = read_tasks(jobs(4, count=1)), set(), []
+
+    def _kill_one(_: Progress, event: Made | Outcome) -> None:
+        if isinstance(event, Outcome):
+            workers.add(event.worker)
+            if not killed:
+                killed.append(int(event.worker.rpartition(":")[2]))
+                os.kill(killed[0], signal.SIGKILL)
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
         cluster.add_node(num_cpus=1)
-        tasks = read_tasks(jobs(2, count=1))
         settings = EngineSettings(2, {"address": cluster.address})
-        finish = run_batch(tasks, str(tmp_path / "ray"), engine="ray", settings=settings)
+        finish = run_batch(tasks, str(tmp_path / "ray"), engine="ray", settings=settings, watch=_kill_one)
     finally:
         cluster.shutdown()
-    assert not finish.progress.failed and len(finish.progress.loads) == 2
+    assert not finish.progress.failed and len(workers) >= 2
     run_batch(tasks, str(tmp_path / "one"))
     assert digests(tmp_path / "ray") == digests(tmp_path / "one") != {}
+    assert len(samples(tmp_path / "ray")) == 4
 
 
 @pytest.mark.slow
@@ -209,3 +198,18 @@ def test_a_result_is_put_record_last(tmp_path: Path) -> None:
             assert list(place.samples()) == []
         else:
             assert cut == 4 and list(place.samples()) == [("abc", 0)]
+
+
+def test_local_workers_take_turns_with_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from eidophone.models.device import take_gpu
+
+    taken: list[int] = []
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    for gpus, wanted in ((0, []), (1, []), (3, [0, 1, 2, 0])):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda gpus=gpus: gpus)
+        taken.clear()
+        for number in range(4):
+            take_gpu(number)
+        assert taken == wanted

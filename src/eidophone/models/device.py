@@ -37,6 +37,16 @@ def choose_device(wanted: str) -> torch.device:
     return device
 
 
+def take_gpu(number: int) -> None:
+    """Makes one of several GPUs the one that "auto" and "cuda" mean in this process.
+
+    Args:
+        number: Of this process among those of the machine, from 0; more processes than GPUs share them in turn.
+    """
+    if (count := torch.cuda.device_count()) > 1:
+        torch.cuda.set_device(number % count)
+
+
 def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
     """The number format of that name; `auto` is float32 on a CPU and float16 elsewhere."""
     if wanted == "auto":

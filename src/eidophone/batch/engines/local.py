@@ -14,6 +14,7 @@ from typing import Any
 from eidophone.batch.engines import EngineSettings, Piece, Pieces, Work
 from eidophone.batch.work import Outcome
 from eidophone.core.errors import BadInput
+from eidophone.models.device import take_gpu
 
 #: A task is given up once this many workers were lost with it.
 MOST_LOSSES = 5
@@ -44,14 +45,16 @@ class _Process:
     """A worker process and the pipe to it.
 
     Attributes:
+        number: From 0; a worker that replaces another one takes its number.
         left: Tasks of its share that have not ended.
     """
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, number: int) -> None:
+        self.number = number
         # a forked process would share locks and threads of torch with its parent
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+        self.process = context.Process(target=_serve, args=(theirs, work, number), daemon=True)
         self.process.start()
         theirs.close()  # so that a lost worker shows as the end of the pipe
         self.left: list[Piece] = []
@@ -79,12 +82,13 @@ class _Process:
         self.process.join()
 
 
-def _serve(pipe: Connection, work: Work) -> None:
+def _serve(pipe: Connection, work: Work, number: int) -> None:
     """The life of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's business
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     warnings.simplefilter("ignore")  # what concerns the user travels in the events
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    take_gpu(number)
     worker = work.worker()
     while True:
         try:
@@ -109,7 +113,8 @@ def _in_processes(shares: Sequence[Pieces], work: Work, workers: int) -> Iterato
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                running.append(_Process(work))
+                free = set(range(workers)) - {process.number for process in running}
+                running.append(_Process(work, min(free)))
                 running[-1].give(waiting.popleft())
             for process in _ready(running):
                 event = process.next()
