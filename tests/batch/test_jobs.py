@@ -170,7 +170,7 @@ def test_every_option_of_every_verb_is_a_column(tmp_path: Path, verb: str) -> No
     needed = {
         name: "x.png" if name in files_of(kind) else "x"
         for name, field in kind.model_fields.items()
-        if field.is_required() or name in ("image_prompt", "audio_prompt")
+        if field.is_required() or name in {argument.field for argument in VERBS[verb].arguments}
     }
     (plain,) = read_tasks(lines(tmp_path, {"verb": verb, **needed}))
     defaults = {
