@@ -44,7 +44,7 @@ class JudgeOptions(Options):
 class PlaceOptions(Options):
     """Where networks run, and whether they may be downloaded."""
 
-    device: Device = setting("auto, cpu, cuda, cuda:1 or mps", default="auto", group="machine", common=True)
+    device: Device = setting("auto, cpu, cuda, cuda:1 or mps", default="auto", group="machine")
     threads: Threads | None = setting(
         "processor threads (default: one for each core)", default=None, group="machine"
     )
@@ -111,7 +111,7 @@ class SampleOptions(DrawOptions):
     NOT_IN_RECIPE: ClassVar[frozenset[str]] = frozenset({"offline", "resume", "example", "seconds"})
 
     example: str = setting(
-        "prompts and seed of a published example; `eidophone examples` lists them",
+        "prompts and seed of a published example; see `eidophone examples`",
         default="", group="prompts", common=True,
     )  # fmt: skip
     audio_negative: str = setting("negative prompt of the audio model", default="", group="prompts")
@@ -119,7 +119,7 @@ class SampleOptions(DrawOptions):
         "canvas height in pixels (default: the models' own)", default=None, group="canvas"
     )
     width: Pixels | None = setting(
-        "canvas width in pixels (default: the models' own)", default=None, group="canvas", common=True
+        "canvas width in pixels (default: the models' own)", default=None, group="canvas"
     )
     seconds: Seconds | None = setting(
         "length of the sound; it sets the width, rounded to whole VAE blocks",
@@ -223,7 +223,7 @@ class LongOptions(ChoiceOptions):
         default=None, group="canvas",
     )  # fmt: skip
     loop: bool = setting(
-        "let the end meet the beginning, in picture and sound", default=False, group="canvas", common=True
+        "let the end meet the beginning, in picture and sound", default=False, group="canvas"
     )
 
     @classmethod

@@ -16,7 +16,7 @@ class PictureOptions(Options):
     fit: Fit = setting(
         "how your own picture fills the canvas: contain (all of it, only sound beside it), cover (no border, edges "
         "cropped) or stretch",
-        default="contain", group="own", common=True,
+        default="contain", group="own",
     )  # fmt: skip
     levels: bool = setting(
         "stretch your picture's tones so that its shadows are silent", default=True, group="own"
@@ -42,7 +42,7 @@ class OwnOptions(PictureOptions):
         "your own sound; the audio prompt may then be left out", default=None, group="own", common=True
     )
     strength: Share = setting(
-        "how much your own picture or sound may change: 0 not at all, 1 completely",
+        "how much your own material may change, 0 to 1",
         default=0.5, group="own", common=True,
     )  # fmt: skip
     mask: Path | None = setting(

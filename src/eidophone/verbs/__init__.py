@@ -158,7 +158,6 @@ register(
         examples=(
             'compose "three frogs, grayscale, black background" "frog croaking"',
             'compose --picture photo.jpg "rain on leaves"',
-            'compose --sound bells.wav "a castle, grayscale"',
             'compose "a castle, grayscale" "bell ringing" --count 2 --from 16 --seconds 6',
             "compose --example bell --preset paper",
         ),

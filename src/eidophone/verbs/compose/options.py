@@ -43,8 +43,7 @@ class ComposeOptions(LongOptions, OwnOptions):
     image_prompt: str = setting("what it looks like", default="", group="prompts")
     audio_prompt: str = setting("what it sounds like", default="", group="prompts")
     scene: Annotated[tuple[str, ...], BeforeValidator(scene_texts)] = setting(
-        "a stretch of time with its own prompts, such as '0-8: a castle / bells'; give the flag once for each scene, "
-        "without other prompts",
+        "a stretch of time with its own prompts, as '0-8: a castle / bells'",
         default=(), group="prompts", common=True,
     )  # fmt: skip
     fade: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = setting(
@@ -54,11 +53,11 @@ class ComposeOptions(LongOptions, OwnOptions):
     steps: Steps = setting("denoising steps", default=25, common=True)
     image_guidance: Scale | None = setting(
         "guidance scale of the image model (default: the model's own)",
-        default=None, common=True,
+        default=None,
     )  # fmt: skip
     audio_guidance: Scale | None = setting(
         "guidance scale of the audio model (default: the model's own)",
-        default=None, common=True,
+        default=None,
     )  # fmt: skip
     image_start_step: int = setting("first step at which the image model is active", default=0, ge=0)
     audio_start_step: int = setting("first step at which the audio model is active", default=0, ge=0)
@@ -91,8 +90,7 @@ class ComposeOptions(LongOptions, OwnOptions):
         default=1, ge=1, le=10,
     )  # fmt: skip
     audio_weight: Share | None = setting(
-        "weight of the audio model where both are active; 1 makes a sound alone, 0 a picture alone "
-        "(default: the models' own)",
+        "weight of the audio model, 0 to 1: a picture alone to a sound alone",
         default=None, common=True,
     )  # fmt: skip
     blend: BlendName | None = setting(
@@ -120,12 +118,11 @@ class ComposeOptions(LongOptions, OwnOptions):
         default="identity", group="canvas",
     )  # fmt: skip
     also_image: FurtherPrompts = setting(
-        "another image prompt, and the view in which it is seen: 'flip: a ship', 'flip+mirror @0.7: a ship' with a "
-        "weight beside the first prompt's 1, 'low-pass: a face' for the coarse structure; may be repeated",
+        "another image prompt in a view: 'flip: a ship'; repeatable",
         default=(), group="prompts", common=True,
     )  # fmt: skip
     also_audio: FurtherPrompts = setting(
-        "another audio prompt, and the view in which it is heard: 'mirror: a dog barking'; may be repeated",
+        "another audio prompt in a view: 'mirror: a dog barking'; repeatable",
         default=(), group="prompts", common=True,
     )  # fmt: skip
     image_band: Band = setting(
