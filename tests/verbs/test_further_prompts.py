@@ -75,8 +75,8 @@ def test_a_mistake_is_one_sentence_with_the_remedy(text: str, said: str) -> None
 
 
 def test_one_prompt_may_be_text_and_a_recipe_gives_equal_options() -> None:
-    made = ComposeOptions.make(also_image="flip: a ship", also_audio=("mirror: a dog",))
-    assert made.also_image == ("flip: a ship",) and made.more_sounds[0].prompt == "a dog"
+    made = ComposeOptions.make(also_image="flip: a ship; mirror @2: a cat", also_audio=("mirror: a dog",))
+    assert made.also_image == ("flip: a ship", "mirror @2: a cat") and made.more_sounds[0].prompt == "a dog"
     assert ComposeOptions.make(**json.loads(json.dumps(made.plain()))) == made
 
 

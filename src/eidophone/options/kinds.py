@@ -56,6 +56,18 @@ def text_of(given: Any) -> Any:
     return str(given) if isinstance(given, Path) else given
 
 
+def texts_of(given: Any) -> Any:
+    """Texts, each of which may be several that are separated by semicolons; anything else as it is.
+
+    >>> texts_of("flip: a ship; mirror: a dog"), texts_of(["0-8: a castle / bells"])
+    (('flip: a ship', 'mirror: a dog'), ('0-8: a castle / bells',))
+    """
+    texts = [given] if isinstance(given, str) else given
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        return given
+    return tuple(part.strip() for text in texts for part in text.split(";") if part.strip())
+
+
 #: A card, a folder, a file or a hub id; a `Path` will do.
 ModelName = Annotated[str, BeforeValidator(text_of), Field(min_length=1)]
 

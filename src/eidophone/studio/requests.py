@@ -62,12 +62,13 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
         if name not in verb.options.model_fields or name in LEFT_OUT | MACHINE_OPTIONS:
             continue
         kind = kind_of(verb.options, name)
-        if value is None or value == "":
+        if value in (None, "", []):
             continue
         if kind == "file" or (kind in ("model", "judges") and not _is_known(kind, value)):
             left_out.append(name)
         else:
-            options[name] = value
+            # a list goes back into one line of the form, as `texts_of` reads it
+            options[name] = "; ".join(map(str, value)) if isinstance(value, list) else value
     for name, value in (("index", recipe.index), ("count", 1)):
         if name in verb.options.model_fields:
             options[name] = value

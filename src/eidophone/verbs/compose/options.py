@@ -9,12 +9,12 @@ from pydantic import BeforeValidator, Field, model_validator
 from eidophone.core.errors import BadInput
 from eidophone.diffusion.views import ViewName
 from eidophone.options.groups import LongOptions
-from eidophone.options.kinds import Band, Engine, Scale, Share, Steps, flag_of, setting
+from eidophone.options.kinds import Band, Engine, Scale, Share, Steps, flag_of, setting, texts_of
 from eidophone.options.own import OwnOptions
 from eidophone.options.samplers import Sampler
 from eidophone.verbs.compose.blends import BlendName
 from eidophone.verbs.compose.prompts import BANDS, FurtherPrompt, FurtherPrompts, further_prompt
-from eidophone.verbs.compose.scenes import Scene, joined, scene_texts, scenes_of
+from eidophone.verbs.compose.scenes import Scene, joined, scenes_of
 
 #: Height and width of a drawing as shares of the canvas, with `--blend lighten`.
 DRAWING_SIZE = 0.85
@@ -42,7 +42,7 @@ class ComposeOptions(LongOptions, OwnOptions):
 
     image_prompt: str = setting("what it looks like", default="", group="prompts")
     audio_prompt: str = setting("what it sounds like", default="", group="prompts")
-    scene: Annotated[tuple[str, ...], BeforeValidator(scene_texts)] = setting(
+    scene: Annotated[tuple[str, ...], BeforeValidator(texts_of)] = setting(
         "a stretch of time with its own prompts, as '0-8: a castle / bells'",
         default=(), group="prompts", common=True,
     )  # fmt: skip
@@ -311,7 +311,7 @@ class ComposeSettings(ComposeOptions):
 
 def _with_scenes(given: dict[str, Any]) -> dict[str, Any]:
     """With what scenes decide: the prompts as a whole, and the length, where the width is not given."""
-    texts = scene_texts(given.get("scene") or ())
+    texts = texts_of(given.get("scene") or ())
     if not texts or not all(isinstance(text, str) for text in texts):
         return given
     fade = given.get("fade")

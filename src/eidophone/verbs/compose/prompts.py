@@ -2,12 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from eidophone.diffusion.views import VIEWS
-from eidophone.options.kinds import Band
+from eidophone.options.kinds import Band, texts_of
 
 #: Where a prompt may count alone; see `diffusion.frequencies`.
 BANDS: tuple[Band, ...] = ("low-pass", "high-pass")
@@ -102,12 +102,7 @@ def _checked(text: str) -> str:
     return text
 
 
-def _as_list(given: Any) -> Any:
-    """One prompt may be given as text."""
-    return (given,) if isinstance(given, str) and given else given or ()
-
-
 #: Further prompts of one model, as they are typed.
 FurtherPrompts = Annotated[
-    tuple[Annotated[str, AfterValidator(_checked)], ...], BeforeValidator(_as_list), Field(max_length=16)
+    tuple[Annotated[str, AfterValidator(_checked)], ...], BeforeValidator(texts_of), Field(max_length=16)
 ]

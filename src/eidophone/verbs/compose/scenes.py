@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 _TIME = r"(?:(?P<{0}_minutes>\d+):)?(?P<{0}>\d+(?:\.\d+)?)"
 _SCENE = re.compile(rf"\s*{_TIME.format('start')}\s*-\s*{_TIME.format('end')}\s*:(?P<prompts>.*)", re.DOTALL)
@@ -26,13 +25,6 @@ class Scene:
     end_s: float
     image_prompt: str
     audio_prompt: str
-
-
-def scene_texts(given: Any) -> Any:
-    """Scenes in one text, separated by semicolons, as a tuple; anything else as it is."""
-    if isinstance(given, str):
-        return tuple(part.strip() for part in given.split(";") if part.strip())
-    return given
 
 
 def scene_of(text: str) -> Scene:

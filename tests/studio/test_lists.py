@@ -1,0 +1,30 @@
+"""Options that are lists: one line of the form, separated by semicolons, and back."""
+
+import pytest
+
+from eidophone.core.recipe import Recipe
+from eidophone.studio.requests import settings_of
+from eidophone.verbs import verb_of
+
+KIND = verb_of("compose").options
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"also_image": ["flip: a ship", "mirror @0.5: a whale"], "also_audio": ["mirror: a dog"]},
+        {"scene": ["0-2: a castle / bells", "2-4: a ship / waves"]},
+        {},
+    ],
+)
+def test_a_list_comes_back_as_one_line_that_gives_the_same_options(given: dict) -> None:
+    made = KIND.make(image_prompt="" if "scene" in given else "a castle", **given)
+    recorded = {name: value for name, value in made.plain().items() if name not in made.NOT_IN_RECIPE}
+    recipe = Recipe(
+        format=1, verb="compose", index=0, options=recorded, models={}, vocoder="", mel_spec={}, versions={}
+    )
+    options = settings_of(recipe)["options"]
+    assert not any(isinstance(value, list | tuple) for value in options.values())
+    again = KIND.make(**options)
+    for name in ("also_image", "also_audio", "scene"):
+        assert getattr(again, name) == getattr(made, name) == tuple(given.get(name, ()))
