@@ -48,7 +48,7 @@ def test_the_bell_equals_what_the_paper_typed() -> None:
     typed = verb_of("compose").options.make(
         image_prompt="a painting of castle towers, grayscale", audio_prompt="bell ringing", seed=1234,
         sampler="ddim", steps=100, image_guidance=10, audio_guidance=10, image_start_step=10,
-        audio_start_step=0, audio_weight=0.5, blend="average", crop=True,
+        audio_start_step=0, audio_weight=0.5, blend="average", crop=True, engine="torch",
     )  # fmt: skip
     made = verb_of("compose").options.make(example="bell", preset="paper")
     assert made.plain() == {**typed.plain(), "preset": "paper"}
@@ -139,7 +139,7 @@ def test_a_file_gives_options_and_flags_win(tmp_path) -> None:
         ('verb = "imprint"', "run `eidophone imprint`"),
         ("steps = []", "--steps: the list is empty"),
         ("steps = 0", "--steps, denoising steps"),
-        ("steps = 1", "compose needs IMAGE_PROMPT"),
+        ("steps = 1", "compose needs image prompt and audio prompt"),
     ],
 )
 def test_a_wrong_file_is_refused_in_one_sentence(text, said, tmp_path, capsys, monkeypatch) -> None:
