@@ -214,3 +214,18 @@ def test_bad_input_leaves_no_folder_behind(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["compose", *PROMPTS, "--image-model", "/nowhere"]) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["hear", "x.png"], ["see", "x.wav"], ["compose", "a", "b"], ["remake", "x.png"], ["evaluate", "x"],
+        ["data", "mix", "x"], ["batch", "x.csv"],
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(("name", "said"), [("a\0b", "holds a character"), ("a\udcff", "not valid UTF-8")])
+def test_a_name_that_no_folder_can_have_is_refused_by_every_command(
+    command: list[str], name: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said in refused([*command, f"--out={tmp_path / name}"], capsys)
+    assert not list(tmp_path.iterdir())

@@ -42,7 +42,7 @@ def commands(good: Materials, root: Path) -> dict[str, Run]:
     """A short run of every verb that writes."""
     where = ["--device", "cpu", "--threads", "1", "--offline"]
     pair = ["--image-model", str(good.image), "--audio-model", str(good.audio), *where]
-    small = ["--dtype", "float32", "--judges", "none", "--preset", "draft", "--steps", "3"]
+    small = ["--dtype", "float32", "--judges", "none", "--preset", "draft"]
     sounds = _sounds(root / "sounds", good.sounds[0])
     stages = ["--image-model", str(good.networks["pixel"]), "--upscaler", str(good.networks["upscaler"])]
     jobs = root / "jobs.jsonl"
@@ -51,7 +51,7 @@ def commands(good: Materials, root: Path) -> dict[str, Run]:
            "dtype": "float32"}  # fmt: skip
     jobs.write_text("".join(json.dumps(row | {"seed": seed}) + "\n" for seed in (1, 100)))
     return {
-        "compose": Run(["compose", "frog", "rain", "--count", "5", "--batch-size", "2", *pair, *small]),
+        "compose": Run(["compose", "frog", "rain", "--count", "5", "--batch-size", "2", "--steps", "3", *pair, *small]),
         "imprint": Run(["imprint", "frog", "--sound", str(good.sounds[0]), "--count", "3", *pair, *small]),
         "paint": Run(["paint", str(sounds), "--caption", "rain", "--count", "2", "--optimise", "1", "--steps", "2",
                       "--size", "64x64", *pair]),

@@ -173,6 +173,7 @@ class StudioUnderTest:
         if str(self.root).encode() in answer.content:
             yield f"{where}: the answer names a folder of this machine"
         if answer.status_code >= 400 and request.method != "HEAD":
-            message = json.loads(answer.content).get("message") if answer.content.startswith(b"{") else None
+            plain = answer.headers["content-type"].startswith("text/plain")  # about ranges, by the server
+            message = answer.text if plain else json.loads(answer.content or b"{}").get("message")
             if not message or _CONTROL.search(message):
                 yield f"{where}: {answer.status_code} without a sentence: {answer.content[:200]!r}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eidophone.cli.engines import add_engine_flags, engine_settings
+from eidophone.cli.flags import folder_name
 from eidophone.cli.show import Monitor, complain, monitor, sentence
 from eidophone.core.errors import BadInput, EidophoneError
 from eidophone.core.text import printable
@@ -39,7 +40,9 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "jobs", nargs="?", type=Path, metavar="JOBS", help="job file: .csv, .tsv, .jsonl, .parquet or .toml"
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder or URL for the results")
+    parser.add_argument(
+        "--out", required=True, type=folder_name, metavar="DIR", help="folder or URL for the results"
+    )
     add_engine_flags(parser)
     parser.add_argument(
         "--shard", type=_shard, default=(1, 1), metavar="I/N", help="make only this share of the rows"

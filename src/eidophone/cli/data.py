@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from eidophone.cli.flags import add_flags, given_settings
+from eidophone.cli.flags import add_flags, given_settings, out_folder
 from eidophone.cli.show import progress_bar
 from eidophone.core.text import printable
 from eidophone.options.commands import MixOptions
@@ -22,7 +22,9 @@ def add_commands(commands: Any) -> None:
         metavar="FOLDER",
         help="ESC-50, or a folder with one folder of sounds for each class",
     )
-    mixing.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for the mixtures")
+    mixing.add_argument(
+        "--out", type=out_folder, required=True, metavar="DIR", help="new folder for the mixtures"
+    )
     add_flags(mixing, MixOptions)
     mixing.set_defaults(command=mix)
 

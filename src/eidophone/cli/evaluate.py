@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eidophone.cli.engines import add_engine_flags, engine_settings
-from eidophone.cli.flags import add_flags, given_settings
+from eidophone.cli.flags import add_flags, given_settings, out_folder
 from eidophone.cli.show import complain, progress_bar, table
 from eidophone.core.errors import BadInput
 from eidophone.core.text import printable
@@ -31,7 +31,7 @@ def add_command(commands: Any) -> None:
     add_engine_flags(parser)
     parser.add_argument(
         "--out",
-        type=Path,
+        type=out_folder,
         metavar="DIR",
         default=DEFAULT_OUT,
         help=f"folder for tables and report; an interrupted evaluation continues (default: {DEFAULT_OUT})",

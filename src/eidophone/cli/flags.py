@@ -35,6 +35,26 @@ TITLES: dict[Group, str] = {
 PROMPT_FLAGS = ("--example", "--config", "--scene")
 
 
+def folder_name(text: str) -> str:
+    """The name of a folder to write to, as argparse takes a type.
+
+    Raises:
+        argparse.ArgumentTypeError: no record could hold the name, or no file system.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!a} is not valid UTF-8 text; choose another name") from None
+    if "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!a} holds a character that no name can; choose another name")
+    return text
+
+
+def out_folder(text: str) -> Path:
+    """The same as a path."""
+    return Path(folder_name(text))
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that says what is wrong in one sentence, without the usage, and suggests the nearest flag."""
 

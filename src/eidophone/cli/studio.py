@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from eidophone.cli.flags import out_folder
 from eidophone.cli.show import complain
 from eidophone.cli.verbs import DEFAULT_ROOT
 from eidophone.core.errors import EidophoneError
@@ -22,7 +23,7 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--port", type=int, default=8765, help="port; 0 takes any free one (default: 8765)")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", default=DEFAULT_ROOT,
+        "--out", type=out_folder, metavar="DIR", default=DEFAULT_ROOT,
         help=f"folder for the results; the library shows all of it (default: {DEFAULT_ROOT})",
     )  # fmt: skip
     parser.add_argument(

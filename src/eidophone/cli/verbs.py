@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eidophone.cli.flags import Parser, add_flags, given_settings
+from eidophone.cli.flags import Parser, add_flags, given_settings, out_folder
 from eidophone.cli.show import SIDES, Monitor, Order, complain, sentence, show
 from eidophone.cli.sound_flags import add_sound_flags, check_sound_file, output_of, sound_settings
 from eidophone.core.errors import BadInput, EidophoneError
@@ -88,7 +88,7 @@ def _output_flags(parser: argparse.ArgumentParser, full: bool) -> "argparse._Arg
     group = parser.add_argument_group("output")
     group.add_argument(
         "--out",
-        type=Path,
+        type=out_folder,
         metavar="DIR",
         help=f"folder for the results (default: {DEFAULT_ROOT}/DATE-VERB-WORDS)",
     )
