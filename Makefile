@@ -2,7 +2,7 @@
 # make test         lint, types and all tests
 # make lint         ruff and mypy only
 # make test-wheel   builds the distributions and tries them with the newest and the oldest dependencies
-# make fuzz         bad inputs over all verbs, and runs that are killed and resumed (minutes); SEED=1 COUNT=2000 KILLS=50
+# make fuzz         bad inputs over all verbs, killed runs, full disks, four processes in a folder (minutes); SEED=1 COUNT=2000 KILLS=50
 # make docs         the documentation site, in build/site
 # make bench        times and ratios (minutes)
 # make constraints  looks up the newest and the oldest dependencies again
@@ -34,6 +34,7 @@ test-wheel: .venv/ready-dev
 fuzz: .venv/ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --seed $(SEED) --count $(COUNT)
 	$(BIN)/python -m tests.fuzz.crash --seed $(SEED) --kills $(KILLS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.system
 
 docs: .venv/ready-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -39,6 +39,8 @@ def main() -> int:
             print(f"case {number}", file=sys.stderr, flush=True)
         outcome = fuzzer.run(given.seed, number)
         codes[f"{outcome.case.kind}, exit {outcome.code}"] += 1
+        if sum(codes.values()) % 100 == 0:
+            print(f"{sum(codes.values())} cases, {wrong} wrong", file=sys.stderr, flush=True)
         if outcome.wrong:
             wrong += 1
             words = [f"case {given.seed}/{number}, {outcome.case.kind}: {'; '.join(outcome.wrong)}"]

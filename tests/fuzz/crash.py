@@ -40,7 +40,7 @@ def run_kills(kills: int, seed: int, root: Path, verbs: list[str]) -> tuple[list
         found, killed = _killed(runs[verb], *whole[verb], root / f"killed-{turn}", dice, kills - done.total())
         done[verb] += killed
         wrong += [f"{verb}, turn {turn}: {found}"] if found else []
-        print(f"{done.total()} kills, {len(wrong)} runs differ", file=sys.stderr, flush=True)
+        print(found or f"{done.total()} kills, {len(wrong)} runs differ", file=sys.stderr, flush=True)
     return wrong, dict(done)
 
 

@@ -16,7 +16,7 @@ CASES = int(os.environ.get("EIDOPHONE_FUZZ", "150"))
 KILLS = int(os.environ.get("EIDOPHONE_KILLS", "10"))
 
 
-def _run(*arguments: str) -> None:
+def _run(*arguments: str, codes: tuple[int, ...] = (0,)) -> str:
     place = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
@@ -25,7 +25,8 @@ def _run(*arguments: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", *arguments], cwd=ROOT, env=place, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    assert done.returncode in codes, done.stdout[-8000:] + done.stderr[-2000:]
+    return done.stdout
 
 
 def test_the_same_seed_gives_the_same_damage() -> None:
@@ -99,3 +100,27 @@ def test_the_guard_sees_what_is_not_allowed(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_killed_runs_resume_to_the_same_bytes() -> None:
     _run("tests.fuzz.crash", "--kills", str(KILLS), "--seed", "1")
+
+
+def test_words_are_found_in_whatever_they_are_packed(tmp_path: Path) -> None:
+    import io
+    import zipfile
+    from base64 import b64encode
+
+    import numpy as np
+    from PIL import Image, PngImagePlugin
+
+    from tests.fuzz.personal import traces
+
+    text, picture, packed = PngImagePlugin.PngInfo(), io.BytesIO(), io.BytesIO()
+    text.add_text("a", "by zebediah", zip=True)
+    text.add_itxt("b", "by zebediah", zip=True)
+    Image.fromarray(np.zeros((2, 2), np.uint8)).save(picture, "PNG", pnginfo=text)
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.png", picture.getvalue())
+    for name, content in {
+        "x.png": picture.getvalue(), "x.zip": packed.getvalue(), "x.wav": "zebediah".encode("utf-16-le"),
+        "x.html": b"<img src='data:image/png;base64," + b64encode(picture.getvalue()) + b"'>",
+    }.items():  # fmt: skip
+        (tmp_path / name).write_bytes(content)
+        assert traces(tmp_path / name, ["zebediah", "nobody"]) == ["zebediah"], name

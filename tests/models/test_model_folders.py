@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from eidophone.core.errors import BadInput
+from eidophone.models.identity import file_id
 from eidophone.models.load import Loader
 from eidophone.models.pretrained import checked
 from eidophone.models.source import find
@@ -145,3 +146,8 @@ def test_a_copied_cache_without_refs_is_used(
     shutil.copytree(pair[0], repo / "snapshots" / "abc123")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     assert find("sd15", "image", offline=True).revision == "abc123"
+
+
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(BadInput, match="no file name can hold"):
+        file_id(Path("a\0b.safetensors"))

@@ -39,6 +39,8 @@ def file_id(path: Path) -> FileId:
         raise BadInput(f"{path}: {how}; fetch the model again.") from None
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror}); check its permissions.") from error
+    except ValueError as error:
+        raise BadInput(f"{path}: contains a character that no file name can hold; check the path.") from error
     if not stat.S_ISREG(facts.st_mode):
         raise BadInput(f"{path}: is not a plain file; fetch the model again.")
     return FileId(os.path.realpath(path), facts.st_size, facts.st_mtime_ns, facts.st_ino)
