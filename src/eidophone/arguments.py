@@ -265,6 +265,7 @@ class PaintArguments(RunArguments, total=False):
     gradient_steps: int | None
     checkpointing: bool
     patience: int | None
+    sources: bool
     plays: bool
     strength: float | None
     start_s: float

@@ -34,6 +34,14 @@ class WordWeights:
         """Which words are taken for nouns."""
         return tuple(s > THRESHOLD for s in self.noun)
 
+    def only(self, places: Sequence[int]) -> "WordWeights":
+        """Some of the words, in this order."""
+        words = tuple(self.words[i] for i in places)
+        audio, noun, weights = (
+            tuple(each[i] for i in places) for each in (self.audio, self.noun, self.weights)
+        )
+        return WordWeights(words, audio, noun, weights)
+
 
 def attention(audio: Sequence[float], noun: Sequence[float]) -> list[float]:
     """Audio attention, in the place of which sure nouns take s + 0.1 a.

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from eidophone.diffusion.draws import Draws
-from eidophone.diffusion.guidance import Denoiser
+from eidophone.diffusion.guidance import Denoiser, SideBySide
 from eidophone.diffusion.sampler import State, make_scheduler, sampling_steps, step_count
 from eidophone.models.embedders.contract import Embedder
 from eidophone.models.latent import LatentModel
@@ -65,6 +65,8 @@ class Scene:
         sampler, steps: Name of the sampler and number of steps.
         eta: Of DDIM: 0 is deterministic, 1 adds as much noise as DDPM.
         draws: Random numbers for the noise that DDIM adds; every picture gets the same.
+        columns: Latent columns of several drawings side by side, whose conditions follow one another in
+            `condition`; (): one drawing.
     """
 
     model: LatentModel
@@ -76,6 +78,7 @@ class Scene:
     steps: int
     eta: float = 0.0
     draws: Draws | None = None
+    columns: tuple[int, ...] = ()
 
     def added_noise(self) -> dict[str, Any]:
         """Arguments of the scheduler's steps; a fresh generator, in the same state each time."""
@@ -200,7 +203,9 @@ def sample(
     """One picture, (1, 3, height, width) in [0, 1], differentiable through the plan's last steps."""
     model = scene.model
     condition = weighted(scene.condition, weights.to(scene.condition))
-    denoiser: Denoiser = model.guided(condition, scene.unwanted, scene.guidance)
+    parts = condition.chunk(max(1, len(scene.columns)), 1)
+    drawings: list[Denoiser] = [model.guided(part, scene.unwanted, scene.guidance) for part in parts]
+    denoiser = SideBySide(tuple(drawings), scene.columns) if scene.columns else drawings[0]
     if plan.checkpointed:
         denoiser = _Checkpointed(denoiser)
     scheduler = make_scheduler(scene.sampler, model.schedule, scene.steps)

@@ -19,7 +19,7 @@ class PaintOptions(DrawOptions):
             "image_model": "sd14", "captioner": "act", "embedder": "audioclip", "text_embedder": "clip-b32",
             "nouns": "flair", "sampler": "plms", "steps": 40, "image_guidance": 7.5, "optimise": 10,
             "keep": "last", "weights_per": "channel", "noun_rate": 0.01, "other_rate": 0.01,
-            "condition_share": 0.01, "gradient_steps": None, "patience": None,
+            "condition_share": 0.01, "gradient_steps": None, "patience": None, "sources": False,
         },
         "fast": {
             "sampler": "dpm++2m", "steps": 10, "optimise": 6, "keep": "best", "weights_per": "token",
@@ -96,6 +96,11 @@ class PaintOptions(DrawOptions):
     patience: int | None = setting(
         "stop after this many pictures in a row without a lower loss (paper: never)", default=2, ge=1
     )
+    sources: bool = setting(
+        "draw each source of the recording where and when it sounds, from left to right, loud ones large; off: one "
+        "drawing of the whole caption",
+        default=True, common=True,
+    )  # fmt: skip
     plays: bool = setting(
         "make a picture that plays like the recording: its sound runs through the painting",
         default=False, group="own", common=True,

@@ -23,7 +23,8 @@ from eidophone.verbs.paint.models import PaintModels, load_paint_models
 from eidophone.verbs.paint.optimise import Aim, Plan, Scene, Trial, best_of, optimise
 from eidophone.verbs.paint.options import PaintOptions, PaintSettings
 from eidophone.verbs.paint.plays import WALKED, Plays, playing, set_into
-from eidophone.verbs.paint.prompts import Prompt, make_prompt
+from eidophone.verbs.paint.prompts import Prompt, make_prompt, side_by_side
+from eidophone.verbs.paint.sources import Source, columns_of, sources_of
 from eidophone.verbs.see.pipeline import read_for_one_picture
 from eidophone.verbs.shared.canvas import previewer
 from eidophone.verbs.shared.context import Context
@@ -32,6 +33,9 @@ from eidophone.verbs.shared.likeness import Likeness
 from eidophone.verbs.shared.models import warn_of_substitutes
 from eidophone.verbs.shared.recipes import single_recipe
 from eidophone.verbs.shared.results import Meter, above
+
+#: The fewest latent columns that a drawing spans.
+FEWEST_COLUMNS = 6
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Heard:
         spectrogram: Its mel picture, (n_mels, columns) in [0, 1].
         caption, prompt: The caption, and the prompt of the image model.
         words: Weights of the caption's words.
+        sentence: The caption as it was heard; `caption` leaves out what joins several sources.
+        sources: Where several things sound: these, from left to right.
     """
 
     clip: Clip
@@ -50,6 +56,8 @@ class Heard:
     caption: Caption
     prompt: Prompt
     words: WordWeights
+    sentence: str
+    sources: tuple[Source, ...] = ()
 
 
 def paint(options: PaintOptions, context: Context) -> Iterator[Result]:
@@ -68,14 +76,10 @@ def paint(options: PaintOptions, context: Context) -> Iterator[Result]:
     sums = checksums(settings)
     heard = hear_out(settings, easel)
     plays = _plays(settings, easel, heard)
-    if plays is not None:
-        height, width = plays.sound.shape[-2:]
-        size = f"{width}x{height}"
-        if options.size not in (None, size):
-            context.report.warn(
-                f"--size {options.size}: with --plays the recording decides the size, {size}."
-            )
-        settings = settings.model_copy(update={"size": size})
+    size = _sized(settings, options.size, heard, plays)
+    if options.size not in (None, size):
+        context.report.warn(f"--size {options.size}: with --plays the recording decides the size, {size}.")
+    settings = settings.model_copy(update={"size": size})
     steps = step_count(make_scheduler(settings.sampler, easel.model.schedule, settings.steps))
     total = settings.count * _plan(settings).trials * steps
     for number, index in enumerate(settings.numbers):
@@ -106,9 +110,26 @@ def hear_out(options: PaintSettings, easel: PaintModels) -> Heard:
         caption = Caption.from_text(options.caption)
     else:
         caption = easel.captioner.caption([resample(clip, easel.captioner.rate_hz).mono()])
-    prompt = make_prompt(caption, options.style, easel.model.text)
     drawn = gray_from_clip(peak_normalize(resample(clip, easel.spec.rate_hz)), easel.spec)
-    return Heard(clip, drawn, caption, prompt, weigh(caption, easel.nouns, options.attention))
+    words, sentence = weigh(caption, easel.nouns, options.attention), caption.text
+    sources = sources_of(caption, clip) if options.sources else ()
+    if sources:
+        captions = [Caption(source.words) for source in sources]
+        words = words.only([place for source in sources for place in source.places])
+        caption = Caption(tuple(word for one in captions for word in one.words))
+        prompt = side_by_side(captions, options.style, easel.model.text)
+    else:
+        prompt = make_prompt(caption, options.style, easel.model.text)
+    return Heard(clip, drawn, caption, prompt, words, sentence, sources)
+
+
+def _sized(options: PaintSettings, given: str | None, heard: Heard, plays: Plays | None) -> str:
+    """The size of the picture: what plays is as long as its recording; several drawings are each at least square."""
+    if plays is not None:
+        height, width = plays.sound.shape[-2:]
+        return f"{width}x{height}"
+    width, height = map(int, options.size.split("x"))
+    return options.size if given else f"{max(width, len(heard.sources) * height)}x{height}"
 
 
 def _plays(options: PaintSettings, easel: PaintModels, heard: Heard) -> Plays | None:
@@ -146,9 +167,12 @@ def _painted(
     width, height = map(int, options.size.split("x"))
     draws = Draws.seeded(options.seed + index)
     noise = draws.normal("start noise", (1, *model.latent_shape(height, width))).to(model.device)
+    shape = model.latent_shape(height, width)
+    columns = columns_of(heard.sources, shape[-1], FEWEST_COLUMNS) if heard.sources else ()
+    texts = heard.prompt.parts or (heard.prompt.text,)
     scene = Scene(
         model,
-        model.text.encode(heard.prompt.text, "caption"),
+        torch.cat([model.text.encode(text, "caption") for text in texts], 1),
         model.text.encode(options.image_negative, "negative prompt"),
         options.image_guidance,
         noise,
@@ -156,11 +180,12 @@ def _painted(
         options.steps,
         options.eta,
         draws,
+        columns,
     )
     with torch.no_grad():
         samples = torch.from_numpy(heard.clip.mono())[None]
         sound = easel.listener.sound(samples, heard.clip.rate_hz)
-        text = easel.reader.text([heard.caption.text])
+        text = easel.reader.text([heard.sentence])
     aim = Aim(easel.listener, sound, easel.reader, text, plays)
     weights = heard.prompt.spread(heard.words.weights)
     if options.weights_per == "channel":
@@ -196,9 +221,18 @@ def _facts(options: PaintSettings, heard: Heard, trials: list[Trial]) -> dict[st
     found: dict[str, Any] = {}
     if before.to_recording is not None and after.to_recording is not None:
         found["similarity_to_recording"] = [before.to_recording, after.to_recording]
+    if heard.sources:
+        found["sources"] = [
+            {
+                "words": " ".join(word.text for word in one.words),
+                "start_s": one.start_s,
+                "size": round(one.size, 3),
+            }
+            for one in heard.sources
+        ]
     return found | {
-        "summary": f"{heard.caption.text} (similarity to the sound {rise})",
-        "caption": heard.caption.text,
+        "summary": f"{heard.sentence} (similarity to the sound {rise})",
+        "caption": heard.sentence,
         "prompt": heard.prompt.text,
         "words": words,
         "similarity_to_sound": [before.to_sound, after.to_sound],

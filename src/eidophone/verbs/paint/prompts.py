@@ -20,11 +20,13 @@ class Prompt:
         text: The whole prompt.
         spans: First token and end (exclusive) of each word of the caption.
         tokens: Length of the encoded prompt in tokens, with padding.
+        parts: The prompts of several drawings side by side, whose encodings follow one another; (): one drawing.
     """
 
     text: str
     spans: tuple[tuple[int, int], ...]
     tokens: int
+    parts: tuple[str, ...] = ()
 
     def spread(self, values: Sequence[float], rest: float = 1.0) -> Tensor:
         """Each word's value at all of its tokens, `rest` at all other tokens: float32, (tokens,)."""
@@ -56,6 +58,22 @@ def make_prompt(caption: Caption, style: str, encoder: TextEncoder) -> Prompt:
     text = f"{before}{caption.text}{after}"
     encoder.check_length(text, "caption")
     return Prompt(text, tuple(spans), encoder.length)
+
+
+def side_by_side(captions: Sequence[Caption], style: str, encoder: TextEncoder) -> Prompt:
+    """One prompt for each of several drawings, each in the style; the words count through all of them.
+
+    Raises:
+        BadInput: one is too long for the encoder.
+    """
+    parts = [make_prompt(caption, style, encoder) for caption in captions]
+    spans = [
+        (first + number * encoder.length, end + number * encoder.length)
+        for number, part in enumerate(parts)
+        for first, end in part.spans
+    ]
+    texts = tuple(part.text for part in parts)
+    return Prompt(" / ".join(texts), tuple(spans), len(parts) * encoder.length, texts)
 
 
 def _count(encoder: TextEncoder, text: str) -> int:
