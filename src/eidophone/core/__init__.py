@@ -1,1 +1,1 @@
-"""TODO."""
+"""Values, recipes, errors, events, catalogs. Imports no torch."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import struct
 import threading
 import time
@@ -26,6 +27,8 @@ SERVED = {
     "iterations.png": "image/png",
     RECORD_FILE: "application/json",
 }
+#: Files of further views and sounds of a result; they may be asked for, too.
+_FURTHER = re.compile(r"(?:(?:view|spectrogram)-\d{1,2}\.png|sound-\d{1,2}\.wav|morph\.mp4)")
 #: Seconds between two looks at the disk, for results that other programs made.
 RESCAN_S = 3.0
 _KEPT_SEARCHES = 64
@@ -106,7 +109,7 @@ class Library:
         Raises:
             KeyError: there is none.
         """
-        if name not in SERVED:
+        if name not in SERVED and not _FURTHER.fullmatch(name):
             raise KeyError(name)
         path = self.folder(result_id) / name
         inside = path.resolve()
@@ -187,6 +190,15 @@ class Library:
         return hashlib.blake2b(place.encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
 
 
+def media_type_of(name: str) -> str:
+    """Of a file that may be asked for.
+
+    >>> media_type_of("view-1.png"), media_type_of("record.json")
+    ('image/png', 'application/json')
+    """
+    return next(kind for known, kind in SERVED.items() if Path(known).suffix == Path(name).suffix)
+
+
 def public(entries: Iterable[Entry]) -> list[Entry]:
     """Entries without what only the search uses."""
     return [{key: value for key, value in entry.items() if key != "search"} for entry in entries]
@@ -218,6 +230,7 @@ def _entry(result_id: str, folder: Path, record: Record) -> Entry:
         "score": None if looks is None or sounds is None else min(looks, sounds),
         "numbers": score.numbers,
         "files": [name for name in SERVED if (folder / name).is_file()],
+        "further": sorted(path.name for path in folder.iterdir() if _FURTHER.fullmatch(path.name)),
         "search": " ".join(texts).casefold(),
     }
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eidophone.results.recipe import RECORD_FILE, read_record
 from eidophone.studio.exports import commands_of, flac, zipped
-from eidophone.studio.library import SERVED, SORTS, public
+from eidophone.studio.library import SORTS, media_type_of, public
 from eidophone.studio.painting import painting_of
 from eidophone.studio.requests import settings_of
 from eidophone.studio.state import Studio, or_404
@@ -83,13 +83,15 @@ def _add_files(app: FastAPI, studio: Studio) -> None:
     def read_zip(result_id: str) -> Response:
         """All files of a result."""
         entry = or_404(lambda: studio.library.entry(result_id), _MISSING)
-        files = [studio.file(result_id, name) for name in entry["files"]]
+        files = [studio.file(result_id, name) for name in (*entry["files"], *entry["further"])]
         return _download(lambda: zipped(files), "application/zip", "result.zip")
 
     @app.get("/api/results/{result_id}/{name}", response_class=FileResponse)
     def read_file(result_id: str, name: str) -> FileResponse:
         """picture.png, spectrogram.png, sound.wav, video.mp4, record.json, or iterations.png of `paint`."""
-        return FileResponse(studio.file(result_id, name), media_type=SERVED[name], headers=_NEVER_CHANGES)
+        return FileResponse(
+            studio.file(result_id, name), media_type=media_type_of(name), headers=_NEVER_CHANGES
+        )
 
 
 def _download(make: Callable[[], bytes], media_type: str, name: str) -> Response:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""A picture, played."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""A picture, pressed into a spectrogram."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""A sound, drawn as a spectrogram picture."""

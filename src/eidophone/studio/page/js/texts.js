@@ -66,6 +66,8 @@ export const TEXTS = {
   sounds: "Sounds",
   made: "Made",
   folder: "Folder",
+  furtherViews: "Further views",
+  morph: "Film from view to view",
   results: (shown) => (shown === 1 ? "1 result" : `${shown.toLocaleString("en")} results`),
   finished: (samples, seconds) => `${samples} ${samples === 1 ? "sample" : "samples"} in ${seconds.toFixed(0)} s`,
   left: (seconds) => (seconds < 60 ? `${Math.ceil(seconds)} s left` : `${Math.ceil(seconds / 60)} min left`),

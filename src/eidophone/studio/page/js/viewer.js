@@ -6,6 +6,7 @@ import { caption, starsOf } from "./library.js";
 import { paintingOf } from "./painting.js";
 import { playerOf } from "./player.js";
 import { TEXTS } from "./texts.js";
+import { viewsOf } from "./views.js";
 
 const DOWNLOADS = [["PNG", "picture.png"], ["WAV", "sound.wav"], ["FLAC", "sound.flac"], ["MP4", "video.mp4"], ["ZIP", "result.zip"]];
 
@@ -37,7 +38,7 @@ function pane(entry, player, rated, named, close) {
     player.element, make("div", { className: "actions" }, starsOf(entry, rated)), more);
   api.result(entry.id).then((details) => {
     entry.mel = details.mel;
-    more.replaceChildren(...[actions(details, close), facts(details), paintingOf(details)].filter(Boolean));
+    more.replaceChildren(...[actions(details, close), viewsOf(details), facts(details), paintingOf(details)].filter(Boolean));
   }).catch((error) => toast(error.message));
   return found;
 }
