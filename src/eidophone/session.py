@@ -341,12 +341,8 @@ class Session:
         """Stores the results of one or several runs as they come.
 
         Args:
-            verb: Its name.
-            made: Results, each with the number of its run.
-            expected: How many there will be.
+            made: Results, each with the number of its run; `expected` says how many there will be.
             folders: Of each run, with the indices of its samples; empty stores nothing.
-            output: What else to store.
-            report: Receives the events.
         """
         began, count = time.monotonic(), 0
         report_events(report, Started(verb, expected))

@@ -87,7 +87,8 @@ def run(
             raise BadInput(f"--protocol {IN_THE_WILD} runs in one process; leave --workers and --engine out.")
         return _run_wild(options, folders, out, progress)
     places = list(folders)
-    if not options.protocol and not found_below(places, out):
+    found = {} if options.protocol else found_below(places, out)
+    if not options.protocol and not found:
         raise BadInput("There is no finished sample in these folders; name folders of results or of runs.")
     device = choose_device(options.device)
     references = open_references(options, device)
@@ -96,7 +97,8 @@ def run(
         if options.protocol:
             places.append(out / SAMPLES_FOLDER)
             make_samples(options, places[-1], progress)
-        current = dict(islice(found_below(places, out).items(), options.first))
+            found = found_below(places, out)
+        current = dict(islice(found.items(), options.first))
         row_maker = row_of if options.replay == "stored" else replayed_row_of
         journal = _journal_of(options.judges, options.replay, out)
         if spread is None:

@@ -48,11 +48,12 @@ def found_below(folders: Sequence[Path], out: Path) -> dict[str, Found]:
     found: dict[str, Found] = {}
     seen: set[Path] = set()
     for folder in folders:
+        whole_folder = os.path.isdir(folder)  # noqa: PTH112 - False where it may not be read; _samples says why
+        base = folder.absolute() if whole_folder else folder.absolute().parent
         for place in _samples(folder):
             whole = place.absolute()
             if whole not in seen:
                 seen.add(whole)
-                base = folder.absolute() if folder.is_dir() else folder.absolute().parent
                 name = _unused(shareable_name(whole, base, out.absolute()), found)
                 found[name] = Found(place, _checksum(place))
     return found
