@@ -110,7 +110,7 @@ def in_windows(
         total.index_add_(-1, wide.to(total.device), answer * weights.to(answer))
         counted.index_add_(0, wide, weights)
     assert total is not None, "a canvas has at least one window"
-    return total / counted.to(total)
+    return total.div_(counted.to(total))  # in place: a long canvas is large
 
 
 @dataclass(frozen=True)

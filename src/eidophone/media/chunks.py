@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-#: Columns that a vocoder plays at once. Memory does not grow beyond them; ten seconds of most mel pictures.
-CHUNK_COLUMNS = 1024
+#: Columns that a vocoder plays at once. Memory does not grow beyond them.
+CHUNK_COLUMNS = 512
 
 
 @dataclass(frozen=True)

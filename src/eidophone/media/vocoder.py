@@ -100,17 +100,23 @@ class GriffinLim:
         """
         columns = log_mel.shape[-1]
         check_spectrum_size(columns, self.spec)
-        generator = torch.Generator().manual_seed(self.seed)
-        turns = torch.rand(self.spec.n_fft // 2 + 1, columns + 2, generator=generator)
         parts = chunks(columns, self.context, cyclic, CHUNK_COLUMNS)
-        return torch.cat([self._part(log_mel, turns, part, cyclic) for part in parts], -1)
+        return torch.cat([self._part(log_mel, part, cyclic) for part in parts], -1)
 
-    def _part(self, log_mel: Tensor, turns: Tensor, part: Chunk, cyclic: bool) -> Tensor:
+    def _turns(self, columns: int, frames: Tensor) -> Tensor:
+        """The initial phase of some frames, in turns: (n_fft / 2 + 1, frames).
+
+        That of all frames is drawn, bin by bin, and forgotten again: a long one takes as much memory as the sound.
+        """
+        generator = torch.Generator().manual_seed(self.seed)
+        bins = self.spec.n_fft // 2 + 1
+        return torch.stack([torch.rand(columns + 2, generator=generator)[frames] for _ in range(bins)])
+
+    def _part(self, log_mel: Tensor, part: Chunk, cyclic: bool) -> Tensor:
         """The sound of a chunk, (batch, count * hop_length).
 
         Args:
             log_mel: The whole spectrogram.
-            turns: The initial phase of all its columns and of one more on each side, in turns.
             part: The chunk.
             cyclic: As in `__call__`.
         """
@@ -121,7 +127,7 @@ class GriffinLim:
         wanted = (frames - 1) % columns if cyclic else (frames - 1).clamp(0, columns - 1)
         logs = log_mel[..., wanted.to(log_mel.device)].float()
         mel = (logs.exp() - spec.floor).clamp(min=0)
-        turned = turns[:, wanted + 1 if cyclic else frames].to(log_mel.device)
+        turned = self._turns(columns, wanted + 1 if cyclic else frames).to(log_mel.device)
         sound = self._invert(linear_from_mel(mel, spec), 2 * torch.pi * turned)
         start = part.before * spec.hop_length + spec.hop_length - spec.hop_length // 2
         return sound[:, start : start + part.count * spec.hop_length]

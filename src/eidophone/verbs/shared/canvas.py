@@ -112,7 +112,7 @@ def decode_wide(model: LatentModel, latents: Tensor, window_width: int, loop: bo
     def _decode(window: Tensor, _: Tensor) -> Tensor:
         return model.decode(window)
 
-    return in_windows(_decode, latents, max(1, window_width // factor), loop, factor).clamp(0, 1)
+    return in_windows(_decode, latents, max(1, window_width // factor), loop, factor).clamp_(0, 1)
 
 
 def previewer(
