@@ -30,7 +30,7 @@ def _inputs(verb: Verb) -> dict[str, dict[str, tuple[Any, ...]]]:
     form = form_of(verb)
     found: dict[str, dict[str, tuple[Any, ...]]] = {"required": {}, "optional": {}}
     for argument in form["arguments"]:
-        kind = "optional" if argument["kind"] == "file" and not argument["required"] else "required"
+        kind = "optional" if argument["kind"] == "file" and argument["replaced_by"] else "required"
         found[kind][argument["name"]] = _input(argument, long=True)
     for group in form["groups"]:
         for option in group["options"]:
@@ -44,7 +44,7 @@ def _input(option: Mapping[str, Any], long: bool = False) -> tuple[Any, ...]:
     about = {"tooltip": option["help"]}
     kind, default = option["kind"], option["default"]
     if kind == "file":
-        return (_SOCKETS.get(option["name"], "STRING"), about)
+        return (_SOCKETS.get(option["accepts"], "STRING"), about)
     if kind == "flag":
         return ("BOOLEAN", {"default": bool(default), **about})
     if kind == "choice":
@@ -71,8 +71,8 @@ def _number(option: Mapping[str, Any], about: dict[str, Any]) -> tuple[Any, ...]
 
 def _given(verb: Verb, values: Mapping[str, Any]) -> dict[str, Any]:
     """The options to pass on: without what is empty, and without defaults, so that the preset decides them."""
-    form = form_of(verb)
-    usual = {o["name"]: o["default"] for group in form["groups"] for o in group["options"]}
+    options = [option for group in form_of(verb)["groups"] for option in group["options"]]
+    usual = {option["name"]: option["default"] for option in options}
     return {
         name: value
         for name, value in values.items()
@@ -94,6 +94,8 @@ def _runs(values: dict[str, Any]) -> list[dict[str, Any]]:
     heard = [] if sounds is None else [
         (wave.float().cpu().numpy(), int(sounds["sample_rate"])) for wave in sounds["waveform"]
     ]  # fmt: skip
+    if (mask := values.get("mask")) is not None:
+        values["mask"] = mask[0].float().cpu().numpy()  # one for all
     count = max(1, len(shown), len(heard))
     if {len(shown), len(heard)} - {0, 1, count}:
         raise ValueError(f"{len(shown)} pictures and {len(heard)} sounds; give as many, or one of either.")
@@ -147,8 +149,8 @@ def _node(verb: Verb) -> type:
         session = eidophone.default_session()
         results: list[Result] = []
         for given in _runs(_given(verb, values)):
-            if "picture" in given:
-                given["picture"] = _rgb(given["picture"])
+            for name in {"picture", "mask"} & given.keys():
+                given[name] = _rgb(given[name])
             made = getattr(session, verb.name)(**given, events=_watch(cancel), cancel=cancel)
             results += [made] if isinstance(made, Result) else list(made)
         return _outputs(results)

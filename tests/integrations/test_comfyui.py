@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from eidophone.verbs import VERBS
+from eidophone.verbs.forms import LEFT_OUT
 
 PACK = Path(__file__).parents[2] / "integrations" / "comfyui"
 TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "IMAGE", "AUDIO"}
@@ -80,12 +81,7 @@ def test_every_node_keeps_the_contract(pack: ModuleType, verb: str) -> None:
 def test_inputs_are_the_options(pack: ModuleType, verb: str) -> None:
     inputs = pack.NODE_CLASS_MAPPINGS[f"Eidophone{verb.title()}"].INPUT_TYPES()
     fields = set(VERBS[verb].options.model_fields)
-    assert set(inputs["required"] | inputs["optional"]) == fields - {
-        "resume",
-        "samples",
-        "example",
-        "offline",
-    }
+    assert set(inputs["required"] | inputs["optional"]) == fields - LEFT_OUT - {"example", "offline"}
 
 
 def test_results_go_from_node_to_node(pack: ModuleType) -> None:

@@ -18,6 +18,7 @@ from eidophone.cli.program import build_parser
 from eidophone.studio.app import create_app
 from eidophone.studio.settings import StudioSettings
 from eidophone.verbs import VERBS, verb_of
+from eidophone.verbs.forms import LEFT_OUT
 from tests.studio.conftest import HOST, LIMITS, QUICK, events
 
 
@@ -252,7 +253,7 @@ def test_the_form_describes_every_option(client: TestClient) -> None:
         form = client.get(f"/api/options/{verb['name']}").json()
         described = {option["name"] for group in form["groups"] for option in group["options"]}
         described |= {argument["name"] for argument in form["arguments"]}
-        assert described == VERBS[verb["name"]].options.model_fields.keys() - {"resume", "samples"}
+        assert described == VERBS[verb["name"]].options.model_fields.keys() - LEFT_OUT
         assert all(option["help"] for group in form["groups"] for option in group["options"])
     options = {
         o["name"]: o for g in client.get("/api/options/compose").json()["groups"] for o in g["options"]
@@ -265,6 +266,13 @@ def test_the_form_describes_every_option(client: TestClient) -> None:
     assert (options["blend"]["kind"], options["blend"]["optional"]) == ("choice", True)
     assert options["image_model"]["kind"] == "model"
     assert (options["audio_weight"]["minimum"], options["audio_weight"]["maximum"]) == (0, 1)
+
+
+def test_the_server_never_records(client: TestClient) -> None:
+    answer = client.post("/api/jobs", json={"verb": "see", "options": {"record": 5}})
+    assert (answer.status_code, answer.json()["message"][:8]) == (400, "--record")
+    answer = client.post("/api/jobs", json={"verb": "see", "options": {}})
+    assert answer.status_code == 400
 
 
 def test_openapi(client: TestClient) -> None:

@@ -13,6 +13,7 @@ from eidophone.core.events import CancelToken
 from eidophone.options.commands import CaptionOptions
 from eidophone.studio.engine import Message, Order, SessionEngine
 from eidophone.studio.process import ProcessEngine
+from eidophone.verbs import VERBS
 from eidophone.verbs.compose.options import ComposeOptions
 from eidophone.verbs.paint.options import PaintOptions
 
@@ -118,3 +119,17 @@ def test_the_process_ends_with_its_server(made: Path, tmp_path: Path) -> None:
     assert time.monotonic() - began < 60
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+@pytest.mark.parametrize("verb", ["colorize", "distill"])
+def test_the_slow_verbs_show_previews_too(verb: str, made: Path, tmp_path: Path) -> None:
+    given = {"count": 1, "threads": 1, "preset": "draft"}
+    prompts = {"image_prompt": "a red castle", "audio_prompt": "bell"}
+    if verb == "colorize":
+        given |= {"picture": made / "first-run" / "0000", "steps": 3, "upscale_steps": 1}
+    else:
+        given |= {"iterations": 2, "preview_every": 2}
+    heard = ran(SessionEngine(), Order(VERBS[verb].options.make(**prompts, **given), tmp_path / "out"))
+    assert heard[-1]["type"] == "finished", heard[-1]
+    previews = [message for message in heard if message["type"] == "preview"]
+    assert previews[0]["picture"].startswith("data:image/jpeg;base64,")

@@ -10,6 +10,8 @@ from eidophone.core.errors import BadInput
 from eidophone.studio.app import create_app
 from eidophone.studio.serve import address_of
 from eidophone.studio.settings import Limits, StudioSettings
+from eidophone.verbs import VERBS
+from eidophone.verbs.forms import form_of
 from tests.studio.conftest import HOST
 
 QUIET = Limits(warm_up=False, own_process=False)
@@ -113,6 +115,13 @@ def test_the_browser_is_told_of_every_module_at_once() -> None:
     page = Path(__file__).parents[2] / "src" / "eidophone" / "studio" / "page"
     named = set(re.findall(r'href="js/(\w+)\.js"', (page / "index.html").read_text(encoding="utf-8")))
     assert named == {path.stem for path in (page / "js").glob("*.js")} - {"main"}
+
+
+def test_every_group_of_options_has_a_title() -> None:
+    page = Path(__file__).parents[2] / "src" / "eidophone" / "studio" / "page"
+    texts = (page / "js" / "texts.js").read_text(encoding="utf-8")
+    titles = set(re.findall(r'(\w+): "', texts[texts.index("groups: {") :].split("}", 1)[0]))
+    assert {group["name"] for verb in VERBS.names() for group in form_of(VERBS[verb])["groups"]} <= titles
 
 
 def test_json_is_limited(tmp_path: Path) -> None:

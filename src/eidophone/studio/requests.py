@@ -11,7 +11,7 @@ from eidophone.models.cards import known
 from eidophone.options.kinds import Options, flag_of
 from eidophone.studio.settings import MACHINE_OPTIONS
 from eidophone.verbs import Verb, verb_of
-from eidophone.verbs.forms import LEFT_OUT, kind_of
+from eidophone.verbs.forms import LEFT_OUT, kind_of, replacement_of
 
 #: Finds the file or folder of {"input": ID} or {"result": ID}.
 Finder = Callable[[str], Path]
@@ -129,11 +129,14 @@ def _is_known(kind: str, value: Any) -> bool:
 
 
 def _check_prompts(verb: Verb, options: Options) -> None:
+    if getattr(options, "scene", ()):
+        return  # each scene has its own
     for argument in verb.arguments:
         empty = not str(getattr(options, argument.field) or "").strip()
-        if empty and not (argument.replaced_by and getattr(options, argument.replaced_by)):
+        instead = replacement_of(argument)
+        if empty and not (instead and getattr(options, instead)):
             what = argument.field.replace("_", " ")
-            extra = f", or a {argument.replaced_by} of your own" if argument.replaced_by else ""
+            extra = f", or a {instead} of your own" if instead else ""
             raise BadInput(
                 f"{verb.name} needs the {what} ({re.sub(', unless.*', '', argument.help)}){extra}."
             )

@@ -11,10 +11,11 @@ from pydantic.fields import FieldInfo
 
 from eidophone.core.catalog import Catalog
 from eidophone.options.kinds import Group, Options, flag_of
-from eidophone.verbs import Verb
+from eidophone.verbs import Argument, Verb
 
-#: Options that make no sense here: the Studio chooses folders and samples itself, and takes no files of weights.
-LEFT_OUT = frozenset({"resume", "samples", "lora", "lora_scale"})
+#: Options that make no sense here: the Studio chooses folders and samples itself, takes no files of weights, and
+#: records in the browser instead of with the server's microphone.
+LEFT_OUT = frozenset({"resume", "samples", "lora", "lora_scale", "record"})
 #: What kind of file an option takes.
 ACCEPTS = {"picture": "picture", "mask": "picture", "sound": "sound"}
 _BOUNDS = {"ge": "minimum", "le": "maximum", "gt": "above", "lt": "below"}
@@ -24,7 +25,7 @@ def form_of(verb: Verb) -> dict[str, Any]:
     """A verb's arguments, presets and options by group, as plain JSON values."""
     fields = verb.options.model_fields
     arguments = [
-        {**_described(verb.options, a.field), "help": a.help, "replaced_by": a.replaced_by or None}
+        {**_described(verb.options, a.field), "help": a.help, "replaced_by": replacement_of(a) or None}
         for a in verb.arguments
     ]
     groups = []
@@ -40,6 +41,11 @@ def form_of(verb: Verb) -> dict[str, Any]:
         "presets": _presets(verb.options),
         "groups": groups,
     }
+
+
+def replacement_of(argument: Argument) -> str:
+    """The option that may stand in place of an argument in a form; "" if there is none."""
+    return "" if argument.replaced_by in LEFT_OUT else argument.replaced_by
 
 
 def kind_of(options: type[Options], name: str) -> str:

@@ -3,18 +3,20 @@ import * as api from "./api.js";
 import { make, toast } from "./dom.js";
 import { TEXTS } from "./texts.js";
 
+const ACCEPTED = { picture: "image/*", sound: "audio/*,video/*" };
+
 /** A place for a file; `get` returns what the API wants, `ready` is called with what was uploaded. */
 export function fileField(option, label, limits, ready = () => {}) {
   let value;
   const state = make("span", { className: "quiet", role: "status" });
   const input = make("input", {
-    type: "file", id: `option-${option.name}`, accept: option.name === "picture" ? "image/*" : "audio/*,video/*",
+    type: "file", id: `option-${option.name}`, accept: ACCEPTED[option.accepts] ?? "",
     onchange: () => input.files[0] && put(input.files[0]),
   });
   const clear = make("button", { type: "button", textContent: TEXTS.remove, hidden: true, onclick: () => set(undefined, "") });
   const place = make("div", { className: "drop", title: option.help },
     make("label", {}, `${label}: ${TEXTS.chooseFile}`, input),
-    make("div", { className: "row" }, option.name === "sound" ? recorder(put) : null, clear, state));
+    make("div", { className: "row" }, option.accepts === "sound" ? recorder(put) : null, clear, state));
   place.addEventListener("dragover", (event) => { event.preventDefault(); place.classList.add("over"); });
   place.addEventListener("dragleave", () => place.classList.remove("over"));
   place.addEventListener("drop", (event) => {
