@@ -198,8 +198,9 @@ def test_the_copied_command_makes_the_same(client: TestClient) -> None:
     program, *words = shlex.split(details["command"])
     assert program == "eidophone"
     arguments = build_parser().parse_args(words)
-    options = verb_of(arguments.verb)
-    options = options.options.make(**given_settings(arguments, options.options)).plain()
+    verb = verb_of(arguments.verb)
+    prompts = dict(zip((argument.field for argument in verb.arguments), arguments.values, strict=True))
+    options = verb.options.make(**prompts, **given_settings(arguments, verb.options)).plain()
     wanted = details["settings"]["options"]
     assert {name: options[name] for name in wanted} == wanted
     compile(details["python"], "copied", "exec")
