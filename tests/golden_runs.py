@@ -339,8 +339,17 @@ def optimise(
             return super().step(*how)
 
     def _decode(self: LatentModel, latents: Tensor) -> Tensor:
-        keep("latents", latents[0])
+        if not looking:
+            keep("latents", latents[0])
         return decode(self, latents)
+
+    def _preview(model: LatentModel, latents: Tensor) -> Any:
+        """Previews decode too, whenever a second has passed."""
+        looking.append(True)
+        try:
+            return preview(model, latents)
+        finally:
+            looking.clear()
 
     def _loss_of(picture: Tensor, change: Tensor, aim: Any) -> Any:
         keep("condition_term", change / 0.01)
@@ -356,14 +365,16 @@ def optimise(
             words, (1.0,) * len(words), tuple(told["sentence_attention"]), tuple(told["word_weights"])
         )
 
-    def _optimise(scene: Any, aim: Any, plan: Any, weights: Tensor, nouns: Tensor, watch: Any) -> Any:
+    def _optimise(scene: Any, aim: Any, plan: Any, weights: Tensor, nouns: Tensor, *watchers: Any) -> Any:
         groups.append(nouns)
         keep("token_weights", weights)
         keep("condition", scene.condition)
         keep("unwanted", scene.unwanted)
-        return optimised(scene, aim, plan, weights, nouns, watch)
+        return optimised(scene, aim, plan, weights, nouns, *watchers)
 
     optimised = pipeline.optimise
+    preview, looking = pipeline.preview, list[bool]()
+    patch.setattr(pipeline, "preview", _preview)
     patch.setattr(pipeline, "weigh", _weigh)
     patch.setattr(pipeline, "optimise", _optimise)
     patch.setattr(loop, "loss_of", _loss_of)
