@@ -188,7 +188,7 @@ class _Conclusion:
         parquet = write_parquet(self.out / PARQUET_FILE, self._rows(), names)
         facts = {
             "judges": self.journal.judges,
-            "success": _rule(bars),
+            **({"success": _rule(bars)} if self.wild is None else {"protocol": IN_THE_WILD}),
             "version": VERSION,
             "tables": CSV_FILE + (f", {PARQUET_FILE}" if parquet else " (Parquet needs pyarrow)"),
         }
