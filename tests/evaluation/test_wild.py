@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 import eidophone
 from eidophone.cli import main
@@ -177,10 +178,23 @@ def test_differences_pair_the_same_recordings() -> None:
     found = {(one.method, one.against): one for one in compared(values)}
     assert set(found) == {("both", "none"), ("both-optimised", "none"), ("both-optimised", "both")}
     assert found["both", "none"].mean.mean == pytest.approx((0.2 + 0.1) / 2)
-    assert found["both", "none"].mean.count == 2 and found["both", "none"].wins is True
+    assert found["both", "none"].mean.count == 2
     assert found["both-optimised", "both"].mean.mean == pytest.approx(0.15)
     assert found["both-optimised", "both"].better == 0.75  # one is equal
     assert found["both-optimised", "both"].wins is None
+
+
+@pytest.mark.parametrize(
+    ("count", "sign", "wins"), [(5, 1, None), (6, 1, True), (6, -1, False), (6, 0, None)]
+)
+def test_few_recordings_leave_it_open(count: int, sign: int, wins: bool | None) -> None:
+    """Six that agree are the fewest that a sign test takes for more than chance."""
+    plain = {str(i): 0.1 * i for i in range(count)}
+    better = {key: value + sign * 0.1 + 0.01 * (int(key) % 2 * 2 - 1) for key, value in plain.items()}
+    values = {("esc10", "none", "tiny.agrees"): plain, ("esc10", "both", "tiny.agrees"): better}
+    (found,) = compared(values)
+    assert found.wins is wins
+    assert binomtest(count, count).pvalue < 0.05 or count < 6
 
 
 def test_several_paintings_of_a_recording_count_once() -> None:

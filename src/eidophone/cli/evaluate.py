@@ -155,5 +155,7 @@ def _wild_tables(findings: "Findings", judged: int) -> str:
     lines += [f"  {name}: {about(name)}" for name in means[0][3:]]
     for headings, rows in (means, captions_table(findings), differences_table(findings)):
         lines += ["", table(headings, rows)]
-    lines.append("Differences are on the same recordings; open: the interval holds 0.")
+    lines.append(
+        "Differences are on the same recordings; open: the interval holds 0, or there are fewer than six."
+    )
     return "\n".join(lines)

@@ -131,7 +131,7 @@ def _tables(summary: Summary) -> list[tuple[str, Table]]:
             ("Attention terms: mean and 95 % bootstrap interval", means_table(summary.wild)),
             ("Captions", captions_table(summary.wild)),
             (
-                "Differences on the same recordings; open: the interval holds 0",
+                "Differences on the same recordings; open: the interval holds 0, or there are fewer than six",
                 differences_table(summary.wild),
             ),
         ]

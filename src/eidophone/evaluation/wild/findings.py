@@ -15,6 +15,8 @@ from eidophone.evaluation.wild.paintings import OPTIMISED, Place
 from eidophone.scoring.scorers.tagger import stem
 
 PLAIN = "none"
+#: Recordings that a method must be compared on before it can win: 2 x 0.5^6 is below 0.05.
+FEWEST = 6
 #: Words of labels that say too little to count as a name.
 VAGUE = {"person", "other", "sound"}
 
@@ -38,9 +40,13 @@ class Difference:
 
     @property
     def wins(self) -> bool | None:
-        """Whether the method is better (True) or worse (False) beyond chance; None if that is open."""
+        """Whether the method is better (True) or worse (False) beyond chance; None if that is open.
+
+        With fewer than six recordings it is open: even if all agree, a coin would do so more often than in one
+        of twenty cases, and bootstrap intervals of so few are too narrow.
+        """
         low, high = self.mean.bootstrap_low, self.mean.bootstrap_high
-        if low is None or high is None or low <= 0 <= high:
+        if self.mean.count < FEWEST or low is None or high is None or low <= 0 <= high:
             return None
         return low > 0
 
