@@ -95,15 +95,23 @@ class _Solver:
 
 
 class Ddim(_Solver):
-    """DDIM without added noise (Song, Meng and Ermon, 2021, arXiv:2010.02502)."""
+    """DDIM (Song, Meng and Ermon, 2021, arXiv:2010.02502)."""
 
     def set_timesteps(self, steps: int) -> None:
         """Chooses the timesteps."""
         self.steps = steps
         self.timesteps = spaced(self.config, steps, self.config.timestep_spacing or "leading", ends=False)
 
-    def step(self, noise: Tensor, timestep: Tensor, latents: Tensor, **_: Any) -> tuple[Tensor]:
-        """The latents one step on, alone in a tuple (equation 12)."""
+    def step(
+        self,
+        noise: Tensor,
+        timestep: Tensor,
+        latents: Tensor,
+        eta: float = 0.0,
+        generator: torch.Generator | None = None,
+        **_: Any,
+    ) -> tuple[Tensor]:
+        """The latents one step on, alone in a tuple (equation 12); `eta` adds noise, 1 as much as DDPM."""
         config, kept = self.config, self.alphas_cumprod
         before = timestep - config.num_train_timesteps // self.steps
         last = torch.tensor(1.0) if config.set_alpha_to_one else kept[0]
@@ -111,7 +119,12 @@ class Ddim(_Solver):
         clean = (latents - (1 - alpha) ** 0.5 * noise) / alpha**0.5
         if config.clip_sample:
             clean = clean.clamp(-config.clip_sample_range, config.clip_sample_range)
-        return (target**0.5 * clean + (1 - target) ** 0.5 * noise,)
+        spread = eta * ((1 - target) / (1 - alpha) * (1 - alpha / target)) ** 0.5
+        found = target**0.5 * clean + (1 - target - spread**2) ** 0.5 * noise
+        if eta > 0:
+            fresh = torch.randn(latents.shape, generator=generator, dtype=latents.dtype)
+            found = found + spread * fresh.to(latents.device)
+        return (found,)
 
 
 class _Multistep(_Solver):

@@ -59,6 +59,10 @@ def checked(place: Path, load: Callable[[], Part]) -> Part:
         raise BadInput(_why_not_loaded(place, error)) from error
 
 
+#: Gradient checkpointing stops a recomputation by an exception, once it has what it needs.
+_CHECKPOINT = "torch.utils.checkpoint"
+
+
 @contextlib.contextmanager
 def running(what: str) -> Iterator[None]:
     """Turns a failure inside a network into a sentence: its settings contradict each other.
@@ -76,7 +80,7 @@ def running(what: str) -> Iterator[None]:
     except (EidophoneError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
-        if out_of_memory(error) or _is_ours(error):
+        if out_of_memory(error) or _is_ours(error) or type(error).__module__ == _CHECKPOINT:
             raise
         raise BadInput(
             f"{what} cannot run, because its settings or weights are damaged ({_words(error)}); fetch the model again."
