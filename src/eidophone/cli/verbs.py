@@ -330,7 +330,8 @@ def _warn_of_changes(then: "Recipe", now: "Recipe") -> None:
 def _replaceable(verb: Verb, values: list[str], settings: dict[str, Any]) -> dict[str, str]:
     """Positional values, without those that a flag replaces; none, if a file or an example gives them."""
     names = [a.field for a in verb.arguments if a.replaced_by not in settings]
-    if not values and (settings.get("example") or all(settings.get(name) is not None for name in names)):
+    given = settings.get("example") or settings.get("scene")
+    if not values and (given or all(settings.get(name) is not None for name in names)):
         return {}
     if len(values) == len(verb.arguments) and all(a.beside for a in verb.arguments):
         names = [a.field for a in verb.arguments]

@@ -54,7 +54,7 @@ def commands_of(recipe: Recipe) -> dict[str, str]:
     verb = verb_of(recipe.verb)
     given = _differing(recipe)
     words = ["eidophone", recipe.verb]
-    replaced = {a.field for a in verb.arguments if a.replaced_by and given.get(a.replaced_by)}
+    replaced = {a.field for a in verb.arguments if given.get("scene") or given.get(a.replaced_by)}
     values = {a.field: given.pop(a.field, "") for a in verb.arguments}
     words += [str(value) for name, value in values.items() if name not in replaced]
     for name, value in given.items():
