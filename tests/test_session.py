@@ -1,5 +1,6 @@
 """A session: what it loads, what it reports, how it is stopped, how it goes on, what it takes from memory."""
 
+import os
 import shutil
 import threading
 import time
@@ -167,6 +168,33 @@ def test_leftovers_of_a_killed_process_are_swept(session, tmp_path: Path) -> Non
     (leftover / "sound.wav").touch()
     list(session.compose(*PROMPTS, count=1, steps=1, out=tmp_path / "o"))
     assert not leftover.exists()
+
+
+def test_a_pipe_among_the_leftovers_stops_nobody(session, tmp_path: Path) -> None:
+    leftover = tmp_path / "o" / ".part-0123"
+    leftover.parent.mkdir()
+    os.mkfifo(leftover)
+    list(session.compose(*PROMPTS, count=1, steps=1, out=tmp_path / "o"))
+    assert not leftover.exists()
+
+
+def test_a_coloured_folder_goes_on_after_a_stop_but_not_with_another_picture(
+    session, pair, cascade: tuple[Path, Path], tmp_path: Path
+) -> None:
+    first, second = (
+        next(iter(session.compose(*PROMPTS, count=1, steps=1, seed=seed, out=tmp_path / f"c{seed}"))).folder
+        for seed in (1, 2)
+    )
+    how = {
+        "image_model": cascade[0], "upscaler": cascade[1], "audio_model": pair[1], "steps": 2, "upscale_steps": 1,
+        "out": tmp_path / "o",
+    }  # fmt: skip
+    list(session.colorize(first, "red", count=1, **how))
+    made = list(session.colorize(first, "red", count=2, resume=True, **how))
+    assert [result.index for result in made] == [0, 1]
+    assert len(list(session.colorize(first / "picture.png", "red", count=2, resume=True, **how))) == 2
+    with pytest.raises(BadInput, match=r"was made with picture 'spectrogram\.png'"):
+        list(session.colorize(second, "red", count=2, resume=True, **how))
 
 
 def test_inputs_in_memory_are_as_good_as_files(session, pair, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from eidophone.core.errors import BadInput
 from eidophone.core.events import CancelToken, Event, Listener, Progress, Reporter, Step
 from eidophone.core.values import Result
-from eidophone.media.files import slug
+from eidophone.media.files import sha256, slug
 from eidophone.options.kinds import Options
 from eidophone.results.sound_file import SoundFile
 from eidophone.results.store import Store
@@ -113,6 +113,13 @@ def pair_folders(root: Path, pairs: Sequence[Options]) -> list[Path]:
 _FREE = {"index", "count", "samples", "batch_size", "device", "dtype", "threads"}
 
 
+def _same_file(given: Path, before: str, checksum: str) -> bool:
+    """Whether a file is the one that was used, or names a result whose file of that name was used."""
+    name = Path(before).name
+    places = [given / name] if given.is_dir() else [given, given.with_name(name)]
+    return any(sha256(place) == checksum for place in places if place.is_file())
+
+
 def check_same_run(options: Options, result: Result, folder: Path) -> None:
     """Refuses to resume into a folder whose samples were made with other settings.
 
@@ -124,7 +131,10 @@ def check_same_run(options: Options, result: Result, folder: Path) -> None:
         if name in _FREE or name in options.NOT_IN_RECIPE or value in (None, "", []):
             continue
         before = then.get(name)
-        same = Path(str(value)).name == Path(str(before)).name if isinstance(value, str) else value == before
+        if name in result.recipe.inputs:
+            same = _same_file(Path(str(value)), str(before), result.recipe.inputs[name])  # type: ignore[index]
+        else:
+            same = Path(value).name == Path(str(before)).name if isinstance(value, str) else value == before
         if not same:
             raise BadInput(
                 f"--resume: {folder} was made with {name} {before!r}, not {value!r}; use the same settings, or "

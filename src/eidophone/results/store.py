@@ -89,7 +89,10 @@ class Store:
         self._lock.enter_context(folder_lock(self.root, f"writing into {self.root}"))
         # whoever left these is gone, because the lock is ours
         for leftover in self.root.glob(f"{_PART}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+            if leftover.is_dir() and not leftover.is_symlink():
+                shutil.rmtree(leftover, ignore_errors=True)  # which would wait for a pipe
+            else:
+                leftover.unlink(missing_ok=True)
 
     def _try_writing(self) -> None:
         trial = self.root / f".trial-{secrets.token_hex(6)}"
