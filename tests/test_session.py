@@ -162,6 +162,23 @@ def test_a_folder_is_written_by_one_process_at_a_time(session, tmp_path: Path) -
     list(session.compose(*PROMPTS, count=1, steps=1, index=5, out=tmp_path / "o"))
 
 
+def test_who_is_turned_away_leaves_the_lock_of_the_other(session, tmp_path: Path) -> None:
+    """Otherwise a third process gets a lock of its own while the first one still writes."""
+    with Store(tmp_path / "o") as store:
+        store.reserve([0])
+        for _ in range(2):
+            with pytest.raises(CannotWrite, match="Another process is writing into"):
+                list(session.compose(*PROMPTS, count=1, steps=1, out=tmp_path / "o"))
+
+
+def test_a_run_that_stopped_before_its_overview_gets_one(session, tmp_path: Path) -> None:
+    list(session.compose(*PROMPTS, count=2, steps=1, out=tmp_path / "o"))
+    sheet = (tmp_path / "o" / "contact-sheet.png").read_bytes()
+    (tmp_path / "o" / "contact-sheet.png").unlink()
+    list(session.compose(*PROMPTS, count=2, steps=1, resume=True, out=tmp_path / "o"))
+    assert (tmp_path / "o" / "contact-sheet.png").read_bytes() == sheet
+
+
 def test_leftovers_of_a_killed_process_are_swept(session, tmp_path: Path) -> None:
     leftover = tmp_path / "o" / ".part-0123"
     leftover.mkdir(parents=True)

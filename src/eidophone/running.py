@@ -128,7 +128,7 @@ def check_same_run(options: Options, result: Result, folder: Path) -> None:
     """
     then = result.recipe.options.plain()
     for name, value in options.plain().items():
-        if name in _FREE or name in options.NOT_IN_RECIPE or value in (None, "", []):
+        if name in _FREE or name in options.NOT_IN_RECIPE or value in (None, "", [], "auto"):
             continue
         before = then.get(name)
         if name in result.recipe.inputs:

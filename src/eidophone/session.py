@@ -290,6 +290,9 @@ class Session:
             yield kept[-1]
         missing = [index for index in numbers if index not in here]
         if not missing:
+            with output.store(Path(output.out)) as store:
+                store.reserve(())
+                store.overview()  # the run may have stopped before it
             return
         batch = _batch_size(options, kept)
         chunks = (numbers[first : first + batch] for first in range(0, len(numbers), batch))

@@ -57,6 +57,7 @@ class Store:
     sound: SoundFile | None = None
     _made: list[Path] = field(default_factory=list)
     _lock: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _holds: bool = False
 
     def reserve(self, indices: Iterable[int]) -> None:
         """Makes the root, locks it, and checks that it can be written, before any work is done.
@@ -87,6 +88,7 @@ class Store:
 
     def _take_lock(self) -> None:
         self._lock.enter_context(folder_lock(self.root, f"writing into {self.root}"))
+        self._holds = True
         # whoever left these is gone, because the lock is ours
         for leftover in self.root.glob(f"{_PART}*"):
             if leftover.is_dir() and not leftover.is_symlink():
@@ -108,7 +110,8 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         with self._lock, contextlib.suppress(OSError):
-            if {path.name for path in self.root.iterdir()} == {LOCK_FILE}:
+            # never the lock of another process, which would let a third one in
+            if self._holds and {path.name for path in self.root.iterdir()} == {LOCK_FILE}:
                 (self.root / LOCK_FILE).unlink()
         for folder in reversed(self._made):
             with contextlib.suppress(OSError):

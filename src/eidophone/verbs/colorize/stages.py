@@ -134,11 +134,6 @@ class ColorizeStages:
             denoiser = model.guided_with_variance(*self._prompts, beside)
         stage = Stage("stage 2", self.options.upscale_steps, learned)
         pixels = self._sample(model, denoiser, gray, stage, small.draws, small.index)
-        if not torch.isfinite(pixels).all():
-            raise EidophoneError(
-                f"{model.source.name}: the picture has NaN or infinite pixels in {model.dtype}; "
-                "use --dtype float32 or bfloat16."
-            )
         return self.frame.taken(pixels, *self.gray.shape)
 
     @property
@@ -181,9 +176,20 @@ class ColorizeStages:
         with torch.inference_mode():
             for state in sampling_steps(denoiser, pixels, scheduler, first, fixed, generator=generator):
                 pixels = state.latents
+                _check_finite(model, state.clean, pixels)
                 self.look(index, partial(self.frame.taken, state.clean, *self.gray.shape))
                 self.watch()
         return pixels
+
+
+def _check_finite(model: PixelModel, *pixels: Tensor) -> None:
+    if all(torch.isfinite(each).all() for each in pixels):
+        return
+    kind = str(model.dtype).removeprefix("torch.")
+    remedy = "use --dtype float32 or bfloat16"
+    if model.dtype != torch.float16:
+        remedy = "its weights are damaged, so fetch the model again, or the guidance scale is too high"
+    raise EidophoneError(f"{model.source.name}: the picture has NaN or infinite pixels in {kind}; {remedy}.")
 
 
 @dataclass(frozen=True)
