@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from eidophone.cli import batch, caption, data, evaluate, examples, models, score, studio, verbs
+from eidophone.cli import batch, caption, data, evaluate, examples, film, models, score, studio, verbs
 from eidophone.cli.flags import Parser
 from eidophone.cli.show import complain, sentence
 from eidophone.core.errors import EidophoneError
@@ -92,7 +92,7 @@ def build_parser(full: bool = True) -> argparse.ArgumentParser:
     )  # fmt: skip
     commands = parser.add_subparsers(metavar="VERB", required=True)
     verbs.add_verbs(commands, full)
-    for command in (examples, caption, score, evaluate, batch, studio):
+    for command in (examples, caption, score, film, evaluate, batch, studio):
         command.add_command(commands)
     data.add_commands(commands)
     models.add_commands(commands)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
@@ -27,6 +28,9 @@ Bytes = NDArray[np.uint8]
 
 LEAST_WIDTH, MOST_WIDTH, MOST_HEIGHT = 720, 1920, 1080
 MARGIN = 24
+Shape = Literal["picture", "wide", "square", "vertical"]
+#: Height and width of the frames for sharing, in pixels.
+SHAPES: dict[str, tuple[int, int]] = {"wide": (1080, 1920), "square": (1080, 1080), "vertical": (1920, 1080)}
 LINE_WIDTH = 2  # one sample of the half-size colour planes
 HALO = 4  # pixels darkened on each side, so that the line is visible on white, too
 HALO_LIGHT = 0.55
@@ -68,7 +72,13 @@ class Stage:
 
 
 def write_video(
-    path: Path, picture: Picture, clip: Clip, *, captions: tuple[str, ...] = (), fps: int = 30
+    path: Path,
+    picture: Picture,
+    clip: Clip,
+    *,
+    captions: tuple[str, ...] = (),
+    fps: int = 30,
+    shape: Shape = "picture",
 ) -> None:
     """Writes an MP4 video of the picture with a line that moves across it as the clip plays.
 
@@ -85,6 +95,7 @@ def write_video(
         clip: The sound; clipped to full scale.
         captions: Lines below the picture, for example the two prompts; long ones are wrapped or cut.
         fps: Frames per second, 1 to 120.
+        shape: Of the frame; see `SHAPES`.
 
     Raises:
         CannotWrite: No space, no permission, or an FFmpeg without H.264.
@@ -92,7 +103,7 @@ def write_video(
     """
     if not 1 <= fps <= 120:
         raise ValueError(f"fps must lie in 1 to 120; got {fps}")
-    stage = make_stage(picture, captions)
+    stage = make_stage(picture, captions, shape)
     frames = max(1, math.ceil(clip.duration_s * fps - 1e-6))
     write_frames(path, stage.size, drawn(stage, frames, clip.duration_s, fps), clip, fps)
 
@@ -121,8 +132,10 @@ def write_frames(path: Path, size: tuple[int, int], frames: Iterable[Bytes], cli
         raise cannot_encode("video", error) from error
 
 
-def make_stage(picture: Picture, captions: tuple[str, ...]) -> Stage:
+def make_stage(picture: Picture, captions: tuple[str, ...], shape: Shape = "picture") -> Stage:
     """Places the picture on a dark ground, with the captions below."""
+    if shape != "picture":
+        return _framed(picture, captions, SHAPES[shape])
     shown = _fitted(picture)
     height, width = shown.pixels.shape[:2]
     size = max(16, round(width / 44))
@@ -132,6 +145,22 @@ def make_stage(picture: Picture, captions: tuple[str, ...]) -> Stage:
     pixels[MARGIN : MARGIN + height, MARGIN : MARGIN + width] = to_bytes(shown)
     pixels[MARGIN + height : MARGIN + height + band.shape[0], MARGIN : MARGIN + width] = band
     return Stage(pixels, MARGIN, MARGIN, width, height)
+
+
+def _framed(picture: Picture, captions: tuple[str, ...], frame: tuple[int, int]) -> Stage:
+    """The picture as large as it fits into a frame (height, width), in the middle with its captions."""
+    tall, wide = frame
+    band = caption_band(captions, wide - 2 * MARGIN, size=max(24, min(frame) // 30))[: tall // 3]
+    room = tall - 2 * MARGIN - band.shape[0]
+    height, width = picture.pixels.shape[:2]
+    scale = min((wide - 2 * MARGIN) / width, room / height)
+    shown = resize(picture, min(even(scale * height), room // 2 * 2), even(scale * width))
+    height, width = shown.pixels.shape[:2]
+    top, left = (tall - height - band.shape[0]) // 4 * 2, (wide - width) // 4 * 2
+    pixels = ground(tall, wide)
+    pixels[top : top + height, left : left + width] = to_bytes(shown)
+    pixels[top + height : top + height + band.shape[0], MARGIN : MARGIN + band.shape[1]] = band
+    return Stage(pixels, left, top, width, height)
 
 
 def _fitted(picture: Picture) -> Picture:
