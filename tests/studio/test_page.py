@@ -170,6 +170,11 @@ def test_drop_brings_settings_back_and_takes_own_files(page: Any, served: Served
         "async () => { const c = new OffscreenCanvas(64, 64); c.getContext('2d').fillRect(0, 0, 9, 9);"
         "return [...new Uint8Array(await (await c.convertToBlob({type: 'image/jpeg'})).arrayBuffer())]; }"
     )
+    page.evaluate(drop, ["own.jpg", "image/jpeg", jpeg])  # this verb takes a picture itself
+    until(lambda: "64 × 64" in page.locator("#form").inner_text())
+    assert page.locator("#verb-compose").get_attribute("aria-current") == "page"
+    page.locator("#verb-distill").click()
+    page.wait_for_selector("#verb-distill[aria-current]")
     page.evaluate(drop, ["own.jpg", "image/jpeg", jpeg])
     until(lambda: "64 × 64" in page.locator("#form").inner_text())
     assert page.locator("#verb-imprint").get_attribute("aria-current") == "page"
