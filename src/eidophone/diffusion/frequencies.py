@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from eidophone.options.kinds import Band
 
 BANDS: tuple[Band, ...] = ("low-pass", "high-pass")
-#: Standard deviation of the low-pass filter, as a share of the height.
-SPREAD = 1 / 16
+#: Standard deviation of the low-pass filter, as a share of the height (Visual Anagrams: 2 of 64 pixels).
+SPREAD = 1 / 32
 
 
 def band_of(x: Tensor, band: Band) -> Tensor:
