@@ -94,3 +94,18 @@ def test_a_prompt_is_no_formula_in_the_manifest(tmp_path: Path) -> None:
     _write_csv(tmp_path / "m.csv", iter([{"key": "k", "image_prompt": "=1+1", "seed": -3}]))
     (row,) = csv.DictReader((tmp_path / "m.csv").open())
     assert (row["image_prompt"], row["seed"]) == ("'=1+1", "-3")
+
+
+def test_an_overview_that_is_missing_is_made_by_the_next_run(pair, tmp_path: Path) -> None:
+    row = {
+        "image_prompt": "frog", "audio_prompt": "rain", "count": 2, "steps": 1, "preset": "draft", "offline": True,
+        "image_model": str(pair[0]), "audio_model": str(pair[1]), "device": "cpu", "dtype": "float32",
+    }  # fmt: skip
+    (tmp_path / "jobs.jsonl").write_text(json.dumps(row))
+    command = ["batch", str(tmp_path / "jobs.jsonl"), "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    (sheet,) = tmp_path.glob("out/*/contact-sheet.png")
+    whole = sheet.read_bytes()
+    sheet.unlink()
+    assert main(command) == 0
+    assert sheet.read_bytes() == whole

@@ -376,3 +376,18 @@ def test_an_interrupted_evaluation_leaves_its_lock_free(run: Path, tmp_path: Pat
         eidophone.evaluate([run], tmp_path / "out", judges="signal")
     monkeypatch.undo()
     assert eidophone.evaluate([run], tmp_path / "out", judges="signal").judged == 4
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_the_size_of_a_picture_is_not_read_through_a_link_or_a_pipe(kind: str, tmp_path: Path) -> None:
+    """A linked picture of a size that no result has would be named, so it was opened."""
+    import os
+
+    from PIL import Image
+
+    from eidophone.evaluation.seen import _check_sizes
+
+    Image.new("L", (1, 1)).save(tmp_path / "private.png")
+    path = tmp_path / "picture.png"
+    path.symlink_to(tmp_path / "private.png") if kind == "link" else os.mkfifo(path)
+    _check_sizes(tmp_path)

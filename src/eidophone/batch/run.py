@@ -1,5 +1,6 @@
 """A batch from its job file to its manifest. What is finished is never made again."""
 
+import contextlib
 import csv
 import json
 import time
@@ -14,10 +15,10 @@ from eidophone.batch.manifest import Totals, write_manifest
 from eidophone.batch.places import LocalPlace, RemotePlace, place_of
 from eidophone.batch.shares import shares_of
 from eidophone.batch.work import Made, Outcome, Work
-from eidophone.core.errors import BadInput
+from eidophone.core.errors import BadInput, CannotWrite
 from eidophone.media.files import sha256
 from eidophone.results.recipe import RECORD_FILE
-from eidophone.results.store import Store, sample_name
+from eidophone.results.store import SHEET_FILE, Store, sample_name
 
 ROWS_FILE, FAILURES_FILE = "rows.csv", "failures.json"
 
@@ -145,9 +146,21 @@ def run_batch(
         again = [task for task in again if task.key in progress.failed]
         progress.rows_done -= len(again)
     progress.rows_done += len(again)
+    if isinstance(place, LocalPlace):
+        _make_overviews(tasks, Path(place.root))
     _put_text(place, FAILURES_FILE, _failures(progress))
     name, totals = write_manifest(place)
     return Finish(progress, name, totals)
+
+
+def _make_overviews(tasks: Sequence[Task], root: Path) -> None:
+    """The contact sheets that are missing because a worker was stopped when its samples were stored."""
+    for task in tasks:
+        folder = root / task.key
+        if task.size > 1 and folder.is_dir() and not (folder / SHEET_FILE).exists():
+            with contextlib.suppress(CannotWrite), Store(folder) as store:  # another process is at work there
+                store.reserve(())
+                store.overview()
 
 
 def missing_of(tasks: Sequence[Task], place: LocalPlace | RemotePlace) -> list[tuple[Task, int]]:

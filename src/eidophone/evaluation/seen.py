@@ -10,6 +10,7 @@ from PIL import Image
 from eidophone.core.errors import BadInput
 from eidophone.core.values import Result
 from eidophone.evaluation.published_folders import METHOD, PICTURE, SPECTROGRAM, is_published, read_published
+from eidophone.media.files import is_plain_file
 from eidophone.results.recipe import RECORD_FILE
 from eidophone.results.store import load
 from eidophone.scoring.contract import Subject, subject_of
@@ -64,6 +65,8 @@ def _check_sizes(folder: Path) -> None:
     """Refuses pictures that no result has, before they fill the memory."""
     for name in PICTURES:
         path = folder / name
+        if path.is_symlink() or not is_plain_file(path):
+            continue  # a link could lead anywhere, and a pipe would wait; reading it says so
         try:
             with Image.open(path, formats=("PNG",)) as picture:
                 width, height = picture.size
