@@ -17,7 +17,7 @@ ROWS = [
     for line in PAGE.splitlines()
     if line.startswith("|") and not line.startswith(("|---", "| published"))
 ]
-COMMANDS = {*VERBS.names(), "caption", "score", "evaluate", "data"}
+COMMANDS = {*VERBS.names(), "caption", "score", "evaluate", "data", "film"}
 
 
 def named() -> list[str]:
