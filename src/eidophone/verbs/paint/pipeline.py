@@ -124,12 +124,12 @@ def hear_out(options: PaintSettings, easel: PaintModels) -> Heard:
 
 
 def _sized(options: PaintSettings, given: str | None, heard: Heard, plays: Plays | None) -> str:
-    """The size of the picture: what plays is as long as its recording; several drawings are each at least square."""
+    """The size of the picture: what plays is as long as its recording; several drawings are each as wide as the model's usual one."""
     if plays is not None:
         height, width = plays.sound.shape[-2:]
         return f"{width}x{height}"
     width, height = map(int, options.size.split("x"))
-    return options.size if given else f"{max(width, len(heard.sources) * height)}x{height}"
+    return options.size if given else f"{max(1, len(heard.sources)) * width}x{height}"
 
 
 def _plays(options: PaintSettings, easel: PaintModels, heard: Heard) -> Plays | None:
