@@ -124,7 +124,7 @@ def hear_out(options: PaintSettings, easel: PaintModels) -> Heard:
 
 
 def _sized(options: PaintSettings, given: str | None, heard: Heard, plays: Plays | None) -> str:
-    """The size of the picture: what plays is as long as its recording; several drawings are each as wide as the model's usual one."""
+    """The size of the picture: as long as the recording if it plays, else the model's usual width for each drawing."""
     if plays is not None:
         height, width = plays.sound.shape[-2:]
         return f"{width}x{height}"
