@@ -132,7 +132,7 @@ def check_same_run(options: Options, result: Result, folder: Path) -> None:
             continue
         before = then.get(name)
         if name in result.recipe.inputs:
-            same = _same_file(Path(str(value)), str(before), result.recipe.inputs[name])  # type: ignore[index]
+            same = _same_file(Path(str(value)), str(before), result.recipe.inputs[name])
         else:
             same = Path(value).name == Path(str(before)).name if isinstance(value, str) else value == before
         if not same:

@@ -85,6 +85,8 @@ class Guard:
             self._opened(os.fsdecode(given[0]), given[1], given[2])
 
     def _opened(self, name: str, mode: str | None, flags: int) -> None:
+        if flags & os.O_NOFOLLOW and Path(name).is_symlink():
+            return  # the kernel refuses that
         home, self._home = self._home, None  # realpath may not come back here
         try:
             path = os.path.realpath(Path(home or "", name))

@@ -157,7 +157,7 @@ def _checked_row(key: str, index: int, content: bytes) -> dict[str, Any]:
         "record_sha256": hashlib.sha256(content).hexdigest(),
         "picture_sha256": _text(files.get("picture.png", "")),
         "sound_sha256": _text(files.get("sound.wav", "")),
-        "options": _JSON.encode(options),
+        "options": _text(_JSON.encode(options)),
     }
 
 
