@@ -70,7 +70,8 @@ def test_a_whole_sample_is_merged(sample: Path, tmp_path: Path) -> None:
     "damage",
     [
         {"recipe": {"seed": 10**400}}, {"recipe": {"seed": "x"}}, {"facts": {"seconds": 10**400}},
-        {"facts": {"unet_evaluations": 2**63}}, {"recipe": {"options": {"image_prompt": "\ud800"}}}, {"recipe": {"options": {"vocoder": "\ud800"}}},
+        {"facts": {"unet_evaluations": 2**63}}, {"recipe": {"options": {"image_prompt": "\ud800"}}},
+        {"recipe": {"options": {"vocoder": "\ud800"}}},
         {"facts": {"unet_evaluations": True}}, None,
     ],
 )  # fmt: skip
