@@ -7,9 +7,10 @@
     python -m benchmarks.embedded --table             what is known so far, without making anything
 
 Independent judges: YAMNet (right class in the top five of 521) and training/networks/judge.py (right of
-forty), which must have been trained before. Results are kept by the weights' digest in --out, so a run goes
-on where it was stopped. A composed sample is right if it is seen, heard, and drawn over at least half of the
-canvas; each blend has rows of its own. The ceilings need the packs of the stages sounds and pictures.
+forty), which must have been trained before; with --second-ear also benchmarks/second_ear.py. Results are kept
+by the weights' digest in --out, so a run goes on where it was stopped. A composed sample is right if it is
+seen, heard, and drawn over at least half of the canvas; each blend has rows of its own. The ceilings need the
+packs of the stages sounds and pictures.
 """
 
 import argparse
@@ -114,6 +115,11 @@ def made(session: Session, part: str, item: Item, seeds: Sequence[int]) -> Itera
 def right(row: dict[str, Any]) -> bool:
     """Seen, heard, and drawn over at least half of the canvas."""
     return bool(row["seen"] and row["heard"] and row["coverage"] >= LEAST_COVERAGE)
+
+
+def right_by_second(row: dict[str, Any]) -> bool:
+    """As `right`, by the second ear."""
+    return bool(row["seen"] and row.get("second") and row["coverage"] >= LEAST_COVERAGE)
 
 
 def right_in_place(row: dict[str, Any]) -> bool:
@@ -255,6 +261,9 @@ def on_one_canvas(ledger: Ledger, part: str) -> dict[str, str]:
         f"{name}, right: and over half of the canvas": share(ledger, part, right),
         f"{name}, right and in the same place": share(ledger, part, right_in_place),
     }
+    if any("second" in row for _, row in ledger.of(part)):
+        found[f"{name}, heard by the second ear"] = share(ledger, part, lambda row: bool(row.get("second")))
+        found[f"{name}, right by the second ear"] = share(ledger, part, right_by_second)
     if part != "imprint":
         found[f"{name}, right, best by the package's choice"] = best_of(ledger, part)
         found[f"{name}, right, a random one"] = at_random(ledger, part)
@@ -304,6 +313,7 @@ def main() -> None:
         "--work", type=Path, default=HERE / "work" / "laptop", help="where judge and sound pack lie"
     )
     parser.add_argument("--out", type=Path, help="folder of the kept results (default: in --work)")
+    parser.add_argument("--second-ear", action="store_true", help="ask the second ear, too")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="only print what is known")
     given = parser.parse_args()
@@ -322,7 +332,7 @@ def run_parts(parts: list[str], given: argparse.Namespace, ledger: Ledger) -> No
     """Everything but the costs."""
     own = OneCanvas(load_embedder("tiny", torch.device("cpu")), load_tagger())
     with Session(threads=given.threads) as session:
-        bench = Bench(session, Judges.load(given.work), own, ledger)
+        bench = Bench(session, Judges.load(given.work, given.second_ear), own, ledger)
         for part in parts:
             if part == "ceilings" and not any(ledger.of("real")):
                 ceilings(given.work, bench.judges, ledger)

@@ -1,8 +1,9 @@
-"""The README's pictures: `python -m benchmarks.gallery`. Fixed pairs and seeds, chosen by the machine alone.
+"""The gallery in the docs: `python -m benchmarks.gallery`. Fixed pairs and seeds, chosen by the machine alone.
 
-For each pair 16 candidates of the embedded family are made and the default judge keeps the best one. Its film goes
-to docs/gallery/, all pictures to docs/images/tiny.png. The sound tagger, which did not choose, says what it
-hears. Six further pairs, one sample each, are coloured: docs/images/colours.jpg.
+For each pair 16 candidates of the embedded family are made on one canvas, at five audio weights in turn, and the
+default judge keeps the best one. Its film goes to docs/gallery/, all pictures to docs/images/gallery.png. The
+sound tagger says what it hears; it is a part of that judge. Six further pairs, one sample each, are coloured:
+docs/images/colours.jpg.
 """
 
 import argparse
@@ -24,26 +25,27 @@ from training.data.captions import ADVISED
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAIRS = (
-    ("a frog", "frog croaking"),
-    ("a cute dog", "dog barking"),
-    ("an owl", "birds singing sweetly"),
-    ("a castle", "church bell ringing"),
-    ("a furry kitten", "cat purring"),
-    ("a train", "train whistling"),
-    ("a rooster", "rooster crowing"),
-    ("a guitar", "guitar playing"),
-    ("a clock", "clock ticking"),
+    ("three frogs", "frog croaking"),
+    ("three dogs", "dog barking"),
+    ("three owls", "birds singing sweetly"),
+    ("three castles", "church bell ringing"),
+    ("three cats", "cat purring"),
+    ("three trains", "train whistling"),
+    ("three roosters", "rooster crowing"),
+    ("three guitars", "guitar playing"),
+    ("three clocks", "clock ticking"),
 )
 #: What is seen and heard, and how it is to be coloured.
 COLOURED = (
-    ("an owl", "birds singing sweetly", "a blue owl"),
-    ("a car", "a car drives past", "a red car"),
-    ("a frog", "frog croaking", "a green frog"),
-    ("a rooster", "rooster crowing", "a red rooster"),
-    ("a kitten", "cat purring", "an orange kitten"),
-    ("a castle", "church bell ringing", "a purple castle"),
+    ("three owls", "birds singing sweetly", "blue owls"),
+    ("three cars", "a car drives past", "red cars"),
+    ("three frogs", "frog croaking", "green frogs"),
+    ("three roosters", "rooster crowing", "red roosters"),
+    ("three cats", "cat purring", "orange cats"),
+    ("three castles", "church bell ringing", "purple castles"),
 )
 CANDIDATES, SEED = 16, 1234
+WEIGHTS = "0.3,0.4,0.5,0.6,0.7"
 
 
 def coloured() -> Picture:
@@ -68,7 +70,13 @@ def main() -> None:
     for looks, sounds in PAIRS:
         with tempfile.TemporaryDirectory() as folder:
             (best,) = eidophone.compose(
-                ADVISED.format(looks), sounds, count=1, from_=CANDIDATES, seed=SEED, out=folder
+                ADVISED.format(looks),
+                sounds,
+                count=1,
+                from_=CANDIDATES,
+                audio_weights=WEIGHTS,
+                seed=SEED,
+                out=folder,
             )
             assert best.folder is not None
             shutil.copy(best.folder / "video.mp4", given.docs / "gallery" / f"{slug(looks)}.mp4")
@@ -76,7 +84,7 @@ def main() -> None:
         titles.append(f"{looks} + {sounds}")
         heard = guesses(ear, torch.from_numpy(best.clip.mono()), best.clip.rate_hz, 3)
         print(f"{titles[-1]}: seed {best.recipe.seed}, the tagger hears {', '.join(heard)}")
-    write_png(given.docs / "images" / "tiny.png", contact_sheet(pictures, titles, 3))
+    write_png(given.docs / "images" / "gallery.png", contact_sheet(pictures, titles, 3))
     Image.fromarray(to_bytes(coloured())).save(given.docs / "images" / "colours.jpg", quality=85)
 
 

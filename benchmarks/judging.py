@@ -1,4 +1,4 @@
-"""Judges of `benchmarks.embedded`: YAMNet hears, training/networks/judge.py sees.
+"""Judges of `benchmarks.embedded`: YAMNet hears, training/networks/judge.py sees, aiSFX hears once more.
 
 Results are kept a line each, so that a run goes on where it was stopped.
 """
@@ -13,6 +13,7 @@ import soxr
 import torch
 from torch import Tensor
 
+from benchmarks.second_ear import SecondEar
 from eidophone.core.values import Clip, Floats, Result
 from eidophone.models.tagger import RATE_HZ, Tagger, load_tagger
 from eidophone.scoring.one_canvas import coverage, look, same_place
@@ -40,20 +41,22 @@ def heard_by(ear: Tagger, samples: Tensor, rate_hz: int, concept: str) -> bool:
 
 @dataclass(frozen=True)
 class Judges:
-    """The two judges.
+    """The judges.
 
     Attributes:
-        ear: Hears.
+        ear: Hears. It also chose what the audio model learned from, and it chooses among candidates.
         eye: Sees.
+        second: An ear that took no part in training or choosing; None leaves its verdict out.
     """
 
     ear: Tagger
     eye: Judge
+    second: SecondEar | None = None
 
     @classmethod
-    def load(cls, work: Path) -> "Judges":
-        """The tagger of the package and the judge in training's work folder."""
-        return cls(load_tagger(), load_judge(work))
+    def load(cls, work: Path, second: bool = False) -> "Judges":
+        """The tagger of the package, and the judge and the second ear in training's work folder."""
+        return cls(load_tagger(), load_judge(work), SecondEar.load(work) if second else None)
 
     def heard(self, samples: Tensor, rate_hz: int, concept: str) -> bool:
         """See `heard_by`."""
@@ -64,7 +67,7 @@ class Judges:
         return self.eye.top(pixels_of(gray))[0] == [concept]
 
     def both(self, result: Result, shown: str, played: str) -> dict[str, bool]:
-        """`seen` and `heard` of a result; a side without a concept is left out.
+        """`seen`, `heard` and `second` (ear) of a result; a side without a concept is left out.
 
         The picture is the one that plays, which is not what `imprint` shows beside it.
         """
@@ -72,8 +75,10 @@ class Judges:
         if shown:
             found["seen"] = self.seen(result.spectrogram, shown)
         if played:
-            mono = torch.from_numpy(result.clip.mono())
-            found["heard"] = self.heard(mono, result.clip.rate_hz, played)
+            mono, rate = result.clip.mono(), result.clip.rate_hz
+            found["heard"] = self.heard(torch.from_numpy(mono), rate, played)
+            if self.second is not None:
+                found["second"] = self.second.heard(mono, rate, played)
         return found
 
     def shared(self, result: Result, shown: str, played: str) -> dict[str, float | bool]:
