@@ -58,6 +58,8 @@ FIRST_SEED = 1234
 AT_ONCE = 8
 #: Share of the columns that a drawing must span to count as one with the sound.
 LEAST_COVERAGE = 0.5
+#: Audio weights that samples use in turn where the part's name ends with VARIED.
+WEIGHTS, VARIED = (0.3, 0.4, 0.5, 0.6, 0.7), "varied"
 CEILING_CLIPS, CEILING_CANVASES = 3, 2
 
 
@@ -81,7 +83,8 @@ class Item:
 
 def items(part: str, pairs: int = len(PAIRS)) -> list[Item]:
     """What a part makes; of the parts with pairs, the first `pairs`."""
-    verb, _, blend = part.partition("-")
+    verb, _, name = part.partition("-")
+    blend = name.removesuffix(f"-{VARIED}")
     if part == "sound":
         return [Item(n, "", n, ("", sound_prompt(n)), PLAYED_ALONE) for n in sound_side()]
     if part == "picture":
@@ -109,6 +112,8 @@ def made(session: Session, part: str, item: Item, seeds: Sequence[int]) -> Itera
     }  # fmt: skip
     if part == "imprint":
         return session.imprint(*item.prompts, **given)
+    if part.endswith(VARIED):
+        given["audio_weight"] = WEIGHTS[seeds[0] % len(WEIGHTS)]
     return session.compose(*item.prompts, **given, steps=STEPS)
 
 
@@ -156,8 +161,9 @@ def judge_part(bench: Bench, part: str, seeds: int, pairs: int) -> None:
     ledger, composed = bench.ledger, part.startswith("compose")
     for item in items(part, pairs):
         missing = [n for n in range(seeds) if f"{part}/{item.key}/{n}" not in ledger.rows]
-        for first in range(0, len(missing), AT_ONCE):
-            run = range(missing[first], missing[min(first + AT_ONCE, len(missing)) - 1] + 1)
+        at_once = 1 if part.endswith(VARIED) else AT_ONCE  # they differ in an option
+        for first in range(0, len(missing), at_once):
+            run = range(missing[first], missing[min(first + at_once, len(missing)) - 1] + 1)
             for result in made(bench.session, part, item, run):
                 row: dict[str, Any] = dict(bench.judges.both(result, item.shown, item.played))
                 if composed or part == "imprint":
@@ -313,10 +319,13 @@ def main() -> None:
         "--work", type=Path, default=HERE / "work" / "laptop", help="where judge and sound pack lie"
     )
     parser.add_argument("--out", type=Path, help="folder of the kept results (default: in --work)")
+    parser.add_argument("--varied", action="store_true", help="compose: another audio weight for each seed")
     parser.add_argument("--second-ear", action="store_true", help="ask the second ear, too")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="only print what is known")
     given = parser.parse_args()
+    if given.varied:
+        given.blend = [f"{blend}-{VARIED}" for blend in given.blend]
     torch.set_num_threads(given.threads)
     digests = "-".join(find("tiny", role).weights for role in ("image", "audio"))
     ledger = Ledger((given.out or given.work / "embedded") / f"{digests}.jsonl")
