@@ -14,6 +14,7 @@ import pytest
 
 from docs.tools import commands, console
 from eidophone.cli.program import build_parser
+from eidophone.cli.verbs import positional_settings
 from eidophone.options.kinds import flag_of
 from eidophone.verbs import VERBS
 
@@ -37,6 +38,8 @@ def test_a_shown_command_is_accepted(command: str) -> None:
     options = commands.options_of(getattr(given, "verb", ""))
     if options is not None:
         named = {name: value for name, value in vars(given).items() if name in options.model_fields}
+        if hasattr(given, "values"):
+            named |= positional_settings(VERBS[given.verb], given.values, named)
         if isinstance(sounds := named.get("sound"), list):  # one run for each
             named["sound"] = sounds[0]
         options.make(**named)

@@ -127,7 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings = _with_file(arguments, verb, settings)
     check_sound_file(arguments)
     if hasattr(arguments, "values"):
-        settings |= _replaceable(verb, arguments.values, settings)
+        settings |= positional_settings(verb, arguments.values, settings)
     _check_arguments(verb, settings)
     runs = _runs(verb, settings)
     if len(runs) > 1 or any(argument.several for argument in verb.arguments):
@@ -327,7 +327,7 @@ def _warn_of_changes(then: "Recipe", now: "Recipe") -> None:
         complain(sentence(EidophoneError(f"the bytes may differ: it was made with {'; '.join(changed)}.")))
 
 
-def _replaceable(verb: Verb, values: list[str], settings: dict[str, Any]) -> dict[str, str]:
+def positional_settings(verb: Verb, values: list[str], settings: dict[str, Any]) -> dict[str, str]:
     """Positional values, without those that a flag replaces; none, if a file or an example gives them."""
     names = [a.field for a in verb.arguments if a.replaced_by not in settings]
     given = settings.get("example") or settings.get("scene")
