@@ -17,6 +17,7 @@ from eidophone.data import mixtures
 from eidophone.data.mixtures import draw, read_mixtures, write_mixtures
 from eidophone.data.recordings import read_esc
 from eidophone.media.lock import folder_lock
+from tests.ending import exit_code
 
 
 @pytest.fixture
@@ -159,7 +160,7 @@ def test_r68_a_table_that_excel_saved_is_read(esc: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize("name", ["x" * 300, "a\x00b"])
 def test_r45_a_name_that_cannot_be_one_is_a_sentence(name: str, esc: Path, tmp_path: Path, capsys) -> None:
     for given in (mix(Path(name), tmp_path / "m"), mix(esc, tmp_path / name, "--count", "1")):
-        assert main(given) == 2
+        assert exit_code(given) == 2
         err = capsys.readouterr().err
         assert err.count("\n") == 1 and "Unexpected" not in err
 
@@ -177,7 +178,7 @@ def test_r46_a_folder_without_permission_is_a_sentence(esc: Path, tmp_path: Path
 def test_r51_names_of_any_bytes_are_escaped(esc: Path, tmp_path: Path, capsysbinary) -> None:
     place = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
     shutil.move(esc, place)
-    assert main(mix(Path(place), Path(place) / "m", "--count", "1")) in (0, 2)
+    assert exit_code(mix(Path(place), Path(place) / "m", "--count", "1")) in (0, 2)
     said = capsysbinary.readouterr()
     assert b"Unexpected" not in said.err and b"Traceback" not in said.err
 

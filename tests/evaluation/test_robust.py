@@ -29,6 +29,7 @@ from eidophone.media.lock import folder_lock
 from eidophone.results import store as records
 from eidophone.results.store import Store
 from eidophone.scoring import judges
+from tests.ending import exit_code
 from tests.scoring.conftest import Formula, formula, make_result  # noqa: F401 (fixtures)
 
 
@@ -238,7 +239,7 @@ def test_r38_seconds_may_be_missing_or_null(run: Path, tmp_path: Path, capsys) -
 @pytest.mark.parametrize("name", ["x" * 300, "a\x00b"])
 def test_r45_a_name_that_cannot_be_one_is_a_sentence(name: str, run: Path, tmp_path: Path, capsys) -> None:
     for given in (["evaluate", name], ["evaluate", str(run), "--out", str(tmp_path / name)], ["score", name]):
-        assert main([*given, "--judges", "signal"]) == 2
+        assert exit_code([*given, "--judges", "signal"]) == 2
         err = [line for line in capsys.readouterr().err.splitlines() if "judging" not in line]
         assert len(err) == 1 and "Unexpected" not in err[0]
 

@@ -1,7 +1,7 @@
 """Laws of films: the line is where the sound is, in every frame; the film is whole; bytes repeat."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -238,10 +238,11 @@ def test_an_encoder_that_fails_is_a_sentence(
     tmp_path: Path, problem: Exception, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # R61
-    def fails(*_args: object) -> None:
+    def fails(*_args: object) -> Iterator[object]:
         raise problem
+        yield
 
-    monkeypatch.setattr("eidophone.media.video._drawn", fails)
+    monkeypatch.setattr("eidophone.media.video.drawn", fails)
     with pytest.raises(EidophoneError, match=words):
         write_video(tmp_path / "a.mp4", picture(), silence(0.1))
     assert list(tmp_path.iterdir()) == []

@@ -263,7 +263,9 @@ def test_imprint_takes_the_users_own_files(settings: dict, tmp_path: Path) -> No
     tone = 0.3 * np.sin(2 * np.pi * 1000 * np.arange(44_100) / 44_100).astype(np.float32)
     write_wav(tmp_path / "tone.wav", eidophone.Clip(np.stack([tone, tone]), 44_100))
     files = {"picture": tmp_path / "half.png", "sound": tmp_path / "tone.wav"}
-    (made,) = eidophone.imprint(invert=False, width=64, out=tmp_path / "o", **files, **settings)
+    (made,) = eidophone.imprint(
+        invert=False, fit="stretch", width=64, out=tmp_path / "o", **files, **settings
+    )
     spectrogram, row = made.spectrogram, made.spectrogram[:, :30].mean(1).argmax()
     assert made.facts["unet_evaluations"] == 0
     assert spectrogram[row, 5:28].mean() == pytest.approx(2 * spectrogram[row, 36:60].mean(), rel=0.05)

@@ -6,14 +6,11 @@ from typing import Any
 import torch
 
 from eidophone.models.components import settled
-from eidophone.models.networks import tokenizer
 from eidophone.models.pretrained import checked, pretrained
 
 
 def clip_words(folder: Path) -> Any:
-    """CLIP's tokenizer from a folder."""
-    if tokenizer.understood(folder):
-        return checked(folder, lambda: tokenizer.Tokenizer(folder))
+    """CLIP's tokenizer from a folder; it reads several phrases at once."""
     from transformers import CLIPTokenizer
 
     return checked(folder, lambda: CLIPTokenizer.from_pretrained(folder, local_files_only=True))
