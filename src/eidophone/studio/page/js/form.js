@@ -99,7 +99,9 @@ function groupOf(group) {
 function field(option) {
   const label = TEXTS.labels[option.name] ?? words(option.flag ?? option.name);
   if (option.kind === "file") {
-    const entry = fileField(option, label, limits, (input, seconds) => ears?.hear(input, seconds));
+    const entry = fileField(option, label, limits, (input, seconds) => {
+      if (fields.get(option.name) === entry) ears?.hear(input, seconds); // another form may stand here by now
+    });
     fields.set(option.name, entry);
     return entry.element;
   }
