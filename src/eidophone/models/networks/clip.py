@@ -1,7 +1,7 @@
 """CLIP's text encoder (Radford et al., 2021): the states of all tokens after its last layer."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -104,11 +104,6 @@ class ClipText(Network):
         """See `Network`."""
         known = completed(given, DEFAULTS).hidden_act in ACTIVATIONS
         return given.get("model_type") == "clip_text_model" and known
-
-    @classmethod
-    def from_config(cls, given: Mapping[str, Any]) -> Self:
-        """See `Network`."""
-        return cls(given)
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -194,11 +194,6 @@ class UNet(Network):
             and isinstance(config.cross_attention_dim, int)
             and isinstance(config.layers_per_block, int)
         )
-
-    @classmethod
-    def from_config(cls, given: Mapping[str, Any]) -> Self:
-        """See `Network`."""
-        return cls(given)
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """The VAE of Stable Diffusion (Rombach et al., 2022): pictures to latents, and back."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -172,11 +172,6 @@ class Vae(Network):
             and config.down_block_types == ("DownEncoderBlock2D",) * count
             and config.up_block_types == ("UpDecoderBlock2D",) * count
         )
-
-    @classmethod
-    def from_config(cls, given: Mapping[str, Any]) -> Self:
-        """See `Network`."""
-        return cls(given)
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         super().__init__()
