@@ -180,7 +180,7 @@ def test_a_run_that_stopped_before_its_overview_gets_one(session, tmp_path: Path
 
 
 def test_leftovers_of_a_killed_process_are_swept(session, tmp_path: Path) -> None:
-    leftover = tmp_path / "o" / ".part-0123"
+    leftover = tmp_path / "o" / ".part-0123456789ab"
     leftover.mkdir(parents=True)
     (leftover / "sound.wav").touch()
     list(session.compose(*PROMPTS, count=1, steps=1, out=tmp_path / "o"))
@@ -188,7 +188,7 @@ def test_leftovers_of_a_killed_process_are_swept(session, tmp_path: Path) -> Non
 
 
 def test_a_pipe_among_the_leftovers_stops_nobody(session, tmp_path: Path) -> None:
-    leftover = tmp_path / "o" / ".part-0123"
+    leftover = tmp_path / "o" / ".part-0123456789ab"
     leftover.parent.mkdir()
     os.mkfifo(leftover)
     list(session.compose(*PROMPTS, count=1, steps=1, out=tmp_path / "o"))

@@ -155,7 +155,7 @@ def _check_whole(tasks: list[Task], whole: Path, root: Path) -> None:
     for key, index in samples(root):
         load(root / key / index)  # compares files and checksums
     run_batch(tasks, str(root))  # nothing to make: only the manifest
-    assert not list(root.glob("*/.part-*"))
+    assert not list(root.rglob(".part-*"))
 
 
 def main() -> None:

@@ -192,7 +192,7 @@ def test_killed_workers_and_drivers_lose_nothing_and_make_nothing_twice(jobs: Jo
     assert run_batch(tasks, str(root), settings=EngineSettings(2)).progress.failed == {}
     assert digests(root) == digests(tmp_path / "whole")
     assert len(samples(root)) == 12
-    assert not list(root.glob("*/.part-*"))
+    assert not list(root.rglob(".part-*"))
 
 
 def ended(child: psutil.Process) -> bool:

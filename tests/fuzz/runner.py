@@ -128,7 +128,7 @@ class Fuzzer:
             inside = inside or (name.startswith("manifest.") and "--rebuild" in outcome.case.arguments)
             if before.get(name) != after.get(name) and not inside:
                 yield f"changed outside --out: {name!r}"
-            if name not in before and (".part-" in name or ".trial-" in name):
+            if name not in before and ".part-" in name:
                 yield f"left behind: {name!r}"
         for left in self.temporary.iterdir():
             if not left.name.startswith("eidophone-failure-"):

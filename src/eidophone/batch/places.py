@@ -5,12 +5,14 @@ import shutil
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 from eidophone.core.errors import BadInput, CannotWrite
-from eidophone.media.files import cannot_write, write_atomically
+from eidophone.media.files import cannot_write, draft_name, write_atomically
+from eidophone.media.lock import folder_lock
 from eidophone.results.recipe import RECORD_FILE
 from eidophone.results.store import sample_name
 
@@ -23,6 +25,7 @@ THREADS, IN_A_ROW = 8, 50
 #: Never follows a link, which could lead anywhere, and never waits for whoever writes into a pipe.
 _READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_BINARY", "O_NOFOLLOW", "O_NONBLOCK"))
 _PIECE = 1 << 20
+_PATIENCE_S = 60.0
 
 
 class Place(Protocol):
@@ -95,7 +98,8 @@ class LocalPlace:
 
     def put_file(self, name: str, file: Path) -> None:
         """See `Place`."""
-        write_atomically(Path(self.root, name), lambda draft: _copy(file, draft))
+        with self._lock():
+            write_atomically(Path(self.root, name), lambda draft: _copy(file, draft))
 
     def prepare(self) -> None:
         """Makes the folder and tries to write into it, before any work.
@@ -103,9 +107,14 @@ class LocalPlace:
         Raises:
             CannotWrite: it cannot be written.
         """
-        trial = Path(self.root, f".trial-{os.getpid()}")
-        write_atomically(trial, lambda draft: _ignore(draft.write_bytes(b"\n")))
-        trial.unlink(missing_ok=True)
+        trial = Path(self.root, draft_name())
+        with self._lock():
+            write_atomically(trial, lambda draft: _ignore(draft.write_bytes(b"\n")))
+            trial.unlink(missing_ok=True)
+
+    def _lock(self) -> AbstractContextManager[None]:
+        """For the files of the batch, which shards write in turn; each takes a moment."""
+        return folder_lock(Path(self.root), f"writing into {self.root}", _PATIENCE_S)
 
 
 def records_of(place: Place) -> Iterator[tuple[Sample, bytes | Exception]]:

@@ -167,8 +167,6 @@ def _check_free(folder: Path) -> None:
 
 
 def _finish(part: Path, folder: Path) -> None:
-    for leftover in part.glob(".part-*"):
-        leftover.unlink()
     if folder.is_dir():
         folder.rmdir()
     part.rename(folder)

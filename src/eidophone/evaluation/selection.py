@@ -1,6 +1,5 @@
 """The published selection: samples in the top share by looks and in the top share by sound."""
 
-import secrets
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -10,7 +9,7 @@ from typing import Literal
 
 from eidophone.core.values import Score
 from eidophone.evaluation.journal import Row
-from eidophone.media.files import cannot_write, slug
+from eidophone.media.files import cannot_write, draft_name, slug
 from eidophone.scoring.ranking import Candidate, in_top_share, sides_of
 
 SELECTED_FOLDER = "selected"
@@ -73,7 +72,7 @@ def select(
 
 def _copy(selected: list[Selected], paths: Mapping[str, Path], out: Path) -> None:
     """Copies aside, then replaces the folder of an earlier selection."""
-    final, draft = out / SELECTED_FOLDER, out / f".part-{secrets.token_hex(6)}"
+    final, draft = out / SELECTED_FOLDER, out / draft_name()
     try:
         draft.mkdir()
         for one in selected:

@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import stat
 import unicodedata
 from collections.abc import Callable
@@ -51,6 +52,7 @@ READ_REASONS = {
     errno.ENFILE: ("too many files are open", "close other programs and try again"),
     errno.EIO: ("the disk reports an error", "copy the file from another disk"),
 }
+_DRAFT = re.compile(r"\.part-[0-9a-f]{12}(\.\w+)?")
 _WEB_ADDRESS = re.compile(r"(https?|ftp|s3|gs|hf):/+(?=.)", re.IGNORECASE)
 
 
@@ -65,7 +67,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         CannotWrite: The operating system refused; the message says why.
     """
     _check_name(path)
-    draft = path.with_name(f".part-{secrets.token_hex(6)}{path.suffix}")
+    draft = path.with_name(draft_name(path.suffix))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(draft)
@@ -76,6 +78,24 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     except BaseException:
         _remove(draft)
         raise
+
+
+def draft_name(suffix: str = "") -> str:
+    """A new name for what is being written; it begins with `.part-`."""
+    return f".part-{secrets.token_hex(6)}{suffix}"
+
+
+def remove_drafts(folder: Path) -> None:
+    """Removes what killed runs left in a folder; only for the one process that may write into it.
+
+    Raises:
+        OSError: one of them cannot be removed.
+    """
+    for leftover in [path for path in folder.iterdir() if _DRAFT.fullmatch(path.name)]:
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover, ignore_errors=True)  # which would wait for a pipe
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

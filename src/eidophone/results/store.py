@@ -9,7 +9,6 @@ import datetime
 import errno
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -21,7 +20,7 @@ from eidophone.core.errors import BadInput, CannotWrite
 from eidophone.core.recipe import FORMAT, Facts, Record
 from eidophone.core.values import Clip, Picture, Result, Score
 from eidophone.media.audio import read_sound, write_wav
-from eidophone.media.files import cannot_write, sha256, write_atomically, write_text
+from eidophone.media.files import cannot_write, draft_name, sha256, write_atomically, write_text
 from eidophone.media.lock import LOCK_FILE, folder_lock
 from eidophone.media.mel import MelSpec
 from eidophone.media.morph import scene_of, write_morph
@@ -36,7 +35,6 @@ ARRAYS_FILE = "arrays.npz"
 SHEET_FILE = "contact-sheet.png"
 SHEET_SAMPLES = 64
 SHEET_WIDTH = 2400
-_PART = ".part-"
 
 
 @dataclass
@@ -89,15 +87,9 @@ class Store:
     def _take_lock(self) -> None:
         self._lock.enter_context(folder_lock(self.root, f"writing into {self.root}"))
         self._holds = True
-        # whoever left these is gone, because the lock is ours
-        for leftover in self.root.glob(f"{_PART}*"):
-            if leftover.is_dir() and not leftover.is_symlink():
-                shutil.rmtree(leftover, ignore_errors=True)  # which would wait for a pipe
-            else:
-                leftover.unlink(missing_ok=True)
 
     def _try_writing(self) -> None:
-        trial = self.root / f".trial-{secrets.token_hex(6)}"
+        trial = self.root / draft_name()
         try:
             # more than a file system keeps inside its tables, so that a full disk shows
             trial.write_bytes(bytes(65_536))
@@ -149,7 +141,7 @@ class Store:
     @contextlib.contextmanager
     def _draft(self, final: Path) -> Iterator[Path]:
         """A folder that gets its name once it is filled, and goes if anything fails."""
-        draft = self.root / f"{_PART}{secrets.token_hex(6)}"
+        draft = self.root / draft_name()
         try:
             draft.mkdir(parents=True)
             yield draft
