@@ -104,7 +104,8 @@ def test_a_named_judge_that_fails_shows_in_the_exit_code(
     place = [str(run_folder / "0000"), "--audio-prompt", "qwxz"]
     assert main(["score", *place]) == 0
     assert main(["score", *place, "--judges", "tagger,signal"]) == 1
-    assert "no class that 'qwxz' names" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "no class that 'qwxz' names" in said.err and "qwxz" not in said.out
 
 
 @pytest.mark.parametrize(

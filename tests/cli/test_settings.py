@@ -171,6 +171,27 @@ def test_a_strangers_result_names_no_folder_of_models(made, capsys) -> None:
     assert "not one of the cards; say with --image-model" in capsys.readouterr().err
 
 
+def test_a_strangers_result_downloads_nothing(made, tmp_path, capsys, monkeypatch) -> None:
+    record = json.loads((made / "record.json").read_text())
+    record["recipe"]["options"]["audio_model"] = "auffusion"
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(record))
+
+    tried = []
+
+    def _connect(*address: object, **_: object) -> None:
+        tried.append(address)
+        raise OSError("no network")
+
+    monkeypatch.setattr("socket.socket.connect", _connect)
+    monkeypatch.setattr("socket.getaddrinfo", _connect)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    more = ["--image-model", "tiny", "--out", str(tmp_path / "out")]
+    assert main(["compose", "--config", str(path), *more]) == 2
+    assert "eidophone models pull auffusion" in capsys.readouterr().err
+    assert not tried
+
+
 def test_a_strangers_result_names_no_files(tmp_path) -> None:
     recipe = Recipe(
         format=1, verb="see", index=0, options={"sound": "/etc/passwd"}, models={}, vocoder="", mel_spec={},

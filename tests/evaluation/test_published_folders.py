@@ -12,7 +12,7 @@ import eidophone
 from eidophone.cli import main
 from eidophone.core.errors import BadInput
 from eidophone.core.values import Clip
-from eidophone.evaluation.published_folders import published_below, read_published
+from eidophone.evaluation.published_folders import checksum_of, published_below, read_published
 from eidophone.evaluation.replay import replayed
 from eidophone.media.mel import MelSpec
 from eidophone.media.spectrogram import gray_from_clip
@@ -47,6 +47,17 @@ def published(folder: Path, number: int, *, picture: bool = True) -> Path:
         Image.fromarray(colour).save(place / "img.png")
     (place / "config.yaml").write_text(CONFIG.format(seed=1233 + number))
     return place
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "spec.png", "audio.wav", "img.png"])
+def test_links_among_published_files_are_refused(name: str, tmp_path: Path) -> None:
+    place = published(tmp_path, 1)
+    (place / name).rename(tmp_path / "private")
+    (place / name).symlink_to(tmp_path / "private")
+    with pytest.raises(BadInput, match=f"{name}: is a link"):
+        read_published(place)
+    with pytest.raises(BadInput, match=f"{name}: is a link"):
+        checksum_of(place)
 
 
 def test_a_sample_is_read_with_its_prompts(tmp_path: Path) -> None:

@@ -134,6 +134,35 @@ def test_r12_a_picture_that_is_not_the_recorded_one_is_not_judged(
     assert (tmp_path / "out" / "report.html").read_text().count("<img") == 3
 
 
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Every path that is opened, links not followed."""
+    found, really = [], Path.open
+
+    def _open(path: Path, *given: object, **named: object) -> object:
+        found.append(path)
+        return really(path, *given, **named)
+
+    monkeypatch.setattr(Path, "open", _open)
+    return found
+
+
+@pytest.mark.parametrize("name", ["record.json", "picture.png", "spectrogram.png", "sound.wav"])
+def test_r12_no_link_in_a_result_is_opened(name: str, run: Path, tmp_path: Path, opened, capsys) -> None:
+    path, private = run / "0000" / name, tmp_path / "private"
+    path.rename(private)  # the right content, which only the link shows not to be the sender's
+    path.symlink_to(private)
+    code, _, err = evaluated(run, tmp_path / "out", capsys)
+    assert code == 1 and name in err
+    assert opened and not [one for one in opened if one.is_symlink()]
+
+
+def test_a_record_of_another_number_of_mel_bands_is_refused(run: Path, tmp_path: Path, capsys) -> None:
+    change(run / "0000" / "record.json", lambda x: x["recipe"]["mel_spec"].update(n_mels=7))
+    code, _, err = evaluated(run, tmp_path / "out", capsys)
+    assert code == 1 and "says 7 mel bands" in err and err.count("mel bands") == 1
+
+
 @pytest.mark.parametrize("size", [(70_000, 1), (600_000, 1), (1, 70_000)])
 def test_r14_a_picture_of_an_impossible_size_is_refused_before_it_is_read(
     size: tuple[int, int], run: Path, tmp_path: Path, capsys

@@ -84,7 +84,8 @@ def damaged_settings(dice: random.Random, home: Path, good: Materials) -> list[s
             "--out",
             OUT,
         ]
-    return [verb, *named, "--config", str(path), "--out", OUT]
+    offline = ["--offline"] if b"auffusion" in content else []  # a settings file is the user's own
+    return [verb, *named, "--config", str(path), *offline, "--out", OUT]
 
 
 def damaged_jobs(dice: random.Random, home: Path, good: Materials) -> list[str]:

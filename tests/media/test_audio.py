@@ -271,6 +271,7 @@ BROKEN: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "zero length": ("a.wav", write_zero_length, "not a single sample"),
     "zero length flac": ("a.flac", write_zero_length, "is empty"),
     "NaN": ("a.wav", write_not_finite(np.nan), "not numbers"),
+    "beyond all scale": ("a.wav", write_not_finite(1e30), "far beyond full scale"),
     "infinity": ("a.wav", write_not_finite(-np.inf), "not numbers"),
     "header only": ("a.wav", lambda path: path.write_bytes(b"RIFF\x00\x01\x00\x00WAVE"), "not a sound"),
 }

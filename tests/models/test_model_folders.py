@@ -1,6 +1,7 @@
 """What strangers' model files may do: nothing; and what is said of those that cannot be used."""
 
 import errno
+import json
 import shutil
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import torch
 from safetensors.torch import save_file
 
 from eidophone.core.errors import BadInput
+from eidophone.core.settings import Settings
 from eidophone.models.identity import file_id
 from eidophone.models.load import Loader
+from eidophone.models.networks.config import sample_size_of
 from eidophone.models.pretrained import checked
 from eidophone.models.source import find
 from tests.models.test_single_file import original
@@ -40,6 +43,35 @@ def test_a_pipe_in_a_model_folder_blocks_nothing(
         (folder / file).symlink_to("/dev/zero" if kind == "device" else tmp_path / "gone")
     with pytest.raises(BadInput, match=r"not a plain file|link to a file that is missing"):
         loader().model(str(folder), "image")
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "value", "said"),
+    [
+        ("vae/config.json", "layers_per_block", 1_000_000, "layers_per_block is above 1,000"),
+        ("unet/config.json", "transformer_layers_per_block", [1, 10**9], "above 1,000"),
+        ("text_encoder/config.json", "num_hidden_layers", 10**7, "num_hidden_layers is above 1,000"),
+    ],
+)
+def test_settings_that_would_build_for_hours_are_refused_at_once(
+    file: str, name: str, value: object, said: str, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(pair[0], tmp_path / "odd")
+    config = json.loads((folder / file).read_text())
+    (folder / file).write_text(json.dumps(config | {name: value}))
+    with pytest.raises(BadInput, match=said):
+        loader().model(str(folder), "image")
+
+
+@pytest.mark.parametrize(("size", "expected"), [(None, (64, 64)), (16, (16, 16)), ([8, 24], (8, 24))])
+def test_a_network_says_the_size_that_it_was_trained_on(size: object, expected: tuple[int, int]) -> None:
+    assert sample_size_of(Settings(sample_size=size), "it", 64) == expected
+
+
+@pytest.mark.parametrize("size", [[64], [1, 2, 3], "64", -1, [0, 8], 2.5, 10**9])
+def test_impossible_sizes_are_refused(size: object) -> None:
+    with pytest.raises(BadInput, match="sample_size"):
+        sample_size_of(Settings(sample_size=size), "it", 64)
 
 
 def test_a_recipe_never_holds_a_path(pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -225,8 +225,39 @@ def test_resuming_needs_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--out" in capsys.readouterr().err
 
 
-def test_a_damaged_checkpoint_is_named(settings: dict, tmp_path: Path) -> None:
-    (tmp_path / "0000-unfinished").mkdir()
-    (tmp_path / "0000-unfinished" / "checkpoint.pt").write_bytes(b"not a checkpoint")
-    with pytest.raises(BadInput, match=r"checkpoint\.pt"):
-        eidophone.distill("castle", "bell", out=tmp_path, resume=True, **settings, **BRIEF)
+def flipped(path: Path) -> None:
+    """Changes one letter of a key, which PyTorch's own reader does not notice."""
+    path.write_bytes(path.read_bytes().replace(b"recipe", b"recipf", 1))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b"not a checkpoint"),
+        flipped,
+        lambda path: torch.save({"recipe": "x"}, path),
+        lambda path: torch.save([1, 2], path),
+        lambda path: torch.save(torch.load(path) | {"state": {"canvas": {}, "done": 1}}, path),
+    ],
+    ids=["other file", "flipped", "no state", "list", "half a state"],
+)
+def test_a_damaged_checkpoint_is_named(damage: Any, begun: Path, settings: dict, tmp_path: Path) -> None:
+    shutil.copytree(begun, tmp_path / "o")
+    damage(tmp_path / "o/0000-unfinished/checkpoint.pt")
+    with pytest.raises(BadInput, match=r"checkpoint\.pt: is damaged; delete the folder 0000-unfinished"):
+        eidophone.distill("castle", "bell", out=tmp_path / "o", resume=True, **settings, **BRIEF)
+
+
+@pytest.fixture(scope="module")
+def begun(settings: dict, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was stopped after its first checkpoint."""
+    out = tmp_path_factory.mktemp("begun")
+
+    def _stop(stage: str, done: int, steps: int) -> None:
+        if (out / "0000-unfinished/checkpoint.pt").exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        brief = {**BRIEF, "checkpoint_every": 1}
+        eidophone.distill("castle", "bell", out=out, progress=_stop, **settings, **brief)
+    return out

@@ -223,6 +223,9 @@ def test_nothing_is_overwritten_and_nothing_empty_is_left(settings: dict, tmp_pa
     with pytest.raises(CannotWrite, match="already holds sample 0000"):
         eidophone.compose(*PROMPTS, count=1, seed=9, steps=1, out=tmp_path / "o", **settings)
     assert (made.folder / "picture.png").read_bytes() == before
+    (made.folder / "record.json").unlink()
+    with pytest.raises(CannotWrite, match="0000 is not a finished sample"):
+        eidophone.compose(*PROMPTS, count=1, steps=1, resume=True, out=tmp_path / "o", **settings)
     with pytest.raises(BadInput):
         eidophone.compose(*PROMPTS, height=33, steps=1, out=tmp_path / "new" / "deep", **settings)
     assert not (tmp_path / "new").exists()

@@ -16,7 +16,7 @@ from eidophone.batch.places import LocalPlace, RemotePlace, place_of
 from eidophone.batch.shares import shares_of
 from eidophone.batch.work import Made, Outcome, Work
 from eidophone.core.errors import BadInput, CannotWrite
-from eidophone.media.files import sha256
+from eidophone.media.files import check_no_link, sha256
 from eidophone.results.recipe import RECORD_FILE
 from eidophone.results.store import SHEET_FILE, Store, sample_name
 
@@ -235,6 +235,7 @@ def _merge_one(theirs: Path, store: Store) -> int:
     ours = store.root / theirs.name
     if (ours / RECORD_FILE).exists():
         for name in ("picture.png", "sound.wav"):
+            check_no_link(theirs / name)
             if sha256(theirs / name) != sha256(ours / name):
                 raise BadInput(
                     f"{theirs / name} differs from {ours / name}, made with the same settings; they come from "

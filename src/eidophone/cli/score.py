@@ -74,7 +74,8 @@ def score(arguments: argparse.Namespace) -> int:
         raise BadInput(broken[0])
     found = _ranked(found, options, keep_ranks=not _ANOTHER_RANKING & settings.keys())
     print(json.dumps([one.plain() for one in found], indent=2) if arguments.json else _text(found))
-    for reason in broken:
+    failed = {f"{judge}: {reason}" for one in found for judge, reason in one.score.failed.items()}
+    for reason in [*broken, *(f"no number from {printable(words)}" for words in sorted(failed))]:
         complain(reason)
     return int(bool(broken) or ("judges" in settings and any(one.score.failed for one in found)))
 
@@ -143,9 +144,7 @@ def _ranked(found: list[_Scored], options: ScoreOptions, *, keep_ranks: bool) ->
 
 def _text(found: list[_Scored]) -> str:
     """All numbers of one result; of several, those that rank them."""
-    lines = [_numbers(found[0].score) if len(found) == 1 else _comparison(found)]
-    failed = {f"{judge}: {reason}" for one in found for judge, reason in one.score.failed.items()}
-    return "\n".join([*lines, *(f"no number from {printable(words)}" for words in sorted(failed))])
+    return _numbers(found[0].score) if len(found) == 1 else _comparison(found)
 
 
 def _numbers(score: Score) -> str:

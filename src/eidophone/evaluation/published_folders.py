@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from eidophone.core.errors import BadInput
 from eidophone.media.audio import read_sound
-from eidophone.media.files import sha256
+from eidophone.media.files import check_no_link, sha256
 from eidophone.media.mel import MelSpec
 from eidophone.media.picture import read_picture
 from eidophone.scoring.contract import Subject
 
 CONFIG_FILE, SPECTROGRAM, PICTURE, SOUND = "config.yaml", "spec.png", "img.png", "audio.wav"
+FILES = (CONFIG_FILE, SPECTROGRAM, SOUND, PICTURE)
 #: How a sample of the published code was made, in tables.
 METHOD = "published code"
 #: A settings file has a few kilobytes.
@@ -72,6 +73,7 @@ def read_published(folder: Path) -> PublishedSample:
     Raises:
         BadInput: a file is missing or damaged.
     """
+    _check_no_links(folder)
     config = _config(folder / CONFIG_FILE)
     gray = read_picture(folder / SPECTROGRAM)
     picture = read_picture(folder / PICTURE) if (folder / PICTURE).is_file() else gray
@@ -88,13 +90,19 @@ def read_published(folder: Path) -> PublishedSample:
     return PublishedSample(subject, _index(folder.name), config.seed)
 
 
+def _check_no_links(folder: Path) -> None:
+    for name in FILES:
+        check_no_link(folder / name)
+
+
 def checksum_of(folder: Path) -> str:
     """Of the files that are judged.
 
     Raises:
         BadInput: one cannot be read.
     """
-    files = [folder / name for name in (CONFIG_FILE, SPECTROGRAM, SOUND, PICTURE)]
+    _check_no_links(folder)
+    files = [folder / name for name in FILES]
     text = "".join(sha256(path) for path in files if path.is_file())
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -14,7 +14,7 @@ from eidophone.evaluation.journal import Row
 from eidophone.evaluation.published_folders import checksum_of, is_published, published_below
 from eidophone.evaluation.replay import replayed
 from eidophone.evaluation.seen import seen_as
-from eidophone.media.files import sha256
+from eidophone.media.files import check_no_link, sha256
 from eidophone.results.recipe import RECORD_FILE
 from eidophone.results.store import samples_below
 from eidophone.scoring.contract import Scorer, Subject, judged
@@ -110,6 +110,7 @@ def _samples(folder: Path) -> Iterable[Path]:
 def _checksum(place: Path) -> str:
     try:
         if (place / RECORD_FILE).exists() or not is_published(place):
+            check_no_link(place / RECORD_FILE)
             return sha256(place / RECORD_FILE)
         return checksum_of(place)
     except EidophoneError:  # the reason shows when the sample is read

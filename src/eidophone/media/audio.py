@@ -19,7 +19,7 @@ from eidophone.core.errors import BadInput, CannotWrite, EidophoneError
 from eidophone.core.values import Clip, Floats
 from eidophone.media.decode_sndfile import BLOCK_FRAMES
 from eidophone.media.files import cannot_read, check_readable, write_atomically
-from eidophone.media.stream import read_blocks
+from eidophone.media.stream import LOUDEST, read_blocks
 
 WAV_HEADER_BYTES = 44
 RIFF_LIMIT_BYTES = 2**32 - 1
@@ -153,6 +153,8 @@ def _clip_from_array(samples: NDArray[Any], rate_hz: object) -> Clip:
     floats = _full_scale(by_channel)
     if not np.isfinite(floats).all():
         raise BadInput("The samples are not all finite numbers (NaN or infinity); remove these first.")
+    if np.abs(floats).max() > LOUDEST:
+        raise BadInput(f"The samples are far beyond full scale (above {LOUDEST:.0e}); scale them to -1 to 1.")
     return Clip(np.ascontiguousarray(floats), rate_hz)
 
 

@@ -174,6 +174,16 @@ def is_plain_file(path: Path) -> bool:
         return False
 
 
+def check_no_link(path: Path) -> None:
+    """Refuses a link among the files of a result, which could lead to a file that nobody named.
+
+    Raises:
+        BadInput: it is a link.
+    """
+    if path.is_symlink():
+        raise BadInput(f"{path}: is a link; bring the original file back.")
+
+
 def check_readable(path: Path, kind: str) -> None:
     """Refuses a path that no decoder should open: missing, a folder, a pipe, a device, empty, not permitted.
 

@@ -18,6 +18,7 @@ from eidophone.diffusion.guidance import Guided
 from eidophone.diffusion.sampler import cumulative_alphas, noised
 from eidophone.models.cards import quoted
 from eidophone.models.files import DiffusionFiles
+from eidophone.models.networks.config import sample_size_of
 from eidophone.models.predictor import Asked, NoisePredictor, Predicting, guided_by
 
 #: Side of the pictures that stage I of IF was trained on, in pixels.
@@ -97,9 +98,7 @@ class PixelModel(Predicting):
     @property
     def trained_size(self) -> tuple[int, int]:
         """(height, width) in pixels of the pictures that the U-Net was trained on, from its own settings."""
-        size = self.network.config.sample_size or IF_SIDE
-        height, width = (size, size) if isinstance(size, int) else size
-        return int(height), int(width)
+        return sample_size_of(self.network.config, quoted(self.source.name), IF_SIDE)
 
     @property
     def learns_variance(self) -> bool:

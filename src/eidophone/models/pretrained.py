@@ -13,7 +13,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from eidophone.core.errors import BadInput, EidophoneError
+from eidophone.media.vocoder_files import read_json
 from eidophone.models.device import out_of_memory
+from eidophone.models.networks.base import CONFIG_FILE
+from eidophone.models.networks.config import check_layers
 
 Part = TypeVar("Part")
 _MOST_SHOWN, _LONGEST = 3, 300
@@ -36,6 +39,8 @@ def pretrained(kind: Any, folder: Path, **how: Any) -> Any:
     Raises:
         BadInput: the files are damaged, of another layout, or lack some of the weights.
     """
+    if (config := folder / CONFIG_FILE).is_file():
+        check_layers(read_json(config), str(config))
     network, found = checked(
         folder, lambda: kind.from_pretrained(folder, local_files_only=True, output_loading_info=True, **how)
     )

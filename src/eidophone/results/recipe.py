@@ -5,7 +5,7 @@ from pathlib import Path
 from eidophone.core.errors import BadInput
 from eidophone.core.recipe import Recipe, Record, read_model
 from eidophone.media.audio import read_recipe_from_wav
-from eidophone.media.files import check_readable
+from eidophone.media.files import check_no_link, check_readable
 from eidophone.media.mel import MelSpec
 from eidophone.media.picture import read_png_text
 
@@ -58,8 +58,7 @@ def read_record(path: Path) -> Record:
     Raises:
         BadInput: missing (the sample did not finish), damaged, or of another format.
     """
-    if path.is_symlink():  # it could lead to a file that nobody named
-        raise BadInput(f"{path}: is a link; bring the original file back.")
+    check_no_link(path)
     check_readable(path, "a record")
     record = read_model(Record, path.read_bytes(), str(path))
     MelSpec.from_dict(record.recipe.mel_spec, str(path))

@@ -73,11 +73,7 @@ class Store:
                 raise NotADirectoryError(errno.ENOTDIR, "not a folder")
             self._take_lock()
             for index in indices:
-                if (self.root / sample_name(index)).exists():
-                    raise CannotWrite(
-                        f"{self.root} already holds sample {sample_name(index)}; add --resume to keep what is "
-                        "there, or choose another --out or --index."
-                    )
+                self._check_free(self.root / sample_name(index))
             self._try_writing()
         except OSError as error:
             raise cannot_write(self.root, error) from error
@@ -87,6 +83,18 @@ class Store:
     def _take_lock(self) -> None:
         self._lock.enter_context(folder_lock(self.root, f"writing into {self.root}"))
         self._holds = True
+
+    def _check_free(self, sample: Path) -> None:
+        if (sample / RECORD_FILE).exists():
+            raise CannotWrite(
+                f"{self.root} already holds sample {sample.name}; add --resume to keep what is there, or choose "
+                "another --out or --index."
+            )
+        if os.path.lexists(sample):
+            raise CannotWrite(
+                f"{sample} is not a finished sample: it has no {RECORD_FILE}; delete it, or choose another --out "
+                "or --index."
+            )
 
     def _try_writing(self) -> None:
         trial = self.root / draft_name()
@@ -217,11 +225,18 @@ def load(folder: str | Path, *, verify: bool = True) -> Result:
     record = read_record(folder / RECORD_FILE)
     if verify:
         _check_files(folder, record)
+    spectrogram = read_picture(folder / "spectrogram.png").gray()
+    bands = MelSpec.from_dict(record.recipe.mel_spec).n_mels
+    if len(spectrogram) != bands:
+        raise BadInput(
+            f"{folder / 'spectrogram.png'}: has {len(spectrogram)} rows, but {RECORD_FILE} says {bands} mel bands; "
+            "bring the original files back, or make the result again."
+        )
     return Result(
         verb=record.verb,
         index=record.index,
         picture=read_picture(folder / "picture.png"),
-        spectrogram=read_picture(folder / "spectrogram.png").gray(),
+        spectrogram=spectrogram,
         clip=read_sound(folder / "sound.wav"),
         recipe=record.recipe,
         facts=record.facts.model_dump(exclude_unset=True),

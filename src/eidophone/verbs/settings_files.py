@@ -30,8 +30,8 @@ def read_settings(path: Path, verb: Verb, given: Mapping[str, Any]) -> dict[str,
     """The options in a settings file, without those that the given ones replace.
 
     A TOML file is the user's own: its relative paths start at the current folder, as on the command line. A
-    result (a folder, record.json, PNG or WAV) may come from a stranger: it names no files, and models by card
-    only.
+    result (a folder, record.json, PNG or WAV) may come from a stranger: it names no files, models by card only,
+    and none of these is downloaded for it.
 
     Args:
         path: The file, or the folder of a result.
@@ -141,7 +141,9 @@ def _from_result(path: Path, verb: Verb, given: Mapping[str, Any]) -> dict[str, 
     for name in verb.options.PRESETS.get(str(given.get("preset")), {}):
         kept.pop(name, None)  # a preset on the command line wins over what is recorded
     kept |= scaled_steps(kept, dict(given), verb.options.SCALED)
-    here = {"index": recipe.index, "count": 1} if "index" in verb.options.model_fields else {}
+    here: dict[str, Any] = {"index": recipe.index, "count": 1} if "index" in verb.options.model_fields else {}
+    if "offline" in verb.options.model_fields:
+        here["offline"] = True  # only the user decides about downloads
     return {name: value for name, value in (kept | here).items() if value is not None}
 
 

@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 from eidophone.media.vocoder_files import read_json
 from eidophone.models.device import out_of_memory
 from eidophone.models.networks.base import CONFIG_FILE, Network
+from eidophone.models.networks.config import check_layers
 from eidophone.models.weights import chosen_weights
 
 AnyNetwork = TypeVar("AnyNetwork", bound=Network)
@@ -20,10 +21,14 @@ def read_network(kind: type[AnyNetwork], folder: Path, dtype: torch.dtype) -> An
     """The network in a folder; None if it is not of this kind, or not stored as safetensors.
 
     A damaged file also gives None, so that the general loader says what is wrong with it.
+
+    Raises:
+        BadInput: the settings ask for more layers than any network has.
     """
     if not (folder / CONFIG_FILE).is_file():
         return None
     config = read_json(folder / CONFIG_FILE)
+    check_layers(config, str(folder / CONFIG_FILE))
     if not isinstance(config, dict) or not _understood(kind, config):
         return None
     files = [folder / name for name in chosen_weights(path.name for path in folder.iterdir())]

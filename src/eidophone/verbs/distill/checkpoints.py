@@ -1,6 +1,9 @@
 """Unfinished samples on disk: a run that was interrupted continues with the same numbers."""
 
+import contextlib
 import shutil
+import zipfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from eidophone.core.recipe import Recipe
 from eidophone.core.values import Picture
 from eidophone.media.files import write_atomically
 from eidophone.media.picture import write_png
-from eidophone.models.pretrained import checked
+from eidophone.models.device import out_of_memory
 from eidophone.results.recipe import RECORD_FILE
 from eidophone.results.store import sample_name
 
@@ -53,14 +56,40 @@ class Checkpoints:
             raise CannotWrite(
                 f"{self.root} holds an unfinished sample {sample_name(index)}; add --resume, or choose another --out."
             )
-        found = checked(path, lambda: torch.load(path, map_location="cpu", weights_only=True))
-        if found["recipe"] != recipe.text():
+        with self._damage(path):
+            found = _loaded(path)
+            begun, state = str(found["recipe"]), dict(found["state"])
+        if begun != recipe.text():
             raise BadInput(
                 f"{path}: this sample was started with other settings, models or versions; use those, or "
                 "choose another --out."
             )
-        state: dict[str, Any] = found["state"]
         return state
+
+    def take_up(self, index: int, recipe: Recipe, continue_from: Callable[[dict[str, Any]], None]) -> None:
+        """Continues an unfinished sample, if there is one.
+
+        Raises:
+            CannotWrite, BadInput: as `read`.
+        """
+        state = self.read(index, recipe)
+        if state is not None:
+            with self._damage(self.folder(index) / _FILE):
+                continue_from(state)
+
+    @contextlib.contextmanager
+    def _damage(self, path: Path) -> Iterator[None]:
+        """Turns whatever a damaged checkpoint does to PyTorch into a sentence."""
+        try:
+            yield
+        except MemoryError:
+            raise
+        except Exception as error:
+            if out_of_memory(error):
+                raise
+            raise BadInput(
+                f"{path}: is damaged; delete the folder {path.parent.name} to begin this sample again."
+            ) from error
 
     def write(self, index: int, recipe: Recipe, state: dict[str, Any]) -> None:
         """Stores a state: tensors, numbers and texts in dictionaries and lists.
@@ -82,3 +111,15 @@ class Checkpoints:
     def drop(self, index: int) -> None:
         """Deletes the checkpoint of a sample that is finished and stored."""
         shutil.rmtree(self.folder(index), ignore_errors=True)
+
+
+def _loaded(path: Path) -> Any:
+    """The content of a checkpoint, once its checksums are right: PyTorch does not compare them.
+
+    Raises:
+        BadZipFile: one is wrong.
+    """
+    with zipfile.ZipFile(path) as packed:
+        if wrong := packed.testzip():
+            raise zipfile.BadZipFile(f"{wrong} has another checksum")
+    return torch.load(path, map_location="cpu", weights_only=True)

@@ -106,8 +106,8 @@ def _sample(
     recipe = sample_recipe("distill", options, studio, range(index, index + 1), index)
     sample = _begun(atelier, index)
     meter = Meter(atelier.evaluations)
-    if checkpoints and (kept := checkpoints.read(index, recipe)):
-        sample.take_up(kept)
+    if checkpoints:
+        checkpoints.take_up(index, recipe, sample.take_up)
     with within_memory(1):
         steps = distil(
             sample.canvas, sample.optimiser, atelier.terms, atelier.config, sample.draws, sample.done

@@ -11,19 +11,23 @@ from eidophone.media.vocoder import Vocoder
 from eidophone.models.captioners.contract import Captioner
 from eidophone.models.captioners.load import captioner_of
 from eidophone.models.captioners.nouns import FlairNouns, Nouns, WordNetNouns
-from eidophone.models.cards import Role, cards
+from eidophone.models.cards import Role, cards, quoted
 from eidophone.models.checkpoint import NetworkFiles, find_network
 from eidophone.models.device import within_memory
 from eidophone.models.embedders.contract import Embedder
 from eidophone.models.embedders.load import embedder_of
 from eidophone.models.latent import LatentModel
 from eidophone.models.load import mel_spec_of
+from eidophone.models.networks.config import sample_size_of
 from eidophone.models.source import find
 from eidophone.models.tagger import Tagger, load_tagger
 from eidophone.models.weights import ModelFiles
 from eidophone.verbs.paint.options import PaintOptions, PaintSettings
 from eidophone.verbs.shared.context import Context
 from eidophone.verbs.shared.models import DEFAULT_GUIDANCE, open_loader
+
+#: Height and width of the latents that Stable Diffusion 1.x was trained on.
+_SD_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -154,9 +158,8 @@ def _size_of(options: PaintOptions, model: LatentModel) -> tuple[int, int]:
     """
     factor = model.vae_scale_factor
     if options.size is None:
-        trained = model.network.config.sample_size or 64
-        rows, columns = (trained, trained) if isinstance(trained, int) else trained
-        return int(rows) * factor, int(columns) * factor
+        rows, columns = sample_size_of(model.network.config, quoted(model.source.name), _SD_SIDE)
+        return rows * factor, columns * factor
     width, height = map(int, options.size.split("x"))
     if width % factor or height % factor:
         near = (f"{max(1, round(length / factor)) * factor}" for length in (width, height))
