@@ -311,8 +311,11 @@ class ComposeSettings(ComposeOptions):
 
 def _with_scenes(given: dict[str, Any]) -> dict[str, Any]:
     """With what scenes decide: the prompts as a whole, and the length, where the width is not given."""
-    texts = texts_of(given.get("scene") or ())
-    if not texts or not all(isinstance(text, str) for text in texts):
+    said = given.get("scene")
+    if not said or not isinstance(said, str | list | tuple):
+        return given  # nothing, or a value of the wrong kind, which the fields refuse
+    texts = texts_of(said)
+    if not all(isinstance(text, str) for text in texts):
         return given
     fade = given.get("fade")
     try:
