@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 import eidophone
+from eidophone.core.errors import BadInput
 from eidophone.core.values import Caption, Clip, Word
 from eidophone.media.audio import write_wav
 from eidophone.models.captioners.sentence import Heard, sentence
+from eidophone.verbs.paint.layout import Layout, layout_of, usual_width
 from eidophone.verbs.paint.options import PaintOptions
 from eidophone.verbs.paint.prompts import make_prompt, side_by_side
 from eidophone.verbs.paint.sources import SMALLEST, columns_of, sources_of
@@ -64,6 +66,34 @@ def test_a_source_has_room_however_soft() -> None:
     assert columns_of(found, 13, 6) in ((7, 6), (6, 7))
 
 
+def test_a_drawing_is_made_at_full_width_and_shown_at_its_size() -> None:
+    found = sources_of(words(("a dog", 0.9, 0, 1), ("rain", 0.8, 1, 2)), clip(0.1, 0.0316))
+    assert [one.size for one in found] == pytest.approx([1, 0.75], abs=0.02)
+    wide = usual_width(found, 288, 8)
+    layout = layout_of(found, wide, 288, 8)
+    assert wide == sum(layout.shown) == pytest.approx(288 * 1.75, abs=8)
+    assert min(layout.drawn) >= 288 and layout.shown[1] == pytest.approx(216, abs=8)
+    narrow = layout_of(found, 160, 288, 8)
+    assert sum(narrow.shown) == 160 and narrow.drawn == (288, 288)
+    with pytest.raises(BadInput, match="too narrow for 2 sources"):
+        layout_of(found, 8, 288, 8)
+
+
+def test_a_small_drawing_keeps_its_proportions_and_its_ground() -> None:
+    import torch
+
+    drawing = torch.full((1, 3, 40, 80), 0.25)
+    drawing[..., 10:30, 30:50] = 1.0  # a square of 20
+    picture = Layout((80, 80), (80, 40)).together(torch.cat([drawing, drawing], -1))
+    assert picture.shape == (1, 3, 40, 120)
+    assert torch.equal(picture[..., :80], drawing)
+    small = picture[0, 0, :, 80:] > 0.9
+    rows, columns = small.any(1).nonzero().flatten(), small.any(0).nonzero().flatten()
+    assert abs(len(rows) - 10) <= 2 and abs(len(columns) - 10) <= 2
+    assert rows.float().mean() == pytest.approx(19.5, abs=1)
+    assert picture[0, 0, 0, 80:].tolist() == pytest.approx([0.25] * 40)
+
+
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sources") / "two.wav"
@@ -89,7 +119,8 @@ def test_each_source_is_drawn_on_its_side(recording: Path) -> None:
     assert [one["words"] for one in made.facts["sources"]] == ["a dog barking", "a cat meowing"]
     assert made.facts["caption"] == "a dog barking, then a cat meowing"
     assert [word["text"] for word in made.facts["words"]] == ["a", "dog", "barking", "a", "cat", "meowing"]
-    assert made.picture.pixels.shape[:2] == (128, 576)
+    assert made.picture.pixels.shape[0] == 128
+    assert sum(one["columns"] for one in made.facts["sources"]) == made.picture.pixels.shape[1] >= 288 * 1.9
     (whole,) = eidophone.paint(recording, **given, sources=False)
     assert "sources" not in whole.facts
     (other,) = eidophone.paint(recording, **given, caption="a dog barking", size="144x128")

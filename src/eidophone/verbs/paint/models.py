@@ -150,6 +150,12 @@ def _completed(options: PaintOptions, model: LatentModel, threads: int) -> Paint
     )
 
 
+def trained_size(model: LatentModel) -> tuple[int, int]:
+    """(height, width) in pixels that the U-Net was trained on."""
+    rows, columns = sample_size_of(model.network.config, quoted(model.source.name), _SD_SIDE)
+    return rows * model.vae_scale_factor, columns * model.vae_scale_factor
+
+
 def _size_of(options: PaintOptions, model: LatentModel) -> tuple[int, int]:
     """(height, width) in pixels: as requested, else the size that the U-Net was trained on.
 
@@ -158,8 +164,7 @@ def _size_of(options: PaintOptions, model: LatentModel) -> tuple[int, int]:
     """
     factor = model.vae_scale_factor
     if options.size is None:
-        rows, columns = sample_size_of(model.network.config, quoted(model.source.name), _SD_SIDE)
-        return rows * factor, columns * factor
+        return trained_size(model)
     width, height = map(int, options.size.split("x"))
     if width % factor or height % factor:
         near = (f"{max(1, round(length / factor)) * factor}" for length in (width, height))

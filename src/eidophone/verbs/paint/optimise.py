@@ -21,6 +21,7 @@ from eidophone.diffusion.sampler import State, make_scheduler, sampling_steps, s
 from eidophone.models.embedders.contract import Embedder
 from eidophone.models.latent import LatentModel
 from eidophone.options.samplers import Sampler
+from eidophone.verbs.paint.layout import Layout
 from eidophone.verbs.paint.plays import Plays
 
 _SOUND_SHARE = 0.9
@@ -65,8 +66,8 @@ class Scene:
         sampler, steps: Name of the sampler and number of steps.
         eta: Of DDIM: 0 is deterministic, 1 adds as much noise as DDPM.
         draws: Random numbers for the noise that DDIM adds; every picture gets the same.
-        columns: Latent columns of several drawings side by side, whose conditions follow one another in
-            `condition`; (): one drawing.
+        layout: Of several drawings, whose conditions follow one another in `condition`; the noise holds them side
+            by side as they are drawn. None: one drawing.
     """
 
     model: LatentModel
@@ -78,7 +79,7 @@ class Scene:
     steps: int
     eta: float = 0.0
     draws: Draws | None = None
-    columns: tuple[int, ...] = ()
+    layout: Layout | None = None
 
     def added_noise(self) -> dict[str, Any]:
         """Arguments of the scheduler's steps; a fresh generator, in the same state each time."""
@@ -203,9 +204,7 @@ def sample(
     """One picture, (1, 3, height, width) in [0, 1], differentiable through the plan's last steps."""
     model = scene.model
     condition = weighted(scene.condition, weights.to(scene.condition))
-    parts = condition.chunk(max(1, len(scene.columns)), 1)
-    drawings: list[Denoiser] = [model.guided(part, scene.unwanted, scene.guidance) for part in parts]
-    denoiser = SideBySide(tuple(drawings), scene.columns) if scene.columns else drawings[0]
+    denoiser = _denoiser(scene, condition)
     if plan.checkpointed:
         denoiser = _Checkpointed(denoiser)
     scheduler = make_scheduler(scene.sampler, model.schedule, scene.steps)
@@ -222,8 +221,19 @@ def sample(
         watch(state.step)
     if plan.checkpointed and latents.requires_grad:
         decoded: Tensor = checkpoint(model.decode, latents, use_reentrant=False)
-        return decoded
-    return model.decode(latents)
+    else:
+        decoded = model.decode(latents)
+    return scene.layout.together(decoded) if scene.layout else decoded
+
+
+def _denoiser(scene: Scene, condition: Tensor) -> Denoiser:
+    model, layout = scene.model, scene.layout
+    if layout is None:
+        return model.guided(condition, scene.unwanted, scene.guidance)
+    parts = condition.chunk(len(layout.drawn), 1)
+    columns = tuple(wide // model.vae_scale_factor for wide in layout.drawn)
+    drawings: list[Denoiser] = [model.guided(part, scene.unwanted, scene.guidance) for part in parts]
+    return SideBySide(tuple(drawings), columns)
 
 
 @dataclass(frozen=True)

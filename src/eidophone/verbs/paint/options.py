@@ -116,6 +116,11 @@ class PaintOptions(DrawOptions):
         "length of the part to use, in seconds (default: to the end)", default=None, gt=0
     )
 
+    @classmethod
+    def from_recorded(cls, recorded: dict[str, Any], changes: dict[str, Any]) -> Self:
+        """See `Options.from_recorded`. Earlier versions made one drawing of the whole caption."""
+        return super().from_recorded({"sources": False} | recorded, changes)
+
     @model_validator(mode="after")
     def _only_ddim_has_an_eta(self) -> Self:
         if self.eta > 0 and self.sampler != "ddim":

@@ -19,12 +19,13 @@ from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.captioners.weights import WordWeights, weigh
 from eidophone.models.device import within_memory
 from eidophone.models.preview import preview
-from eidophone.verbs.paint.models import PaintModels, load_paint_models
+from eidophone.verbs.paint.layout import Layout, layout_of, usual_width
+from eidophone.verbs.paint.models import PaintModels, load_paint_models, trained_size
 from eidophone.verbs.paint.optimise import Aim, Plan, Scene, Trial, best_of, optimise
 from eidophone.verbs.paint.options import PaintOptions, PaintSettings
 from eidophone.verbs.paint.plays import WALKED, Plays, playing, set_into
 from eidophone.verbs.paint.prompts import Prompt, make_prompt, side_by_side
-from eidophone.verbs.paint.sources import Source, columns_of, sources_of
+from eidophone.verbs.paint.sources import Source, sources_of
 from eidophone.verbs.see.pipeline import read_for_one_picture
 from eidophone.verbs.shared.canvas import previewer
 from eidophone.verbs.shared.context import Context
@@ -33,9 +34,6 @@ from eidophone.verbs.shared.likeness import Likeness
 from eidophone.verbs.shared.models import warn_of_substitutes
 from eidophone.verbs.shared.recipes import single_recipe
 from eidophone.verbs.shared.results import Meter, above
-
-#: The fewest latent columns that a drawing spans.
-FEWEST_COLUMNS = 6
 
 
 @dataclass(frozen=True)
@@ -76,10 +74,11 @@ def paint(options: PaintOptions, context: Context) -> Iterator[Result]:
     sums = checksums(settings)
     heard = hear_out(settings, easel)
     plays = _plays(settings, easel, heard)
-    size = _sized(settings, options.size, heard, plays)
+    size = _sized(settings, options.size, heard, plays, easel)
     if options.size not in (None, size):
         context.report.warn(f"--size {options.size}: with --plays the recording decides the size, {size}.")
     settings = settings.model_copy(update={"size": size})
+    layout = _layout(easel, heard, size)
     steps = step_count(make_scheduler(settings.sampler, easel.model.schedule, settings.steps))
     total = settings.count * _plan(settings).trials * steps
     for number, index in enumerate(settings.numbers):
@@ -89,8 +88,8 @@ def paint(options: PaintOptions, context: Context) -> Iterator[Result]:
 
         meter = Meter(lambda: easel.model.evaluations)
         with within_memory(1):
-            trials = _painted(settings, easel, heard, index, _watch, context.report, plays)
-        facts = _facts(settings, heard, trials)
+            trials = _painted(settings, easel, heard, layout, index, _watch, context.report, plays)
+        facts = _facts(settings, heard, trials, layout)
         facts |= meter.facts(1) | warn_of_substitutes(context.report, (easel.model, heard.prompt.text))
         result = _result(settings, easel, heard, trials, index, facts, sums)
         if plays is not None:
@@ -123,13 +122,17 @@ def hear_out(options: PaintSettings, easel: PaintModels) -> Heard:
     return Heard(clip, drawn, caption, prompt, words, sentence, sources)
 
 
-def _sized(options: PaintSettings, given: str | None, heard: Heard, plays: Plays | None) -> str:
-    """The size of the picture: as long as the recording if it plays, else the model's usual width for each drawing."""
+def _sized(
+    options: PaintSettings, given: str | None, heard: Heard, plays: Plays | None, easel: PaintModels
+) -> str:
+    """The size of the picture: as long as the recording if it plays, else with room for each drawing."""
     if plays is not None:
         height, width = plays.sound.shape[-2:]
         return f"{width}x{height}"
+    if given or not heard.sources:
+        return options.size
     width, height = map(int, options.size.split("x"))
-    return options.size if given else f"{max(1, len(heard.sources)) * width}x{height}"
+    return f"{usual_width(heard.sources, width, easel.model.vae_scale_factor)}x{height}"
 
 
 def _plays(options: PaintSettings, easel: PaintModels, heard: Heard) -> Plays | None:
@@ -157,6 +160,7 @@ def _painted(
     options: PaintSettings,
     easel: PaintModels,
     heard: Heard,
+    layout: Layout | None,
     index: int,
     watch: Callable[[int], None],
     report: Reporter,
@@ -165,10 +169,9 @@ def _painted(
     """All trials of one picture."""
     model = easel.model
     width, height = map(int, options.size.split("x"))
+    shape = model.latent_shape(height, sum(layout.drawn) if layout else width)
     draws = Draws.seeded(options.seed + index)
-    noise = draws.normal("start noise", (1, *model.latent_shape(height, width))).to(model.device)
-    shape = model.latent_shape(height, width)
-    columns = columns_of(heard.sources, shape[-1], FEWEST_COLUMNS) if heard.sources else ()
+    noise = draws.normal("start noise", (1, *shape)).to(model.device)
     texts = heard.prompt.parts or (heard.prompt.text,)
     scene = Scene(
         model,
@@ -180,7 +183,7 @@ def _painted(
         options.steps,
         options.eta,
         draws,
-        columns,
+        layout,
     )
     with torch.no_grad():
         samples = torch.from_numpy(heard.clip.mono())[None]
@@ -199,6 +202,13 @@ def _painted(
     return trials
 
 
+def _layout(easel: PaintModels, heard: Heard, size: str) -> Layout | None:
+    if not heard.sources:
+        return None
+    width = int(size.split("x")[0])
+    return layout_of(heard.sources, width, trained_size(easel.model)[1], easel.model.vae_scale_factor)
+
+
 def _measured(trial: Trial) -> dict[str, float]:
     return {"loss": trial.loss, "to_sound": trial.to_sound, "to_caption": trial.to_text}
 
@@ -207,7 +217,9 @@ def _kept(options: PaintSettings, trials: list[Trial]) -> int:
     return best_of(trials) if options.keep == "best" else len(trials) - 1
 
 
-def _facts(options: PaintSettings, heard: Heard, trials: list[Trial]) -> dict[str, Any]:
+def _facts(
+    options: PaintSettings, heard: Heard, trials: list[Trial], layout: Layout | None
+) -> dict[str, Any]:
     """The facts of the record."""
     kept = _kept(options, trials)
     before, after = trials[0], trials[kept]
@@ -221,14 +233,15 @@ def _facts(options: PaintSettings, heard: Heard, trials: list[Trial]) -> dict[st
     found: dict[str, Any] = {}
     if before.to_recording is not None and after.to_recording is not None:
         found["similarity_to_recording"] = [before.to_recording, after.to_recording]
-    if heard.sources:
+    if layout is not None:
         found["sources"] = [
             {
                 "words": " ".join(word.text for word in one.words),
                 "start_s": one.start_s,
                 "size": round(one.size, 3),
+                "columns": wide,
             }
-            for one in heard.sources
+            for one, wide in zip(heard.sources, layout.shown, strict=True)
         ]
     return found | {
         "summary": f"{heard.sentence} (similarity to the sound {rise})",
