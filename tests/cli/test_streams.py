@@ -110,6 +110,7 @@ def test_what_nobody_foresaw_names_a_log_and_asks_for_a_report(monkeypatch, caps
     ("error", "words"),
     [
         (MemoryError(), "Out of memory; use a smaller --width"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "Out of memory; use a smaller --width"),
         (
             OSError(28, "No space left on device", "/x/y"),
             "/x/y: no space left on device; free some disk space",

@@ -1,5 +1,6 @@
 """`check_model` runs a model for one step and compares shipped files with their checksums."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from eidophone.core.errors import BadInput
+from eidophone.core.errors import BadInput, OutOfMemory
 from eidophone.models.cards import package_folder
 from eidophone.models.check import check_model
 from eidophone.models.digests import check_shipped, digests_of, pinned
@@ -63,3 +64,13 @@ def test_weights_that_are_not_numbers_do_not_pass(
     with pytest.raises(Exception, match=f"{said}.*(not numbers|damaged)") as refused:
         check_model(str(folder), "image", loader())
     assert "--dtype" not in str(refused.value)
+
+
+def test_a_model_that_memory_cannot_hold_is_named(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(pair[0], tmp_path / "wide")
+    config = folder / "vae" / "config.json"
+    channels = json.loads(config.read_text())["block_out_channels"]
+    wide = json.loads(config.read_text()) | {"block_out_channels": [*channels[:-1], 2**24]}
+    config.write_text(json.dumps(wide))
+    with pytest.raises(OutOfMemory, match="close other programs"):
+        check_model(str(folder), "image", loader())

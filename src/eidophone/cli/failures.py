@@ -17,7 +17,7 @@ def explain(error: Exception) -> tuple[int, str]:
     What the system refused (memory, disk, permissions) is named with its remedy. Anything else is a fault of this
     program: its details go to a log file.
     """
-    if isinstance(error, MemoryError):
+    if _is_out_of_memory(error):
         return 2, "Out of memory; use a smaller --width, --batch-size 1 or --dtype bfloat16."
     if isinstance(error, OSError) and error.errno is not None:
         where = f"{error.filename}: " if error.filename else ""
@@ -27,6 +27,14 @@ def explain(error: Exception) -> tuple[int, str]:
     log = _log(error)
     kept = f"the details are in {log}; please report it with that file" if log else "please report it"
     return 3, f"Unexpected failure ({type(error).__name__}: {_first_line(error)}); {kept}."
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if "torch" not in sys.modules:  # only its errors need more than a look at their class
+        return isinstance(error, MemoryError)
+    from eidophone.models.device import out_of_memory
+
+    return out_of_memory(error)
 
 
 def _remedy(number: int) -> str:

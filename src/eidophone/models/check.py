@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eidophone.core.errors import BadInput
+from eidophone.core.errors import BadInput, OutOfMemory
 from eidophone.core.values import Floats
 from eidophone.models.cards import DIFFUSION, PIXEL, Role, quoted
+from eidophone.models.device import out_of_memory
 from eidophone.models.digests import check_shipped
 from eidophone.models.load import Loader
 from eidophone.models.pixel import PixelModel
@@ -47,14 +48,19 @@ def check_model(name: str, role: Role, loader: Loader) -> Checked:
         loader: Where it runs; its networks stay in memory, so that two models can be compared afterwards.
 
     Raises:
-        EidophoneError: it is not here, is damaged, differs from what was shipped, or does not give numbers.
+        EidophoneError: it is not here, is damaged, differs from what was shipped, does not give numbers, or memory
+            ran out.
     """
-    with torch.inference_mode():
-        if role in DIFFUSION:
-            return _check_latent(name, role, loader)
-        if role in PIXEL:
-            return _check_pixel(name, role, loader)
-        return _check_network(name, role, loader)
+    kinds = {**dict.fromkeys(DIFFUSION, _check_latent), **dict.fromkeys(PIXEL, _check_pixel)}
+    try:
+        with torch.inference_mode():
+            return kinds.get(role, _check_network)(name, role, loader)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise OutOfMemory(
+            "Out of memory; close other programs, or fetch the model again in case its settings are damaged."
+        ) from error
 
 
 def _check_latent(name: str, role: Role, loader: Loader) -> Checked:
