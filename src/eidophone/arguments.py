@@ -266,6 +266,8 @@ class PaintArguments(RunArguments, total=False):
     checkpointing: bool
     patience: int | None
     sources: bool
+    colors: bool
+    color_model: str | Path
     plays: bool
     strength: float | None
     start_s: float

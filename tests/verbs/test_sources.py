@@ -114,7 +114,14 @@ def test_each_source_is_drawn_on_its_side(recording: Path) -> None:
     from eidophone.models.kinds import register_captioner
 
     register_captioner("two", lambda device: Two(), "hears two")
-    given = {"captioner": "two", "steps": 2, "optimise": 2, "offline": True, "threads": 1}
+    given = {
+        "captioner": "two",
+        "steps": 2,
+        "optimise": 2,
+        "offline": True,
+        "threads": 1,
+        "colors": False,
+    }
     (made,) = eidophone.paint(recording, **given)
     assert [one["words"] for one in made.facts["sources"]] == ["a dog barking", "a cat meowing"]
     assert made.facts["caption"] == "a dog barking, then a cat meowing"

@@ -222,7 +222,7 @@ register(
             "paint --plays rooster.wav",
             'paint rooster.wav --caption "a rooster crowing" --count 4',
         ),
-        models=("image_model", "audio_model", "captioner", "embedder", "text_embedder"),
+        models=("image_model", "audio_model", "captioner", "embedder", "text_embedder", "color_model"),
     )
 )
 register(

@@ -119,6 +119,7 @@ class Painter:
             "optimise": (preset["optimise"] or TRIALS) if optimised else 0,
             "seed": SEED,
             "duration_s": LONGEST_S,
+            "colors": False,  # as published: the image model decides
             "offline": options.offline,
         }
 

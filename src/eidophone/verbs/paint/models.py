@@ -11,7 +11,7 @@ from eidophone.media.vocoder import Vocoder
 from eidophone.models.captioners.contract import Captioner
 from eidophone.models.captioners.load import captioner_of
 from eidophone.models.captioners.nouns import FlairNouns, Nouns, WordNetNouns
-from eidophone.models.cards import Role, cards, quoted
+from eidophone.models.cards import PIXEL, Role, cards, quoted
 from eidophone.models.checkpoint import NetworkFiles, find_network
 from eidophone.models.device import within_memory
 from eidophone.models.embedders.contract import Embedder
@@ -22,6 +22,7 @@ from eidophone.models.networks.config import sample_size_of
 from eidophone.models.source import find
 from eidophone.models.tagger import Tagger, load_tagger
 from eidophone.models.weights import ModelFiles
+from eidophone.verbs.paint.colors import Colors
 from eidophone.verbs.paint.options import PaintOptions, PaintSettings
 from eidophone.verbs.shared.context import Context
 from eidophone.verbs.shared.models import DEFAULT_GUIDANCE, open_loader
@@ -42,6 +43,7 @@ class PaintModels:
         listener, reader: Compare the picture with the sound, and with the caption.
         spec: Settings of the sound's spectrogram.
         sources: The files of all models, by role.
+        colors: Colours grey paintings; None: they stay grey.
         vocoder, tagger: Play the canvas and say what is heard; None without --plays.
     """
 
@@ -53,6 +55,7 @@ class PaintModels:
     reader: Embedder
     spec: MelSpec
     sources: dict[str, ModelFiles]
+    colors: Colors | None = None
     vocoder: Vocoder | None = None
     tagger: Tagger | None = None
 
@@ -91,7 +94,10 @@ def load_paint_models(options: PaintOptions, context: Context) -> PaintModels:
     context.report("loading models", 1, 1)
     settings = _completed(options, model, threads)
     spec, tagger = mel_spec_of(audio), load_tagger() if options.plays else None
-    return PaintModels(settings, model, captioner, nouns, listener, reader, spec, sources, vocoder, tagger)
+    colors = Colors(loader, options.color_model, options.preset) if options.colors else None
+    return PaintModels(
+        settings, model, captioner, nouns, listener, reader, spec, sources, colors, vocoder, tagger
+    )
 
 
 def _networks(options: PaintOptions) -> dict[str, tuple[str, Role]]:
@@ -115,6 +121,8 @@ def _check_all_there(options: PaintOptions) -> Nouns:
     for name, role in _networks(options).values():
         if options.offline or ((name, role) in cards() and cards()[name, role].file):
             looks.append(partial(find_network, name, role, offline=True))
+    if options.colors:
+        looks += [partial(find, options.color_model, role, offline=options.offline) for role in PIXEL]
     if options.offline:
         looks += [partial(find, options.image_model, "image", offline=True)]
     missing: list[EidophoneError] = []

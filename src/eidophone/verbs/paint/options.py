@@ -20,6 +20,7 @@ class PaintOptions(DrawOptions):
             "nouns": "flair", "sampler": "plms", "steps": 40, "image_guidance": 7.5, "optimise": 10,
             "keep": "last", "weights_per": "channel", "noun_rate": 0.01, "other_rate": 0.01,
             "condition_share": 0.01, "gradient_steps": None, "patience": None, "sources": False,
+            "colors": False,
         },
         "fast": {
             "sampler": "dpm++2m", "steps": 10, "optimise": 6, "keep": "best", "weights_per": "token",
@@ -101,6 +102,15 @@ class PaintOptions(DrawOptions):
         "drawing of the whole caption",
         default=True, common=True,
     )  # fmt: skip
+    colors: bool = setting(
+        "colour what a grey image model painted; the grey values stay, and what plays stays the same",
+        default=True, common=True,
+    )  # fmt: skip
+    color_model: ModelName = setting(
+        "models that colour a grey painting: card, folder or hub id of both stages",
+        default="tiny-pixel",
+        group="models",
+    )
     plays: bool = setting(
         "make a picture that plays like the recording: its sound runs through the painting",
         default=False, group="own", common=True,
@@ -118,8 +128,8 @@ class PaintOptions(DrawOptions):
 
     @classmethod
     def from_recorded(cls, recorded: dict[str, Any], changes: dict[str, Any]) -> Self:
-        """See `Options.from_recorded`. Earlier versions made one drawing of the whole caption."""
-        return super().from_recorded({"sources": False} | recorded, changes)
+        """See `Options.from_recorded`. Earlier versions made one grey drawing of the whole caption."""
+        return super().from_recorded({"sources": False, "colors": False} | recorded, changes)
 
     @model_validator(mode="after")
     def _only_ddim_has_an_eta(self) -> Self:

@@ -19,6 +19,8 @@ from eidophone.media.spectrogram import gray_from_clip
 from eidophone.models.captioners.weights import WordWeights, weigh
 from eidophone.models.device import within_memory
 from eidophone.models.preview import preview
+from eidophone.models.weights import ModelFiles
+from eidophone.verbs.paint.colors import Drawing, is_gray
 from eidophone.verbs.paint.layout import Layout, layout_of, usual_width
 from eidophone.verbs.paint.models import PaintModels, load_paint_models, trained_size
 from eidophone.verbs.paint.optimise import Aim, Plan, Scene, Trial, best_of, optimise
@@ -91,7 +93,9 @@ def paint(options: PaintOptions, context: Context) -> Iterator[Result]:
             trials = _painted(settings, easel, heard, layout, index, _watch, context.report, plays)
         facts = _facts(settings, heard, trials, layout)
         facts |= meter.facts(1) | warn_of_substitutes(context.report, (easel.model, heard.prompt.text))
-        result = _result(settings, easel, heard, trials, index, facts, sums)
+        painted = _picture(trials[_kept(settings, trials)])
+        painting, sources = _colored(easel, heard, layout, painted, index, context.report)
+        result = _result(settings, easel, heard, trials, painting, sources, index, facts, sums)
         if plays is not None:
             assert easel.tagger is not None, "loaded for --plays"
             result = playing(result, plays, Likeness(easel.listener, easel.tagger), settings.strength)
@@ -209,6 +213,23 @@ def _layout(easel: PaintModels, heard: Heard, size: str) -> Layout | None:
     return layout_of(heard.sources, width, trained_size(easel.model)[1], easel.model.vae_scale_factor)
 
 
+def _colored(
+    easel: PaintModels, heard: Heard, layout: Layout | None, painted: Picture, index: int, report: Reporter
+) -> tuple[Picture, dict[str, ModelFiles]]:
+    """The painting in colour where it is grey, and the files of all models that made it."""
+    if easel.colors is None or not is_gray(painted):
+        return painted, easel.sources
+    words = [Caption(source.words).text for source in heard.sources] or [heard.caption.text]
+    columns = layout.shown if layout else (painted.pixels.shape[1],)
+    drawings = [Drawing(text, wide) for text, wide in zip(words, columns, strict=True)]
+
+    def _watch(done: int, of: int) -> None:
+        report("colouring", done, of)
+
+    found = easel.colors.put_on(painted, drawings, index, easel.options.seed, _watch)
+    return found, easel.sources | easel.colors.sources()
+
+
 def _measured(trial: Trial) -> dict[str, float]:
     return {"loss": trial.loss, "to_sound": trial.to_sound, "to_caption": trial.to_text}
 
@@ -260,14 +281,14 @@ def _result(
     easel: PaintModels,
     heard: Heard,
     trials: list[Trial],
+    picture: Picture,
+    sources: dict[str, ModelFiles],
     index: int,
     facts: dict[str, Any],
     sums: dict[str, str],
 ) -> Result:
-    kept = trials[_kept(options, trials)]
     vocoder = "" if easel.vocoder is None else easel.vocoder.name
-    recipe = single_recipe("paint", options, index, easel.sources, easel.spec, vocoder)
-    picture = _picture(kept)
+    recipe = single_recipe("paint", options, index, sources, easel.spec, vocoder)
     words = heard.words
     extras = {"weights": word_bars(words.words, words.weights, words.nouns)}
     if len(trials) > 1:
