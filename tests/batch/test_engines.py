@@ -17,6 +17,7 @@ from eidophone.batch.engines import ray as ray_engine
 from eidophone.batch.jobs import Task, read_tasks
 from eidophone.batch.run import Progress, run_batch
 from eidophone.batch.work import Made, Outcome
+from eidophone.cli import main
 from eidophone.core.errors import BadInput
 from eidophone.options.kinds import Options
 from tests.batch.conftest import digests, samples
@@ -154,6 +155,14 @@ def test_s3_holds_whole_results(jobs: Jobs, tmp_path: Path, bucket: str) -> None
     # a contact sheet is of a folder, not of a sample
     assert digests(tmp_path / "copy") == digests(tmp_path / "one")
     assert (tmp_path / "copy" / "manifest.parquet").is_file()
+    # judged from the bucket, by one process and by two, as from the disk
+    outs = [tmp_path / name for name in ("disk", "near", "far")]
+    named = [str(tmp_path / "copy" / "manifest.parquet"), f"{bucket}/manifest.parquet", bucket]
+    for out, place, workers in zip(outs, named, ("1", "1", "2"), strict=True):
+        more = ["--judges", "signal", "--device", "cpu", "--threads", "1", "--workers", workers]
+        assert main(["evaluate", place, *more, "--out", str(out)]) == 0
+    disk, near, far = ([line.partition(",")[2] for line in (out / "samples.csv").open()] for out in outs)
+    assert disk == near == far and len(disk) == 5
     # a sample whose upload was cut off has no record yet, and is made again
     files.invalidate_cache()
     lost = next(name for name in files.find(bucket) if name.endswith("/0001/record.json"))

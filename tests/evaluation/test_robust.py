@@ -23,8 +23,8 @@ from eidophone.core.errors import BadInput, CannotWrite
 from eidophone.core.values import Result
 from eidophone.evaluation import evaluate as module
 from eidophone.evaluation import journal as journals
+from eidophone.evaluation.found import shareable_name
 from eidophone.evaluation.journal import Journal, Row
-from eidophone.evaluation.samples import shareable_name
 from eidophone.media.lock import folder_lock
 from eidophone.results import store as records
 from eidophone.results.store import Store

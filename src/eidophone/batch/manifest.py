@@ -4,6 +4,7 @@ import contextlib
 import csv
 import hashlib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -40,6 +41,9 @@ COLUMNS = {
 _JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
 #: Rows in memory at once.
 AT_ONCE = 2000
+#: What a manifest may say: names and numbers that cannot lead out of its folder.
+_KEY, _CHECKSUM = re.compile(r"[A-Za-z0-9_-]{1,100}"), re.compile(r"[0-9a-f]{64}")
+MOST_SAMPLES = 1 << 32
 
 
 @dataclass
@@ -85,30 +89,64 @@ def write_manifest(place: Place) -> tuple[str, Totals]:
     return name, totals
 
 
-def read_manifest(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a manifest.
+@dataclass(frozen=True)
+class Entry:
+    """A sample that a manifest lists.
+
+    Attributes:
+        key, index: Which one; KEY/INDEX is its folder.
+        checksum: Of its record.
+    """
+
+    key: str
+    index: int
+    checksum: str
+
+
+def read_manifest(path: Path, name: str) -> Iterator[Entry]:
+    """The samples that a manifest lists. It may come from a stranger: a key is one plain name.
+
+    Args:
+        path: The file.
+        name: How messages name it.
 
     Raises:
         BadInput: it is missing, damaged, or no manifest.
     """
+    rows = _parquet_rows if path.suffix == ".parquet" else _csv_rows
     try:
-        if path.suffix == ".parquet":
-            from pyarrow import parquet
-
-            with parquet.ParquetFile(path) as file:
-                for part in file.iter_batches(AT_ONCE, columns=["key", "index", "folder", "record_sha256"]):
-                    yield from part.to_pylist()
-            return
-        with path.open(newline="", encoding="utf-8") as lines:
-            for row in csv.DictReader(lines):
-                yield {**row, "index": int(row["index"])}
+        yield from map(_entry, rows(path))
     except ImportError:
-        raise BadInput(f"{path}: Parquet needs pyarrow; run: pip install 'eidophone[batch]'.") from None
+        raise BadInput(f"{name}: Parquet needs pyarrow; run: pip install 'eidophone[batch]'.") from None
     except Exception as error:  # pyarrow raises several kinds
-        why = " ".join(str(error).split())[:200]
+        why = " ".join(str(error).split())[:200].replace(str(path), name)
         raise BadInput(
-            f"{path}: is not the manifest of a batch ({why}); run `eidophone batch --rebuild`."
+            f"{name}: is not the manifest of a batch ({why}); run `eidophone batch --rebuild`."
         ) from error
+
+
+def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        for part in file.iter_batches(AT_ONCE, columns=["key", "index", "record_sha256"]):
+            yield from part.to_pylist()
+
+
+def _csv_rows(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(newline="", encoding="utf-8") as lines:
+        yield from csv.DictReader(lines)
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    """
+    Raises:
+        ValueError: a field cannot be what a batch writes.
+    """
+    key, index, checksum = str(row["key"]), int(row["index"]), str(row["record_sha256"])
+    if not (_KEY.fullmatch(key) and 0 <= index < MOST_SAMPLES and _CHECKSUM.fullmatch(checksum)):
+        raise ValueError(f"it lists {key[:100]!r}, {index}, {checksum[:100]!r}")
+    return Entry(key, index, checksum)
 
 
 def _has_arrow() -> bool:

@@ -3,23 +3,22 @@
 import os
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from eidophone.core.errors import BadInput, CannotWrite
-from eidophone.media.files import cannot_write, draft_name, write_atomically
+from eidophone.batch.remote import RemotePlace, Sample
+from eidophone.core.errors import BadInput
+from eidophone.media.files import draft_name, write_atomically
 from eidophone.media.lock import folder_lock
 from eidophone.results.recipe import RECORD_FILE
 from eidophone.results.store import sample_name
 
-#: Up to this number, keys are listed one by one.
-FEW_KEYS = 20
-#: One sample: its key and its index.
-Sample = tuple[str, int]
 #: Records that are read at once, and how many a thread reads in one go: most of the time is waiting for the disk.
 THREADS, IN_A_ROW = 8, 50
 #: Never follows a link, which could lead anywhere, and never waits for whoever writes into a pipe.
@@ -49,6 +48,29 @@ class Place(Protocol):
     def put_file(self, name: str, file: Path) -> None:
         """Puts a file into the root, whole or not at all."""
 
+    def opened(self, key: str, index: int, names: Collection[str] | None) -> AbstractContextManager[Path]:
+        """The folder of a sample; from a URL, a copy that is removed afterwards.
+
+        Args:
+            key, index: Which one.
+            names: The files that are wanted, the record among them; None for all that the record names.
+
+        Raises:
+            BadInput: it cannot be fetched, or a link leads to it.
+        """
+
+
+def is_url(text: str) -> bool:
+    """Whether this is the address of a place elsewhere; file:// is a folder of this machine."""
+    return "://" in text and not text.startswith("file://")
+
+
+def root_of(out: str) -> str:
+    """A URL as it is; a folder, which file:// may stand before, as an absolute path."""
+    if is_url(out):
+        return out
+    return str(Path(url2pathname(urlsplit(out).path) if "://" in out else out).absolute())
+
 
 def place_of(root: str) -> "LocalPlace | RemotePlace":
     """The place that a path or a URL such as s3://bucket/runs means.
@@ -56,7 +78,7 @@ def place_of(root: str) -> "LocalPlace | RemotePlace":
     Raises:
         BadInput: fsspec or the package for this kind of URL is not installed.
     """
-    return RemotePlace(root) if "://" in root else LocalPlace(root)
+    return RemotePlace(root) if is_url(root) else LocalPlace(root)
 
 
 class LocalPlace:
@@ -101,6 +123,15 @@ class LocalPlace:
         with self._lock():
             write_atomically(Path(self.root, name), lambda draft: _copy(file, draft))
 
+    @contextmanager
+    def opened(self, key: str, index: int, names: Collection[str] | None) -> Iterator[Path]:  # noqa: ARG002
+        """See `Place`."""
+        folder = Path(self.root, key, sample_name(index))
+        for place in (folder.parent, folder):
+            if place.is_symlink():  # it could lead to a folder that nobody named
+                raise BadInput(f"{place}: is a link; bring the original folder back.")
+        yield folder
+
     def prepare(self) -> None:
         """Makes the folder and tries to write into it, before any work.
 
@@ -117,16 +148,22 @@ class LocalPlace:
         return folder_lock(Path(self.root), f"writing into {self.root}", _PATIENCE_S)
 
 
-def records_of(place: Place) -> Iterator[tuple[Sample, bytes | Exception]]:
-    """All finished samples in order, each with its record or the reason why it cannot be read.
+def records_of(
+    place: Place, samples: Iterable[Sample] | None = None
+) -> Iterator[tuple[Sample, bytes | Exception]]:
+    """Samples in order, each with its record or the reason why it cannot be read.
 
     Several are read at once; a few thousand are in memory.
+
+    Args:
+        place: Where they are.
+        samples: Which; None for all finished ones.
     """
 
     def _read(samples: Sequence[Sample]) -> list[tuple[Sample, bytes | Exception]]:
         return [(sample, _record(place, sample)) for sample in samples]
 
-    left = place.samples()
+    left = place.samples() if samples is None else iter(samples)
     with ThreadPoolExecutor(THREADS) as pool:
         coming: deque[Future[list[tuple[Sample, bytes | Exception]]]] = deque()
         while True:
@@ -160,83 +197,3 @@ def _indices(folder: Path) -> Iterator[int]:
                     yield int(entry.name)
     except (FileNotFoundError, NotADirectoryError):
         return
-
-
-class RemotePlace:
-    """A URL. A sample counts as finished once its record is there, and the record is put last."""
-
-    def __init__(self, root: str) -> None:
-        self.root = root.rstrip("/")
-        try:
-            import fsspec
-        except ImportError:
-            raise BadInput(f"{root}: a URL needs fsspec; run: pip install 'eidophone[batch]'.") from None
-        try:
-            self.files: Any
-            self.files, self._path = fsspec.core.url_to_fs(self.root)
-        except (ImportError, ValueError) as error:
-            raise BadInput(f"{root}: cannot be opened ({' '.join(str(error).split())}).") from error
-
-    def finished(self, keys: Iterable[str]) -> dict[str, set[int]]:
-        """See `Place`."""
-        found: dict[str, set[int]] = {key: set() for key in keys}
-        # a worker asks for its own key: it should not list a million files
-        below = [f"/{key}" for key in found] if len(found) <= FEW_KEYS else [""]
-        for folder in below:
-            for key, index in self._listed(folder):
-                if key in found:
-                    found[key].add(index)
-        return found
-
-    def samples(self) -> Iterator[Sample]:
-        """See `Place`."""
-        yield from sorted(self._listed())
-
-    def _listed(self, folder: str = "") -> Iterator[Sample]:
-        self.files.invalidate_cache()
-        try:
-            names = self.files.find(self._path + folder)
-        except FileNotFoundError:
-            return
-        for name in names:
-            parts = name.split("/")[-3:]
-            if len(parts) == 3 and parts[2] == RECORD_FILE and parts[1].isdecimal():
-                yield parts[0], int(parts[1])
-
-    def record(self, key: str, index: int) -> bytes:
-        """See `Place`."""
-        content: bytes = self.files.cat_file(f"{self._path}/{key}/{sample_name(index)}/{RECORD_FILE}")
-        return content
-
-    def put_file(self, name: str, file: Path) -> None:
-        """See `Place`."""
-        try:
-            self.files.pipe_file(f"{self._path}/{name}", file.read_bytes())
-        except OSError as error:
-            raise cannot_write(Path(self.root, name), error) from error
-
-    def put_sample(self, key: str, folder: Path) -> None:
-        """Puts a finished sample: its record last, so that nobody takes a part of it for the whole.
-
-        Raises:
-            CannotWrite: the place refused it.
-        """
-        names = sorted((p.name for p in folder.iterdir()), key=lambda name: (name == RECORD_FILE, name))
-        for name in names:
-            self.put_file(f"{key}/{folder.name}/{name}", folder / name)
-
-    def prepare(self) -> None:
-        """Tries to write, before any work.
-
-        Raises:
-            CannotWrite: the place cannot be reached or written.
-        """
-        trial = f"{self._path}/.trial-{os.getpid()}"
-        try:
-            self.files.pipe_file(trial, b"\n")
-            self.files.rm_file(trial)
-        except Exception as error:  # every file system of fsspec has its own
-            why = " ".join(str(error).split())[:200]
-            raise CannotWrite(
-                f"Cannot write {self.root}: {why}; check the address and your access."
-            ) from error

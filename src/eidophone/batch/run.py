@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 from eidophone.batch.engines import EngineSettings, engine_of
 from eidophone.batch.jobs import Task
 from eidophone.batch.manifest import Totals, write_manifest
-from eidophone.batch.places import LocalPlace, RemotePlace, place_of
+from eidophone.batch.places import LocalPlace, place_of, root_of
+from eidophone.batch.remote import RemotePlace
 from eidophone.batch.shares import shares_of
 from eidophone.batch.work import Made, Outcome, Work
 from eidophone.core.errors import BadInput, CannotWrite
@@ -98,11 +99,6 @@ class Finish:
     progress: Progress
     manifest: str
     totals: Totals
-
-
-def root_of(out: str) -> str:
-    """A URL as it is, a folder as an absolute path."""
-    return out if "://" in out else str(Path(out).absolute())
 
 
 def run_batch(

@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 import psutil
 
 from eidophone.batch.jobs import Task
-from eidophone.batch.places import RemotePlace, place_of
+from eidophone.batch.places import place_of
+from eidophone.batch.remote import RemotePlace
 from eidophone.batch.shares import Share
 from eidophone.core.errors import CannotWrite, EidophoneError
 from eidophone.core.values import Result

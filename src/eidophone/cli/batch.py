@@ -139,22 +139,23 @@ def _run(tasks: "list[Task]", arguments: argparse.Namespace) -> int:
 
 
 def _merge(arguments: argparse.Namespace) -> None:
+    from eidophone.batch.places import is_url, root_of
     from eidophone.batch.run import merge
 
-    if "://" in arguments.out:
+    if is_url(arguments.out):
         raise BadInput("--merge copies into a folder; for a URL, use its own tool, then --rebuild.")
-    copied = merge(arguments.merge, Path(arguments.out))
+    copied = merge(arguments.merge, Path(root_of(arguments.out)))
     complain(f"{_many(copied, 'sample')} copied.")
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:
     from eidophone.batch.manifest import write_manifest
-    from eidophone.batch.places import place_of
-    from eidophone.batch.run import root_of
+    from eidophone.batch.places import is_url, place_of, root_of
 
-    if "://" not in arguments.out and not Path(arguments.out).is_dir():
+    root = root_of(arguments.out)
+    if not is_url(root) and not Path(root).is_dir():
         raise BadInput(f"{arguments.out}: there is no such folder; name the folder of a batch.")
-    name, totals = write_manifest(place_of(root_of(arguments.out)))
+    name, totals = write_manifest(place_of(root))
     if arguments.json:
         print(json.dumps({"manifest": name, **asdict(totals)}, indent=2))
     else:

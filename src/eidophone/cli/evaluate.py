@@ -25,7 +25,7 @@ def add_command(commands: Any) -> None:
     """Adds `evaluate`."""
     about = "judge many results and compare methods: tables with intervals, a report"
     parser = commands.add_parser("evaluate", help=about, description=about.capitalize() + ".")
-    what = "folders of results or of runs (also those of the published code), or manifests of batches"
+    what = "folders of results or runs (also of the published code), manifests of batches, or URLs of either"
     parser.add_argument("folders", nargs="*", metavar="FOLDER", help=what)
     add_flags(parser, EvaluateOptions)
     add_engine_flags(parser)
@@ -58,8 +58,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from eidophone.evaluation.frechet import few_samples
 
     with progress_bar() as progress:
-        folders = [Path(folder) for folder in arguments.folders]
-        summary = run(options, folders, arguments.out, progress, spread)
+        summary = run(options, arguments.folders, arguments.out, progress, spread)
     print(_wild_tables(summary.wild, summary.judged) if summary.wild else _table(summary))
     if summary.references:
         print(f"\n{_distances(summary.references)}")
@@ -84,9 +83,7 @@ def _ask(options: EvaluateOptions, arguments: argparse.Namespace) -> int:
     from eidophone.evaluation.questionnaire.trials import KEY_FILE
 
     with progress_bar() as progress:
-        key = write_questionnaire(
-            options, [Path(folder) for folder in arguments.folders], arguments.out, progress
-        )
+        key = write_questionnaire(options, arguments.folders, arguments.out, progress)
     kinds = [trial.kind for trial in key.trials.values()]
     print(
         f"{printable(str(arguments.out))}\n  {PAGE_FILE}: {kinds.count('pair')} pairs, {kinds.count('repeat')} of "

@@ -11,11 +11,12 @@ from eidophone.core.errors import BadInput
 from eidophone.core.events import Progress, silent
 from eidophone.core.values import Floats, Score
 from eidophone.evaluation.consistency import CONSISTENCY_FOLDER, consistency_of, folder_name
+from eidophone.evaluation.found import Found, found_below
 from eidophone.evaluation.frechet import Reference, distances_from, open_references
 from eidophone.evaluation.journal import JOURNAL_FILE, Journal, Row
 from eidophone.evaluation.protocol import make_samples
 from eidophone.evaluation.report import write_report
-from eidophone.evaluation.samples import Found, found_below, replayed_row_of, row_of
+from eidophone.evaluation.samples import replayed_row_of, row_of
 from eidophone.evaluation.seen import seen_as
 from eidophone.evaluation.selection import Selected, select
 from eidophone.evaluation.spread import JudgeWork, RowMaker, Spread, judge_apart
@@ -55,7 +56,8 @@ def evaluate(
     sample is named and counted. Memory holds a few numbers for each sample, never the samples.
 
     Args:
-        folders: Of results or of runs; may be empty if `protocol` makes the samples.
+        folders: Of results or of runs, or manifests of batches; also URLs of batches. May be empty if `protocol`
+            makes the samples.
         out: The evaluation's folder. One process at a time writes into it.
         progress: Called as (stage, steps done, steps in all).
         spread: Processes or machines that judge; None judges here.
@@ -66,12 +68,12 @@ def evaluate(
             another process is evaluating into it.
     """
     options = EvaluateOptions.make(**settings)
-    return run(options, [Path(folder) for folder in folders], Path(out), progress, spread)
+    return run(options, folders, Path(out), progress, spread)
 
 
 def run(
     options: EvaluateOptions,
-    folders: Sequence[Path],
+    folders: Sequence[str | Path],
     out: Path,
     progress: Progress = silent,
     spread: Spread | None = None,
@@ -95,8 +97,8 @@ def run(
     judges = open_judges(options.judges, device, offline=options.offline)
     with folder_lock(out, f"evaluating into {out}"):
         if options.protocol:
+            make_samples(options, out / SAMPLES_FOLDER, progress)
             places.append(out / SAMPLES_FOLDER)
-            make_samples(options, places[-1], progress)
             found = found_below(places, out)
         current = dict(islice(found.items(), options.first))
         row_maker = row_of if options.replay == "stored" else replayed_row_of
@@ -108,7 +110,9 @@ def run(
         return _Conclusion(journal, options, judges, current, out, references).write(progress)
 
 
-def _run_wild(options: EvaluateOptions, folders: Sequence[Path], out: Path, progress: Progress) -> Summary:
+def _run_wild(
+    options: EvaluateOptions, folders: Sequence[str | Path], out: Path, progress: Progress
+) -> Summary:
     if folders:
         raise BadInput(f"--protocol {IN_THE_WILD} paints the recordings in --data; leave the folders out.")
     names, root, device = embedders_among(options.judges), out / SAMPLES_FOLDER, choose_device(options.device)
@@ -196,7 +200,7 @@ class _Conclusion:
         write_summary(self.out, summary, facts, chosen)
         if summary.wild is not None:
             write_text(self.out / TABLES_FILE, markdown(summary.wild))
-        shown = [(row, self.current[row.folder].path) for row in self._shown()]
+        shown = [(row, self.current[row.folder]) for row in self._shown()]
         write_report(self.out / REPORT_FILE, summary, shown, facts)
         if self.options.consistency:
             self._write_consistency(shown)
@@ -211,10 +215,11 @@ class _Conclusion:
             summary, broken=unreadable | summary.broken, wild=self.wild.findings(self._rows()), pairs={}
         )
 
-    def _write_consistency(self, shown: Sequence[tuple[Row, Path]]) -> None:
-        for row, folder in shown:
+    def _write_consistency(self, shown: Sequence[tuple[Row, Found]]) -> None:
+        for row, sample in shown:
             try:
-                found = consistency_of(seen_as(folder).subject)
+                with sample.opened() as folder:
+                    found = consistency_of(seen_as(folder).subject)
             except BadInput:
                 continue  # it has changed since it was judged
             found.write(self.out / CONSISTENCY_FOLDER / folder_name(row.folder))
@@ -232,8 +237,7 @@ class _Conclusion:
         share = self.options.select
         if share is None:
             return None
-        paths = {name: found.path for name, found in self.current.items()}
-        return select(self._rows(), share, paths, self.out, self.options.select_by)
+        return select(self._rows(), share, self.current, self.out, self.options.select_by)
 
     def _shown(self) -> list[Row]:
         """One half is the best of all samples; the other half is spread evenly over the rest."""

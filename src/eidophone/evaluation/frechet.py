@@ -16,7 +16,7 @@ from eidophone.core.errors import BadInput
 from eidophone.core.events import Progress
 from eidophone.core.values import Clip, Floats, Picture
 from eidophone.data.recordings import SOUNDS
-from eidophone.evaluation.samples import Found, found_below
+from eidophone.evaluation.found import Found, found_below
 from eidophone.evaluation.seen import seen_as
 from eidophone.evaluation.statistics import Moments, frechet_distance
 from eidophone.media.audio import peak_normalize, read_sound, resample
@@ -197,8 +197,9 @@ def distances_from(
     moments: dict[str, Moments] = defaultdict(Moments)
     for number, (method, one) in enumerate(samples):
         progress(f"samples of {kind}", number, len(samples))
-        for feature in _of_sample(kind, one.path, features):
-            moments[method].add(feature)
+        with one.opened() as folder:
+            for feature in _of_sample(kind, folder, features):
+                moments[method].add(feature)
     if theirs.count < 2:
         return []
     return [

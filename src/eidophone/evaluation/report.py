@@ -12,6 +12,7 @@ from PIL import Image
 from eidophone.core.errors import EidophoneError
 from eidophone.core.text import printable
 from eidophone.core.values import Picture, Score
+from eidophone.evaluation.found import Found
 from eidophone.evaluation.frechet import Distance
 from eidophone.evaluation.journal import Row
 from eidophone.evaluation.seen import seen_as
@@ -51,14 +52,14 @@ class Shown:
 
 
 def write_report(
-    path: Path, summary: Summary, samples: Sequence[tuple[Row, Path]], facts: dict[str, str]
+    path: Path, summary: Summary, samples: Sequence[tuple[Row, Found]], facts: dict[str, str]
 ) -> None:
     """Writes the report.
 
     Args:
         path: Of the HTML file.
         summary: The numbers.
-        samples: Rows and folders of the samples to show and play, in this order.
+        samples: Rows of the samples, and the samples to show and play, in this order.
         facts: Further facts for the top of the page, by name.
 
     Raises:
@@ -77,7 +78,7 @@ def write_report(
         names=names,
         tables=_tables(summary),
         plots=[plot(name, summary) for name in names if name.rpartition(".")[2] in PLOTTED],
-        samples=[shown for row, folder in samples if (shown := _shown(row, folder)) is not None],
+        samples=[shown for row, one in samples if (shown := _shown(row, one)) is not None],
         formatted=formatted,
         measures={name: measure for name in names if (measure := measure_of(name)) is not None},
     )
@@ -158,10 +159,11 @@ def distances_table(distances: Sequence[Distance]) -> Table:
     return headings, rows
 
 
-def _shown(row: Row, folder: Path) -> Shown | None:
+def _shown(row: Row, sample: Found) -> Shown | None:
     """A sample for the page; None if it has changed or disappeared since it was judged."""
     try:
-        subject = seen_as(folder).subject
+        with sample.opened() as folder:
+            subject = seen_as(folder).subject
     except EidophoneError:
         return None
     png = io.BytesIO()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from eidophone.core.values import Score
+from eidophone.evaluation.found import Found
 from eidophone.evaluation.journal import Row
 from eidophone.media.files import cannot_write, draft_name, slug
 from eidophone.scoring.ranking import Candidate, in_top_share, sides_of
@@ -37,7 +38,7 @@ SelectBy = Literal["both", "looks"]
 
 
 def select(
-    rows: Iterable[Row], share: float, paths: Mapping[str, Path], out: Path, by: SelectBy = "both"
+    rows: Iterable[Row], share: float, samples: Mapping[str, Found], out: Path, by: SelectBy = "both"
 ) -> list[Selected]:
     """Selects samples of each method, and copies their folders to `out/selected`, which is replaced.
 
@@ -47,11 +48,12 @@ def select(
     Args:
         rows: All samples.
         share: Of the samples of a method, in (0, 1].
-        paths: Folders of the samples, by name.
+        samples: All of them, by name.
         out: The evaluation's folder.
         by: Both sides, or looks alone.
 
     Raises:
+        BadInput: a sample cannot be fetched.
         CannotWrite: the copies cannot be written.
     """
     methods: dict[str, list[Candidate[Selected]]] = defaultdict(list)
@@ -66,18 +68,19 @@ def select(
         for place, chosen in enumerate(in_top_share(candidates, share), 1):
             copy = f"{SELECTED_FOLDER}/{slug(method)}/{place:03d}-{chosen.item.copy}"
             found.append(replace(chosen.item, copy=copy))
-    _copy(found, paths, out)
+    _copy(found, samples, out)
     return found
 
 
-def _copy(selected: list[Selected], paths: Mapping[str, Path], out: Path) -> None:
+def _copy(selected: list[Selected], samples: Mapping[str, Found], out: Path) -> None:
     """Copies aside, then replaces the folder of an earlier selection."""
     final, draft = out / SELECTED_FOLDER, out / draft_name()
     try:
         draft.mkdir()
         for one in selected:
             place = draft / Path(one.copy).relative_to(SELECTED_FOLDER)
-            shutil.copytree(paths[one.folder], place, ignore=shutil.ignore_patterns(".*"))
+            with samples[one.folder].opened(whole=True) as folder:
+                shutil.copytree(folder, place, ignore=shutil.ignore_patterns(".*"))
         if final.exists():
             shutil.rmtree(final)
         draft.rename(final)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from eidophone.batch.engines import EngineSettings, engine_of
 from eidophone.batch.work import Outcome, here, memory_bytes
 from eidophone.core.events import Progress
+from eidophone.evaluation.found import Found
 from eidophone.evaluation.journal import Journal, Row
-from eidophone.evaluation.samples import Found
 from eidophone.models.device import choose_device, use_threads
 from eidophone.scoring.contract import Scorer
 from eidophone.scoring.judges import open_judges

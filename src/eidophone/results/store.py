@@ -31,6 +31,8 @@ from eidophone.results.recipe import KEYWORD, RECORD_FILE, read_record
 from eidophone.results.sound_file import SoundFile
 
 FILES = ("picture.png", "spectrogram.png", "sound.wav", "video.mp4")
+#: What `load` reads besides the record.
+SEEN_AND_HEARD = ("picture.png", "spectrogram.png", "sound.wav")
 ARRAYS_FILE = "arrays.npz"
 SHEET_FILE = "contact-sheet.png"
 SHEET_SAMPLES = 64
@@ -247,7 +249,7 @@ def load(folder: str | Path, *, verify: bool = True) -> Result:
 
 
 def _check_files(folder: Path, record: Record) -> None:
-    for name in ("picture.png", "spectrogram.png", "sound.wav"):
+    for name in SEEN_AND_HEARD:
         path = folder / name
         if path.is_symlink() or sha256(path) != record.files.get(name):
             raise BadInput(

@@ -10,11 +10,11 @@ from eidophone.core.errors import BadInput
 from eidophone.core.events import Progress, silent
 from eidophone.core.text import printable
 from eidophone.core.values import Clip, Picture
+from eidophone.evaluation.found import Found, found_below, last_parts
 from eidophone.evaluation.questionnaire.answers import read_answers
 from eidophone.evaluation.questionnaire.page import PAGE_FILE, fingerprint, write_page
 from eidophone.evaluation.questionnaire.preference import Verdict, verdict_of
 from eidophone.evaluation.questionnaire.trials import KEY_FILE, Key, Plan, Sample, drawn
-from eidophone.evaluation.samples import Found, found_below
 from eidophone.evaluation.seen import seen_as
 from eidophone.media.files import write_atomically
 from eidophone.options.commands import EvaluateOptions
@@ -23,7 +23,7 @@ VERDICT_FILE = "preferences.json"
 
 
 def write_questionnaire(
-    options: EvaluateOptions, folders: Sequence[Path], out: Path, progress: Progress = silent
+    options: EvaluateOptions, folders: Sequence[str | Path], out: Path, progress: Progress = silent
 ) -> Key:
     """Writes `questionnaire.html` and `key.json` into `out`.
 
@@ -52,7 +52,8 @@ def write_questionnaire(
 
     def _open(name: str) -> tuple[Picture, Clip]:
         side, _, sample = name.partition(":")
-        seen = seen_as(sides[int(side)][sample].path)
+        with sides[int(side)][sample].opened() as folder:
+            seen = seen_as(folder)
         return seen.subject.picture, seen.subject.clip
 
     write_page(out / PAGE_FILE, key, _open, options.order_seed)
@@ -92,7 +93,8 @@ def _samples(found: dict[str, Found], progress: Progress) -> list[Sample]:
     for number, (name, one) in enumerate(found.items()):
         progress("reading samples", number, len(found))
         try:
-            seen = seen_as(one.path)
+            with one.opened() as folder:
+                seen = seen_as(folder)
         except BadInput:
             continue  # broken samples are named by an evaluation
         subject = seen.subject
@@ -106,9 +108,9 @@ def _prefixed(sample: Sample, side: int) -> Sample:
     return replace(sample, name=f"{side}:{sample.name}")
 
 
-def _names(folders: Sequence[Path]) -> tuple[str, str]:
+def _names(folders: Sequence[str | Path]) -> tuple[str, str]:
     """The folders' names; with their parents' where both are alike."""
-    first, second = (printable(folder.absolute().name) for folder in folders)
+    first, second = (printable(last_parts(folder)[-1]) for folder in folders)
     if first == second:
-        first, second = (printable("/".join(folder.absolute().parts[-2:])) for folder in folders)
+        first, second = (printable("/".join(last_parts(folder)[-2:])) for folder in folders)
     return (first, second) if first != second else (f"{first} (first)", f"{second} (second)")

@@ -9,8 +9,9 @@ import numpy as np
 from eidophone.core.errors import BadInput
 from eidophone.core.values import Floats
 from eidophone.data.recordings import Recording
+from eidophone.evaluation.found import Found
 from eidophone.evaluation.journal import Row
-from eidophone.evaluation.samples import Found, judged_row
+from eidophone.evaluation.samples import judged_row
 from eidophone.evaluation.wild.paintings import Place
 from eidophone.scoring.contract import Scorer, Subject
 from eidophone.scoring.measures import Measure
