@@ -65,12 +65,12 @@ def kill_often(
         happened["checks"] += 1
         print(json.dumps(dict(happened)), file=sys.stderr, flush=True)
         if len(found) == sum(task.size for task in tasks):
-            _check_whole(tasks, whole, root)
+            check_whole(tasks, whole, root)
             happened["whole and equal"] += 1
             shutil.rmtree(root)
             seen = {}
     run_batch(tasks, str(root))
-    _check_whole(tasks, whole, root)
+    check_whole(tasks, whole, root)
     return happened
 
 
@@ -147,7 +147,7 @@ def _ended(pid: int) -> bool:
     return False
 
 
-def _check_whole(tasks: list[Task], whole: Path, root: Path) -> None:
+def check_whole(tasks: list[Task], whole: Path, root: Path) -> None:
     """Every sample once, with the bytes of the undisturbed run, its checksums right, and nothing left over."""
     assert samples(root) == samples(whole) != set()
     assert len(samples(root)) == sum(task.size for task in tasks)
@@ -158,20 +158,24 @@ def _check_whole(tasks: list[Task], whole: Path, root: Path) -> None:
     assert not list(root.rglob(".part-*"))
 
 
-def main() -> None:
-    """Kills as often as asked; prints what happened."""
+def models_of(folder: Path) -> dict[str, Any]:
+    """A toy pair, as options of compose."""
     from tests.conftest import CANVAS, MEL, make_model
 
+    image, audio = make_model(folder / "image", 1), make_model(folder / "audio", 2)
+    (audio / "eidophone.json").write_text(json.dumps({"mel_spec": MEL, "canvas": CANVAS}))
+    return {"image_model": str(image), "audio_model": str(audio), "device": "cpu", "dtype": "float32"}
+
+
+def main() -> None:
+    """Kills as often as asked; prints what happened."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("kills", type=int)
     parser.add_argument("--seed", type=int, default=23)
     given = parser.parse_args()
     with TemporaryDirectory() as name:
         folder = Path(name)
-        image, audio = make_model(folder / "image", 1), make_model(folder / "audio", 2)
-        (audio / "eidophone.json").write_text(json.dumps({"mel_spec": MEL, "canvas": CANVAS}))
-        models = {"image_model": str(image), "audio_model": str(audio), "device": "cpu", "dtype": "float32"}
-        tasks = read_tasks(job_file(folder, models))
+        tasks = read_tasks(job_file(folder, models_of(folder)))
         began = time.monotonic()
         undisturbed = _start(tasks, folder / "whole")
         undisturbed.join()

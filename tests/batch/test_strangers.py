@@ -10,6 +10,8 @@ import pytest
 
 from eidophone.api import hear
 from eidophone.batch.manifest import _write_csv
+from eidophone.batch.run import Progress, _failures
+from eidophone.batch.work import Outcome
 from eidophone.cli import main
 
 
@@ -89,6 +91,17 @@ def test_a_record_that_no_table_can_hold_is_named(
         record.write_text(json.dumps(given))
     assert main(["batch", "--rebuild", "--out", str(tmp_path / "run")]) == 1
     assert "key/0000: its record cannot be read" in capsys.readouterr().err
+
+
+def test_failures_name_no_machine_and_no_folder(tmp_path: Path) -> None:
+    error = f"{tmp_path}/models/audio: weights are missing; fetch them again."
+    details = 'File "/home/zebediah quux/lib/x.py", line 3, in f'
+    failed = {"k": Outcome("k", ("2",), error=error, details=details, worker="quux-workstation:12")}
+    text = _failures(Progress(failed=failed))
+    assert not [word for word in (str(tmp_path), "zebediah", "quux") if word in text]
+    (row,) = json.loads(text)
+    assert row["error"] == "audio: weights are missing; fetch them again."
+    assert row["details"] == 'File "x.py", line 3, in f'
 
 
 def test_a_prompt_is_no_formula_in_the_manifest(tmp_path: Path) -> None:

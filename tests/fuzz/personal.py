@@ -8,6 +8,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import av
+
 _DATA = re.compile(rb"base64,([A-Za-z0-9+/=]{40,})")
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -36,6 +38,9 @@ def unpacked(content: bytes) -> Iterator[bytes]:
 
         table = parquet.read_table(io.BytesIO(content))
         yield str(table.to_pylist()).encode() + str(table.schema.metadata).encode()
+    elif content[4:8] == b"ftyp":
+        with av.open(io.BytesIO(content)) as film:
+            yield str([film.metadata, *(stream.metadata for stream in film.streams)]).encode()
     for found in _DATA.finditer(content):
         yield from unpacked(base64.b64decode(found[1]))
 

@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from eidophone.studio.exports import zipped
 from tests.fuzz.crash import LONGEST_S
 from tests.fuzz.materials import make_materials
 from tests.fuzz.personal import traces
@@ -38,8 +37,8 @@ class Checks:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        good = make_materials(root / "good")
-        self.runs = commands(good, root)
+        self.good = make_materials(root / "good")
+        self.runs = commands(self.good, root)
         self.whole: dict[str, Path] = {}
         for verb, run in self.runs.items():
             out = root / "whole" / verb.replace(" ", "-")
@@ -148,15 +147,18 @@ class Checks:
 
     def personal(self) -> list[str]:
         """Files that name the user, the machine or a folder, in whatever they are packed."""
-        shared = self.root / "whole" / "result.zip"
-        shared.write_bytes(zipped(sorted(path for path in (self.whole["compose"] / "0000").iterdir())))
+        whole = self.root / "whole"
+        program = [sys.executable, "-m", "tests.fuzz.shared", str(self.whole["compose"])]
+        subprocess.run(
+            [*program, str(self.good.image), str(self.good.audio), str(whole / "shared")], check=True
+        )
         secrets = [USER, str(self.root), socket.gethostname(), str(Path.home())]
         secrets = [
             each for each in dict.fromkeys(secrets) if len(each) > 4 and each not in ("/root", "localhost")
         ]
         return [
             f"{path.relative_to(self.root)}: {found}"
-            for path in sorted(shared.parent.rglob("*")) if path.is_file()
+            for path in sorted(whole.rglob("*")) if path.is_file()
             for found in traces(path, secrets)
         ]  # fmt: skip
 
@@ -204,6 +206,7 @@ def main() -> int:
         root = Path(folder).resolve() / USER
         root.mkdir()
         os.environ |= {"USER": USER, "LOGNAME": USER, "HOME": str(root)}
+        os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # for programs in another folder
         os.chdir(root)
         checks = Checks(root)
         found = {

@@ -107,6 +107,7 @@ def test_words_are_found_in_whatever_they_are_packed(tmp_path: Path) -> None:
     import zipfile
     from base64 import b64encode
 
+    import av
     import numpy as np
     from PIL import Image, PngImagePlugin
 
@@ -118,8 +119,16 @@ def test_words_are_found_in_whatever_they_are_packed(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((2, 2), np.uint8)).save(picture, "PNG", pnginfo=text)
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x.png", picture.getvalue())
+    film = io.BytesIO()
+    with av.open(film, "w", format="mp4") as container:
+        container.metadata["title"] = "by zebediah"
+        stream = container.add_stream("mpeg4", rate=4)
+        stream.width = stream.height = 16
+        frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8))
+        container.mux([*stream.encode(frame), *stream.encode()])
     for name, content in {
-        "x.png": picture.getvalue(), "x.zip": packed.getvalue(), "x.wav": "zebediah".encode("utf-16-le"),
+        "x.mp4": film.getvalue(), "x.png": picture.getvalue(), "x.zip": packed.getvalue(),
+        "x.wav": "zebediah".encode("utf-16-le"),
         "x.html": b"<img src='data:image/png;base64," + b64encode(picture.getvalue()) + b"'>",
     }.items():  # fmt: skip
         (tmp_path / name).write_bytes(content)

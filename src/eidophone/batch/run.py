@@ -17,6 +17,7 @@ from eidophone.batch.remote import RemotePlace
 from eidophone.batch.shares import shares_of
 from eidophone.batch.work import Made, Outcome, Work
 from eidophone.core.errors import BadInput, CannotWrite
+from eidophone.core.text import without_folders
 from eidophone.media.files import check_no_link, sha256
 from eidophone.results.recipe import RECORD_FILE
 from eidophone.results.store import SHEET_FILE, Store, sample_name
@@ -184,7 +185,11 @@ def write_rows(tasks: Sequence[Task], out: str) -> None:
 
 
 def _failures(progress: Progress) -> str:
-    rows = [asdict(outcome) for outcome in progress.failed.values()]
+    rows = []
+    for outcome in progress.failed.values():
+        # the file is passed on with the results: nothing of the machine or of whose folders these are
+        said = {"error": without_folders(outcome.error), "details": without_folders(outcome.details)}
+        rows.append({name: value for name, value in (asdict(outcome) | said).items() if name != "worker"})
     return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
 
 

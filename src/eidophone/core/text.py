@@ -1,5 +1,6 @@
 """Text from strangers (file names, prompts, recipes), made safe to print."""
 
+import os
 import re
 from typing import Any
 
@@ -9,6 +10,11 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2
 
 #: What spreadsheets take for a formula, also behind blanks.
 _FORMULA = re.compile(r"\s*[=+\-@\t\r]")
+
+#: The folders of an absolute path in quote marks, which may hold blanks.
+_QUOTED = re.compile(r"""(['"])(?:[A-Za-z]:|~)?[\\/][^'"\n]*[\\/](?=[^\\/'"\n]+\1)""")
+#: The folders of an absolute path: a blank or a quote mark begins a new word.
+_FOLDERS = re.compile(r"(?<![\w/.:~-])(?:[A-Za-z]:(?=[\\/])|~(?=/))?(?:[\\/][^\\/\s'\"]+)*[\\/](?=[^\\/\s])")
 
 
 def printable(text: str) -> str:
@@ -31,6 +37,18 @@ def shortened(text: str, longest: int = 600) -> str:
     """
     half = longest // 2
     return re.sub(rf"(\S{{{half}}})\S+(\S{{{half}}})", r"\1...\2", text)
+
+
+def without_folders(text: str) -> str:
+    r"""Keeps the last part of every absolute path, so that a file that is passed on does not say who made it.
+
+    >>> without_folders("/home/al/bell.wav does not exist; 3/4 of C:\\Users\\al\\frog.png, s3://bucket/runs")
+    'bell.wav does not exist; 3/4 of frog.png, s3://bucket/runs'
+    """
+    for known in (os.path.expanduser("~"), os.getcwd()):  # noqa: PTH109, PTH111 - which may hold blanks
+        if len(known) > 3:
+            text = text.replace(known + os.sep, "")
+    return _FOLDERS.sub("", _QUOTED.sub(r"\1", text))
 
 
 def without_formulas(cells: dict[str, Any]) -> dict[str, Any]:

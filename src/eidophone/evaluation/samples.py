@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from eidophone.core.errors import EidophoneError
-from eidophone.core.text import printable
+from eidophone.core.text import printable, without_folders
 from eidophone.core.values import Floats
 from eidophone.evaluation.found import Found
 from eidophone.evaluation.journal import Row
@@ -70,7 +70,7 @@ def _without_path(reason: object, places: set[str], name: str) -> str:
     text = str(reason)
     for full in sorted(places | {str(Path(place).absolute()) for place in places}, key=len, reverse=True):
         text = text.replace(full, name)
-    return printable(" ".join(text.split()))
+    return printable(" ".join(without_folders(text).split()))
 
 
 @dataclass
