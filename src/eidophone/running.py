@@ -117,7 +117,7 @@ def _same_file(given: Path, before: str, checksum: str) -> bool:
     """Whether a file is the one that was used, or names a result whose file of that name was used."""
     name = Path(before).name
     places = [given / name] if given.is_dir() else [given, given.with_name(name)]
-    return any(sha256(place) == checksum for place in places if place.is_file())
+    return any(sha256(place) == checksum for place in places if place.is_file() and not place.is_symlink())
 
 
 def check_same_run(options: Options, result: Result, folder: Path) -> None:

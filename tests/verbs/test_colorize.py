@@ -1,5 +1,6 @@
 """Colouring: the sound stays, whatever the size; remade byte for byte; with random small stages."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,16 @@ def stages(cascade: tuple[Path, Path], pair: tuple[Path, Path]) -> dict[str, obj
         "start_step": 1,
         "offline": True, "device": "cpu",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["sound.wav", "spectrogram.png"])
+def test_no_link_in_a_result_is_followed(name: str, composed: Path, stages: dict, tmp_path: Path) -> None:
+    theirs = shutil.copytree(composed, tmp_path / "theirs")
+    (theirs / name).rename(tmp_path / "private")
+    (theirs / name).symlink_to(tmp_path / "private")
+    for given in (theirs, theirs / "picture.png"):
+        with pytest.raises(BadInput, match=f"{name}: is a link"):
+            eidophone.colorize(given, "a photo of dogs", count=1, **stages)
 
 
 def test_the_sound_and_the_gray_part_stay(composed: Path, stages: dict, tmp_path: Path) -> None:

@@ -20,7 +20,14 @@ from eidophone.core.errors import BadInput, CannotWrite
 from eidophone.core.recipe import FORMAT, Facts, Record
 from eidophone.core.values import Clip, Picture, Result, Score
 from eidophone.media.audio import read_sound, write_wav
-from eidophone.media.files import cannot_write, draft_name, sha256, write_atomically, write_text
+from eidophone.media.files import (
+    cannot_write,
+    check_no_link,
+    draft_name,
+    sha256,
+    write_atomically,
+    write_text,
+)
 from eidophone.media.lock import LOCK_FILE, folder_lock
 from eidophone.media.mel import MelSpec
 from eidophone.media.morph import scene_of, write_morph
@@ -174,7 +181,7 @@ class Store:
         folders = sorted(path.parent for path in self.root.glob(f"*/{RECORD_FILE}"))[:SHEET_SAMPLES]
         if len(folders) < 2:
             return
-        pictures = [read_picture(folder / "picture.png") for folder in folders]
+        pictures = [read_picture(file_in(folder, "picture.png")) for folder in folders]
         columns = max(1, min(4, SHEET_WIDTH // pictures[0].pixels.shape[1]))
         sheet = contact_sheet(pictures, [folder.name for folder in folders], columns)
         write_png(self.root / SHEET_FILE, sheet)
@@ -196,6 +203,16 @@ def finished_samples(root: Path) -> dict[int, Path]:
         if record.parent.name.isdecimal():
             found[int(record.parent.name)] = record.parent
     return found
+
+
+def file_in(folder: Path, name: str) -> Path:
+    """A file of a result, which may come from a stranger.
+
+    Raises:
+        BadInput: it is a link, which could lead to a file that nobody named.
+    """
+    check_no_link(folder / name)
+    return folder / name
 
 
 def samples_below(folder: Path) -> Iterator[Path]:

@@ -15,7 +15,7 @@ from eidophone.core.recipe import Record
 from eidophone.core.text import printable
 from eidophone.media.files import write_text
 from eidophone.results.recipe import RECORD_FILE, read_record
-from eidophone.results.store import samples_below
+from eidophone.results.store import file_in, samples_below
 from eidophone.studio.settings import PRIVATE_FOLDER
 
 #: Files of a result that may be asked for, with their media types.
@@ -206,7 +206,7 @@ def public(entries: Iterable[Entry]) -> list[Entry]:
 
 def _entry(result_id: str, folder: Path, record: Record) -> Entry:
     options = record.recipe.options
-    width, height = _png_size(folder / "picture.png")
+    width, height = _png_size(file_in(folder, "picture.png"))
     score = record.score
     from eidophone.core.values import Score
 

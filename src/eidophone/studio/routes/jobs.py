@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from eidophone.core.values import Caption
 from eidophone.options.commands import CaptionOptions
+from eidophone.results.store import file_in
 from eidophone.studio.jobs import ENDED, Job
 from eidophone.studio.messages import caption_message
 from eidophone.studio.requests import checked_options, file_of, model_name
@@ -91,7 +92,7 @@ def _add_starts(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/captions", status_code=201)
     def start_caption(request: CaptionRequest) -> dict[str, Any]:
         """Puts the captioning of a sound into the queue; its event "caption" has the words."""
-        finders = studio.inputs.find, lambda given: studio.result_folder(given) / "sound.wav"
+        finders = studio.inputs.find, lambda given: file_in(studio.result_folder(given), "sound.wav")
         sound = file_of("sound", request.sound, *finders)
         options = CaptionOptions.make(captioner=model_name("captioner", request.captioner))
         job = Job("caption", options, {"captioner": request.captioner}, sound)

@@ -24,6 +24,7 @@ from eidophone.models.load import Loader
 from eidophone.models.predictor import check_condition
 from eidophone.models.source import DiffusionFiles, find
 from eidophone.results.recipe import RECORD_FILE, recipe_in_png
+from eidophone.results.store import file_in
 from eidophone.verbs.colorize.options import ColorizeOptions, ColorizeSettings
 from eidophone.verbs.colorize.stages import BLOCK, ColorizeStages, Frame, Small
 from eidophone.verbs.hear.pipeline import mel_picture, player
@@ -196,7 +197,7 @@ def _with_files(options: ColorizeOptions) -> ColorizeOptions:
     """Replaces a result's folder, or a picture in it, by the result's spectrogram and sound.
 
     Raises:
-        BadInput: the folder holds no result.
+        BadInput: the folder holds no result, or links instead of its files.
     """
     given = options.picture
     folder = given if given.is_dir() else given.parent
@@ -209,8 +210,8 @@ def _with_files(options: ColorizeOptions) -> ColorizeOptions:
         return options
     if folder is given.parent and given.name not in _PICTURES:
         return options
-    found = {"picture": folder / "spectrogram.png", "sound": options.sound or folder / "sound.wav"}
-    return options.model_copy(update=found)
+    sound = options.sound or file_in(folder, "sound.wav")
+    return options.model_copy(update={"picture": file_in(folder, "spectrogram.png"), "sound": sound})
 
 
 def _read(options: ColorizeOptions) -> Given:
