@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import soundfile
 import torch
 
 import eidophone
@@ -55,7 +56,8 @@ def pool_of(name: str, data: Path) -> list[Recording]:
     taught = [r for r in found if THINGS[r.labels[0]][1]]
     for label in AMBIENT:
         path = data / "ambient" / f"{label}.ogg"
-        taught += [Recording(path, (label,), start_s=PART_S * n, duration_s=PART_S) for n in range(PARTS)]
+        parts = min(PARTS, int(soundfile.info(path).duration // PART_S))
+        taught += [Recording(path, (label,), start_s=PART_S * n, duration_s=PART_S) for n in range(parts)]
     return taught
 
 

@@ -266,6 +266,7 @@ class PaintArguments(RunArguments, total=False):
     checkpointing: bool
     patience: int | None
     sources: bool
+    separator: str
     colors: bool
     color_model: str | Path
     plays: bool

@@ -6,7 +6,7 @@ import pytest
 
 from eidophone.diffusion.views import VIEWS
 from eidophone.models.cards import CARDS_VARIABLE
-from eidophone.models.kinds import CAPTIONERS, EMBEDDERS
+from eidophone.models.kinds import CAPTIONERS, EMBEDDERS, SEPARATORS
 from eidophone.options.samplers import SAMPLERS
 from eidophone.scoring.scorers import SCORERS
 from eidophone.verbs import VERBS
@@ -15,7 +15,7 @@ from eidophone.verbs.compose.blends import BLENDS
 
 @pytest.fixture(autouse=True)
 def leaves_the_catalogs_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    catalogs = (SAMPLERS, VIEWS, SCORERS, BLENDS, VERBS, CAPTIONERS, EMBEDDERS)
+    catalogs = (SAMPLERS, VIEWS, SCORERS, BLENDS, VERBS, CAPTIONERS, EMBEDDERS, SEPARATORS)
     before = [(catalog, catalog.names(), dict(catalog._values)) for catalog in catalogs]
     monkeypatch.delenv(CARDS_VARIABLE, raising=False)
     yield

@@ -128,6 +128,9 @@ def test_each_source_is_drawn_on_its_side(recording: Path) -> None:
     assert [word["text"] for word in made.facts["words"]] == ["a", "dog", "barking", "a", "cat", "meowing"]
     assert made.picture.pixels.shape[0] == 128
     assert sum(one["columns"] for one in made.facts["sources"]) == made.picture.pixels.shape[1] >= 288 * 1.9
+    assert set(made.sounds) == {"source-1", "source-2"}
+    (together,) = eidophone.paint(recording, **given, separator="none")
+    assert not together.sounds and "separator" in set(made.recipe.models) - set(together.recipe.models)
     (whole,) = eidophone.paint(recording, **given, sources=False)
     assert "sources" not in whole.facts
     (other,) = eidophone.paint(recording, **given, caption="a dog barking", size="144x128")

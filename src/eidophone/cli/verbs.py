@@ -113,6 +113,8 @@ CHANGES = {
     "embedder": "where the embedder is now",
     "text_embedder": "where the text embedder is now",
     "captioner": "where the captioner is now",
+    "separator": "where the separator is now",
+    "color_model": "where the models that colour are now",
     "picture": "where the input picture is now",
     "sound": "where the input sound is now",
     "mask": "where the mask is now",

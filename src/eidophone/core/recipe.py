@@ -14,7 +14,9 @@ from eidophone.core.errors import BadInput
 
 FORMAT = 1
 T = TypeVar("T", bound=BaseModel)
-ModelRole = Literal["image", "audio", "pixel", "upscaler", "captioner", "embedder", "text_embedder"]
+ModelRole = Literal[
+    "image", "audio", "pixel", "upscaler", "captioner", "embedder", "text_embedder", "separator"
+]
 InputName = Literal["picture", "sound", "mask", "lora"]
 
 _Index = Annotated[int, Field(ge=0, le=2**62)]

@@ -17,7 +17,9 @@ from eidophone.core.errors import BadInput, UnknownModel, WeightsAbsent
 from eidophone.media.mel import MelSpec
 from eidophone.media.vocoder_files import settings_of
 
-Role = Literal["image", "audio", "pixel", "upscaler", "embedder", "captioner", "tagger", "preview"]
+Role = Literal[
+    "image", "audio", "pixel", "upscaler", "embedder", "captioner", "separator", "tagger", "preview"
+]
 ROLES: tuple[Role, ...] = get_args(Role)
 #: The roles of diffusion models over latents, and over pixels (text to small ones, small ones to large
 #: ones); the others are of single networks that listen or compare.
@@ -196,6 +198,7 @@ class _Row(BaseModel):
     upscaler: _Part | None = None
     embedder: _Part | None = None
     captioner: _Part | None = None
+    separator: _Part | None = None
     tagger: _Part | None = None
     preview: _Part | None = None
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from eidophone.core.errors import BadInput, OutOfMemory
 from eidophone.core.values import Floats
+from eidophone.models.captioners.sentence import Heard
 from eidophone.models.cards import DIFFUSION, PIXEL, Role, quoted
 from eidophone.models.device import out_of_memory
 from eidophone.models.digests import check_shipped
@@ -106,6 +107,7 @@ def _check_network(name: str, role: Role, loader: Loader) -> Checked:
     run: Callable[[], str] = {
         "embedder": lambda: _compares(name, loader),
         "captioner": lambda: _listens(name, loader),
+        "separator": lambda: _separates(name, loader),
         "tagger": lambda: _names(name, loader),
         "preview": lambda: _decodes(name, loader),
     }[role]
@@ -129,6 +131,16 @@ def _listens(name: str, loader: Loader) -> str:
     second: Floats = (0.1 * _noise((captioner.rate_hz,))).numpy()
     captioner.caption([second])
     return f"describes sound at {captioner.rate_hz} Hz"
+
+
+def _separates(name: str, loader: Loader) -> str:
+    separator = loader.separator(name)
+    second: Floats = (0.1 * _noise((separator.rate_hz,))).numpy()
+    stems = separator.separate(
+        second, [Heard("a dog barking", 1.0, 0.0, 0.5), Heard("rain falling", 1.0, 0.5, 1.0)]
+    )
+    _check_numbers(name, "separator", torch.from_numpy(stems))
+    return f"separates sound at {separator.rate_hz} Hz"
 
 
 def _names(name: str, loader: Loader) -> str:

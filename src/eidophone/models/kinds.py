@@ -1,9 +1,9 @@
-"""Captioners and embedders by name: which code reads which kind of checkpoint, and networks without one.
+"""Captioners, embedders and separators by name: which code reads which kind of checkpoint, and networks without one.
 
-A kind is a module in `captioners/kinds` that defines `CAPTIONER`, or in `embedders/kinds` that defines `EMBEDDER`. Its
+A kind is a module in `captioners/kinds` that defines `CAPTIONER`, and likewise for embedders and separators. Its
 name is the `model_type` of the checkpoints that it reads, or the kind in a model card. Another package can bring one
-by an entry point in the group "eidophone.captioners" or "eidophone.embedders", which names a `NetworkKind` or a
-factory. Importing this module imports no torch.
+by an entry point in the group "eidophone.captioners", "eidophone.embedders" or "eidophone.separators", which names a
+`NetworkKind` or a factory. Importing this module imports no torch.
 """
 
 import inspect
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class NetworkKind(Generic[T]):
-    """One kind of captioner or embedder.
+    """One kind of captioner, embedder or separator.
 
     Attributes:
         read: Makes the network from its files, on a device.
@@ -50,7 +50,14 @@ CAPTIONERS: "Catalog[NetworkKind[Any] | Callable[[torch.device], Any]]" = Catalo
 EMBEDDERS: "Catalog[NetworkKind[Any] | Callable[[torch.device], Any]]" = Catalog(
     "embedder", package="eidophone.models.embedders.kinds", attribute="EMBEDDER"
 )
-_BY_ROLE: dict[str, Catalog[Any]] = {"captioner": CAPTIONERS, "embedder": EMBEDDERS}
+SEPARATORS: "Catalog[NetworkKind[Any] | Callable[[torch.device], Any]]" = Catalog(
+    "separator", package="eidophone.models.separators.kinds", attribute="SEPARATOR"
+)
+_BY_ROLE: dict[str, Catalog[Any]] = {
+    "captioner": CAPTIONERS,
+    "embedder": EMBEDDERS,
+    "separator": SEPARATORS,
+}
 
 
 def network_kind(catalog: "Catalog[Any]", name: str) -> NetworkKind[Any]:
@@ -91,3 +98,14 @@ def register_embedder(name: str, factory: "Callable[[torch.device], Any]", help:
         help: One phrase for lists.
     """
     EMBEDDERS.register(name, NetworkKind.made_by(factory, help))
+
+
+def register_separator(name: str, factory: "Callable[[torch.device], Any]", help: str = "") -> None:
+    """Adds a separator that `--separator` finds by its name.
+
+    Args:
+        name: On the command line and in recipes.
+        factory: Makes the separator, see `separators.contract.Separator`.
+        help: One phrase for lists.
+    """
+    SEPARATORS.register(name, NetworkKind.made_by(factory, help))

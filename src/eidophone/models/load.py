@@ -32,6 +32,7 @@ from eidophone.models.vocoders import griffin_lim_of, load_vocoder, mel_spec_of,
 if TYPE_CHECKING:
     from eidophone.models.captioners.contract import Captioner
     from eidophone.models.embedders.contract import Embedder
+    from eidophone.models.separators.contract import Separator
 
 __all__ = ["Loader", "check_fit", "load_vocoder", "mel_spec_of", "same_weights"]
 
@@ -173,6 +174,13 @@ class Loader:
 
         found = self.network(name, "captioner")
         return self._copy("captioner", name, _paths(found), lambda: captioner_of(found, self.device))
+
+    def separator(self, name: str) -> "Separator":
+        """A separator; see `models.separators.load.separator_of`."""
+        from eidophone.models.separators.load import separator_of
+
+        found = self.network(name, "separator")
+        return self._copy("separator", name, _paths(found), lambda: separator_of(found, self.device))
 
     def tagger(self) -> Tagger:
         """The tagger that ships with the package, on the CPU."""

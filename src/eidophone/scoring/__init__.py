@@ -5,8 +5,15 @@ entry point in the group "eidophone.scorers". Captioners and embedders are added
 `eidophone.models.kinds`.
 """
 
-from eidophone.models.kinds import register_captioner, register_embedder
+from eidophone.models.kinds import register_captioner, register_embedder, register_separator
 from eidophone.scoring.measures import Measure
 from eidophone.scoring.scorers import ScorerSpec, register_scorer
 
-__all__ = ["Measure", "ScorerSpec", "register_captioner", "register_embedder", "register_scorer"]
+__all__ = [
+    "Measure",
+    "ScorerSpec",
+    "register_captioner",
+    "register_embedder",
+    "register_scorer",
+    "register_separator",
+]

@@ -222,7 +222,15 @@ register(
             "paint --plays rooster.wav",
             'paint rooster.wav --caption "a rooster crowing" --count 4',
         ),
-        models=("image_model", "audio_model", "captioner", "embedder", "text_embedder", "color_model"),
+        models=(
+            "image_model",
+            "audio_model",
+            "captioner",
+            "embedder",
+            "text_embedder",
+            "color_model",
+            "separator",
+        ),
     )
 )
 register(

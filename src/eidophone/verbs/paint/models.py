@@ -19,6 +19,8 @@ from eidophone.models.embedders.load import embedder_of
 from eidophone.models.latent import LatentModel
 from eidophone.models.load import mel_spec_of
 from eidophone.models.networks.config import sample_size_of
+from eidophone.models.separators.contract import Separator
+from eidophone.models.separators.load import separator_of
 from eidophone.models.source import find
 from eidophone.models.tagger import Tagger, load_tagger
 from eidophone.models.weights import ModelFiles
@@ -43,6 +45,7 @@ class PaintModels:
         listener, reader: Compare the picture with the sound, and with the caption.
         spec: Settings of the sound's spectrogram.
         sources: The files of all models, by role.
+        separator: Takes sources apart; None: they stay together.
         colors: Colours grey paintings; None: they stay grey.
         vocoder, tagger: Play the canvas and say what is heard; None without --plays.
     """
@@ -55,6 +58,7 @@ class PaintModels:
     reader: Embedder
     spec: MelSpec
     sources: dict[str, ModelFiles]
+    separator: Separator | None = None
     colors: Colors | None = None
     vocoder: Vocoder | None = None
     tagger: Tagger | None = None
@@ -83,6 +87,7 @@ def load_paint_models(options: PaintOptions, context: Context) -> PaintModels:
         sources |= found
         listener = reader = embedder_of(found["embedder"], device)
         captioner = captioner_of(found["captioner"], device) if "captioner" in found else None
+        separator = separator_of(found["separator"], device) if "separator" in found else None
         if "text_embedder" in found:
             reader = embedder_of(found["text_embedder"], device)
     for embedder, senses in ((listener, {"picture", "sound"}), (reader, {"picture", "text"})):
@@ -96,7 +101,7 @@ def load_paint_models(options: PaintOptions, context: Context) -> PaintModels:
     spec, tagger = mel_spec_of(audio), load_tagger() if options.plays else None
     colors = Colors(loader, options.color_model, options.preset) if options.colors else None
     return PaintModels(
-        settings, model, captioner, nouns, listener, reader, spec, sources, colors, vocoder, tagger
+        settings, model, captioner, nouns, listener, reader, spec, sources, separator, colors, vocoder, tagger
     )
 
 
@@ -105,6 +110,8 @@ def _networks(options: PaintOptions) -> dict[str, tuple[str, Role]]:
     found: dict[str, tuple[str, Role]] = {"embedder": (options.embedder, "embedder")}
     if not options.caption.split():
         found["captioner"] = (options.captioner, "captioner")
+    if options.sources and options.separator not in ("", "none"):
+        found["separator"] = (options.separator, "separator")
     if options.text_embedder:
         found["text_embedder"] = (options.text_embedder, "embedder")
     return found

@@ -102,6 +102,11 @@ class PaintOptions(DrawOptions):
         "drawing of the whole caption",
         default=True, common=True,
     )  # fmt: skip
+    separator: str = setting(
+        "takes sources apart, so that each is drawn as large as it is loud: card, folder or hub id; none: sizes follow "
+        "how surely each was heard",
+        default="tiny", group="models",
+    )  # fmt: skip
     colors: bool = setting(
         "colour what a grey image model painted; the grey values stay, and what plays stays the same",
         default=True, common=True,

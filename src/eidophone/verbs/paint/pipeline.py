@@ -27,7 +27,7 @@ from eidophone.verbs.paint.optimise import Aim, Plan, Scene, Trial, best_of, opt
 from eidophone.verbs.paint.options import PaintOptions, PaintSettings
 from eidophone.verbs.paint.plays import WALKED, Plays, playing, set_into
 from eidophone.verbs.paint.prompts import Prompt, make_prompt, side_by_side
-from eidophone.verbs.paint.sources import Source, sources_of
+from eidophone.verbs.paint.sources import Source, separated, sources_of
 from eidophone.verbs.see.pipeline import read_for_one_picture
 from eidophone.verbs.shared.canvas import previewer
 from eidophone.verbs.shared.context import Context
@@ -49,6 +49,7 @@ class Heard:
         words: Weights of the caption's words.
         sentence: The caption as it was heard; `caption` leaves out what joins several sources.
         sources: Where several things sound: these, from left to right.
+        stems: The sound of each, where they were taken apart.
     """
 
     clip: Clip
@@ -58,6 +59,7 @@ class Heard:
     words: WordWeights
     sentence: str
     sources: tuple[Source, ...] = ()
+    stems: tuple[Clip, ...] = ()
 
 
 def paint(options: PaintOptions, context: Context) -> Iterator[Result]:
@@ -116,6 +118,9 @@ def hear_out(options: PaintSettings, easel: PaintModels) -> Heard:
     drawn = gray_from_clip(peak_normalize(resample(clip, easel.spec.rate_hz)), easel.spec)
     words, sentence = weigh(caption, easel.nouns, options.attention), caption.text
     sources = sources_of(caption, clip) if options.sources else ()
+    stems: tuple[Clip, ...] = ()
+    if sources and easel.separator is not None:
+        sources, stems = separated(sources, clip, easel.separator)
     if sources:
         captions = [Caption(source.words) for source in sources]
         words = words.only([place for source in sources for place in source.places])
@@ -123,7 +128,7 @@ def hear_out(options: PaintSettings, easel: PaintModels) -> Heard:
         prompt = side_by_side(captions, options.style, easel.model.text)
     else:
         prompt = make_prompt(caption, options.style, easel.model.text)
-    return Heard(clip, drawn, caption, prompt, words, sentence, sources)
+    return Heard(clip, drawn, caption, prompt, words, sentence, sources, stems)
 
 
 def _sized(
@@ -311,6 +316,7 @@ def _result(
             "spectrogram": heard.spectrogram,
         },
         extras=extras,
+        sounds={f"source-{n}": stem for n, stem in enumerate(heard.stems, 1)},
         film=above(picture, _narrow(heard.spectrogram, picture)),
     )
 

@@ -1,12 +1,17 @@
 """The sources of a recording: each is drawn where and when it sounds, loud ones large."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eidophone.core.values import Caption, Clip, Word
+from eidophone.data.mixtures import loudness
+from eidophone.media.audio import resample
+from eidophone.models.captioners.sentence import Heard
+from eidophone.models.separators.contract import Separator
 
 #: Words that join two sources.
 JOINTS = ("and", "then")
@@ -97,7 +102,35 @@ def _levels(phrases: Sequence[Sequence[Word]], clip: Clip) -> list[float]:
     own = energy * sure / np.maximum(sure.sum(0), 1e-9)
     mean = own.sum(1) / np.maximum((sure > 0).sum(1), 1)
     softer_db = 10 * np.log10(np.maximum(mean.max(), 1e-12) / np.maximum(mean, 1e-12))
-    return [float(size) for size in np.maximum(SMALLEST, 1 - softer_db * (1 - SMALLEST) / FAR_DB)]
+    return [float(size) for size in _sizes(softer_db)]
+
+
+def _sizes(softer_db: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.maximum(SMALLEST, 1 - softer_db * (1 - SMALLEST) / FAR_DB)
+
+
+def separated(
+    sources: Sequence[Source], clip: Clip, separator: Separator
+) -> tuple[tuple[Source, ...], tuple[Clip, ...]]:
+    """The sources with sizes from the loudest second of each, and the sound of each.
+
+    Args:
+        sources: From left to right.
+        clip: The recording.
+        separator: Takes it apart.
+    """
+    heard = [
+        Heard(" ".join(word.text for word in source.words), first.confidence, first.start_s, first.end_s)
+        for source in sources
+        for first in source.words[:1]
+    ]
+    stems = separator.separate(resample(clip, separator.rate_hz).mono(), heard)
+    loud = np.array([loudness(stem, separator.rate_hz) for stem in stems])
+    softer_db = 20 * np.log10(np.maximum(loud.max(), 1e-6) / np.maximum(loud, 1e-6))
+    found = tuple(
+        replace(source, size=float(size)) for source, size in zip(sources, _sizes(softer_db), strict=True)
+    )
+    return found, tuple(Clip(stem[None].clip(-1, 1), separator.rate_hz) for stem in stems)
 
 
 def columns_of(sources: Sequence[Source], columns: int, fewest: int) -> tuple[int, ...]:

@@ -1,0 +1,1 @@
+"""Separators: networks and rules that take the sources of a recording apart."""
