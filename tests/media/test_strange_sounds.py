@@ -15,7 +15,7 @@ import soundfile
 from eidophone.core.errors import BadInput, EidophoneError
 from eidophone.core.values import Clip, Floats
 from eidophone.media.audio import cancelled_channels, read_sound
-from eidophone.media.decode_ffmpeg import CONTAINERS
+from eidophone.media.decode_ffmpeg import CONTAINERS, decode
 from eidophone.media.ogg import links
 from eidophone.media.stream import read_blocks
 
@@ -401,3 +401,13 @@ def test_channels_that_cancel_are_named() -> None:
     assert message is not None and "a.wav have opposite phase" in message and message.endswith(".")
     for samples in (np.stack([x, x]), np.stack([x, 0 * x]), x[None], noise, np.zeros((2, 9), np.float32)):
         assert cancelled_channels(Clip(samples, RATE), "a.wav") is None
+
+
+def test_a_chunk_beyond_every_file_stops_nobody_and_prints_nothing(tmp_path: Path, capfd) -> None:
+    soundfile.write(tmp_path / "a.caf", tone(440, 0.5), RATE, format="CAF", subtype="PCM_16")
+    content = (tmp_path / "a.caf").read_bytes()
+    at = content.index(b"desc") + 4 + 8 + 32
+    (tmp_path / "a.caf").write_bytes(content[:at] + struct.pack(">4sq", b"free", 2**60) + content[at:])
+    blocks = list(decode(tmp_path / "a.caf", 0.0, None))
+    assert sum(samples.shape[1] for samples, _ in blocks) == RATE // 2  # the sound behind the chunk is whole
+    assert not capfd.readouterr().err

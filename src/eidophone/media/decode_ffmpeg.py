@@ -37,6 +37,13 @@ class _Named(io.BufferedReader):
         """For example "sound.mp3"."""
         return f"sound{self.suffix}"
 
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """-1 for a place that is not in the file, which FFmpeg understands; PyAV would print an exception."""
+        try:
+            return super().seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return -1
+
 
 def decode(path: Path, start_s: float, duration_s: float | None) -> Iterator[tuple[Floats, int]]:
     """Yields (samples of shape (channels, frames), rate) block by block.
