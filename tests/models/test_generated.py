@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from eidophone.core.errors import BadInput
+from eidophone.core.errors import BadInput, WeightsAbsent
 from eidophone.models.captioners.generated import (
     FRAMES,
+    QUESTION,
     QWEN_QUESTION,
     WHISPER_MARKS,
     WHISPER_STYLE,
+    load_conversing,
     load_qwen2_audio,
     load_whisper,
     words_of,
@@ -94,6 +96,53 @@ def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+#: Marks of the conversation and the place of the sound, as in both published templates.
+TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{% for part in message.content %}"
+    "{% if part.type == 'audio' %}SOUND{% else %}{{ part.text }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def asked(folder: Path, sound: str) -> None:
+    (folder / "chat_template.jinja").write_text(TEMPLATE.replace("SOUND", sound))
+
+
+@pytest.fixture(scope="module")
+def flamingo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from transformers import (
+        AudioFlamingo3Config,
+        AudioFlamingo3ForConditionalGeneration,
+        AudioFlamingo3Processor,
+        Qwen2Tokenizer,
+        WhisperFeatureExtractor,
+    )
+
+    folder = tmp_path_factory.mktemp("flamingo")
+    (folder / "vocab.json").write_text(json.dumps(byte_vocabulary()))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    tokenizer = Qwen2Tokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    marks = ["<sound>", "<|im_start|>", "<|im_end|>"]
+    tokenizer.add_special_tokens({"additional_special_tokens": marks, "eos_token": "<|im_end|>"})
+    AudioFlamingo3Processor(WhisperFeatureExtractor(feature_size=128), tokenizer).save_pretrained(folder)
+    asked(folder, "<sound>")
+    torch.manual_seed(0)
+    config = AudioFlamingo3Config(
+        audio_config={
+            "model_type": "audioflamingo3_encoder", "hidden_size": 16, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "intermediate_size": 16,
+        },
+        text_config={
+            "model_type": "qwen2", "vocab_size": len(tokenizer), "hidden_size": 16, "intermediate_size": 16,
+            "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2,
+            "eos_token_id": tokenizer.eos_token_id, "bos_token_id": None,
+        },
+        audio_token_id=tokenizer.convert_tokens_to_ids("<sound>"),
+    )  # fmt: skip
+    AudioFlamingo3ForConditionalGeneration(config).save_pretrained(folder)
+    return folder
+
+
 def test_whisper_writes_what_a_loop_of_its_own_writes(whisper: Path) -> None:
     captioner = load_whisper("w", whisper, CPU)
     given = captioner.prepare(SOUND)
@@ -113,7 +162,7 @@ def test_whisper_writes_what_a_loop_of_its_own_writes(whisper: Path) -> None:
     assert [sure for _, sure in found] == pytest.approx([sure for _, sure in expected], rel=1e-3)
 
 
-@pytest.mark.parametrize("kind", ["whisper", "qwen"])
+@pytest.mark.parametrize("kind", ["whisper", "qwen", "flamingo"])
 def test_a_folder_is_a_captioner_by_its_own_word(kind: str, request: pytest.FixtureRequest) -> None:
     captioner = load_captioner(str(request.getfixturevalue(kind)), CPU, offline=True)
     assert captioner.rate_hz == 16_000
@@ -130,6 +179,42 @@ def test_qwen_hears_as_many_places_as_the_sound_is_long(qwen: Path) -> None:
     assert captioner.prepare(SOUND)["input_features"].shape == (1, 128, 3000)
     assert QWEN_QUESTION.endswith(captioner.tokenizer.decode(captioner.prepare(SOUND)["input_ids"][0, -5:]))
     assert all(0 <= sure <= 1 for _, sure in captioner._listen(SOUND))
+
+
+def test_a_model_that_converses_is_asked_what_can_be_heard(flamingo: Path, qwen: Path) -> None:
+    captioner = load_captioner(str(flamingo), CPU, offline=True)
+    place = captioner.tokenizer.convert_tokens_to_ids("<sound>")  # type: ignore[attr-defined]
+    given = [captioner.prepare(sound) for sound in (SOUND, np.tile(SOUND, 4))]  # type: ignore[attr-defined]
+    short, long = (int((each["input_ids"] == place).sum()) for each in given)
+    assert 0 < short < long
+    text = captioner.tokenizer.decode(given[0]["input_ids"][0])  # type: ignore[attr-defined]
+    assert text.endswith(f"{QUESTION}<|im_end|>\n<|im_start|>assistant\n")
+    assert all(0 <= sure <= 1 for _, sure in captioner._listen(SOUND))  # type: ignore[attr-defined]
+
+
+def test_qwen_that_converses_hears_the_whole_sound(qwen: Path, tmp_path: Path) -> None:
+    for file in qwen.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    asked(tmp_path, "<|audio_bos|><|AUDIO|><|audio_eos|>")
+    names = ("Qwen2AudioForConditionalGeneration", "Qwen2AudioProcessor")
+    captioner = load_conversing("q", tmp_path, CPU, *names)
+    place = captioner.tokenizer.convert_tokens_to_ids("<|AUDIO|>")
+    assert int((captioner.prepare(SOUND)["input_ids"] == place).sum()) > 1
+    assert all(0 <= sure <= 1 for _, sure in captioner._listen(SOUND))
+
+
+def test_without_a_chat_template_the_folder_is_named(flamingo: Path, tmp_path: Path) -> None:
+    for file in flamingo.iterdir():
+        if file.name != "chat_template.jinja":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(BadInput, match=str(tmp_path)):
+        load_captioner(str(tmp_path), CPU, offline=True)
+
+
+@pytest.mark.parametrize("name", ["qwen2-audio-instruct", "audio-flamingo-3"])
+def test_absent_weights_are_said_to_be_absent(name: str) -> None:
+    with pytest.raises(WeightsAbsent, match=name):
+        load_captioner(name, CPU, offline=True)
 
 
 class Letters:

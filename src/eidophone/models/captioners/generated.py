@@ -1,4 +1,4 @@
-"""Captioners of transformers that write word by word: Whisper-type audio captioners and Qwen2-Audio.
+"""Captioners of transformers that write word by word: Whisper-type audio captioners and audio language models.
 
 Each hears windows of 30 s and writes greedily; a word's confidence is the product of its tokens'
 probabilities.
@@ -26,6 +26,11 @@ WHISPER_MARKS = ("<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimes
 WHISPER_STYLE = "clotho > caption: "
 #: What Qwen2-Audio is asked (Chu et al., 2024).
 QWEN_QUESTION = "<|audio_bos|><|AUDIO|><|audio_eos|>Generate the caption in English:"
+#: What a model that holds conversations is asked.
+QUESTION = (
+    "Name everything that can be heard, in one short phrase without an introduction, "
+    "such as: a dog barking and rain falling."
+)
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,39 @@ def load_qwen2_audio(name: str, folder: Path, device: torch.device) -> Generatin
 
     network = _network(Qwen2AudioForConditionalGeneration, folder, device)
     return GeneratingCaptioner(name, network, processor.tokenizer, _prepare)
+
+
+def load_conversing(
+    name: str, folder: Path, device: torch.device, network: str, processor: str
+) -> GeneratingCaptioner:
+    """An audio language model that answers questions, from a folder in transformers' layout with a chat template.
+
+    Args:
+        name: As the card calls it.
+        folder: Of the model.
+        device: Where it runs.
+        network, processor: Names of their classes in transformers.
+
+    Raises:
+        BadInput: a file is missing, damaged, or of another layout.
+    """
+    import transformers
+
+    prepared = checked(
+        folder, lambda: getattr(transformers, processor).from_pretrained(folder, local_files_only=True)
+    )
+    asked = [
+        {"role": "user", "content": [{"type": "audio", "audio_url": ""}, {"type": "text", "text": QUESTION}]}
+    ]
+    text = checked(
+        folder, lambda: prepared.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
+    )
+
+    def _prepare(samples: Floats) -> dict[str, Tensor]:
+        return dict(prepared(text=[text], audio=[samples], sampling_rate=RATE_HZ, return_tensors="pt"))
+
+    network_kind = getattr(transformers, network)
+    return GeneratingCaptioner(name, _network(network_kind, folder, device), prepared.tokenizer, _prepare)
 
 
 def _network(kind: Any, folder: Path, device: torch.device) -> Any:
