@@ -1,6 +1,8 @@
 """The embedded captioner: honest sentences, times, constant memory; sentences and timelines as laws."""
 
+import copy
 import io
+import math
 import shutil
 import subprocess
 import tracemalloc
@@ -14,7 +16,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eidophone.core.errors import WeightsAbsent
+from eidophone.core.errors import BadInput, WeightsAbsent
 from eidophone.data.mixtures import draw, mix
 from eidophone.data.recordings import read_esc
 from eidophone.media.audio import read_sound
@@ -234,6 +236,20 @@ def test_equal_neighbours_become_one_and_silence_is_skipped() -> None:
     assert found.text == "low, then high" or found.text == "low, then high, then low"
     assert (found.words[0].start_s, found.words[0].end_s) == (0, 2)
     assert captioned([np.zeros(25, np.float32)], 10, 10, listen).text == "silence"
+
+
+@pytest.mark.parametrize("sure", [math.nan, math.inf])
+def test_a_network_that_gives_no_numbers_is_refused(sure: float) -> None:
+    with pytest.raises(BadInput, match="fetch its model again"):
+        captioned([np.ones(20, np.float32)], 10, 10, lambda _: [("rain", sure)])
+
+
+def test_the_tagged_captioner_with_damaged_weights_is_refused(captioner: TaggedCaptioner) -> None:
+    broken = copy.deepcopy(captioner)
+    with torch.no_grad():
+        broken.tagger.head.weight.fill_(math.nan)
+    with pytest.raises(BadInput, match="fetch its model again"):
+        broken.caption([np.sin(np.arange(16_000, dtype=np.float32))])
 
 
 def test_the_last_short_window_is_heard_too() -> None:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from eidophone.core.values import Caption, Floats
 from eidophone.media.vocoder_files import read_json, settings_of
 from eidophone.models.captioners.sentence import Heard, sentence, silence
-from eidophone.models.captioners.windows import SILENCE, loudness
+from eidophone.models.captioners.windows import SILENCE, check_numbers, loudness
 from eidophone.models.cards import package_folder, shipped
 from eidophone.models.pretrained import load_weights
 from eidophone.models.tagger import CONFIG, RATE_HZ, SPAN, STEP, WEIGHTS, Tagger, load_tagger
@@ -214,6 +214,7 @@ class TaggedCaptioner:
         known = dict(zip(self.known, self.head(embeddings).sigmoid().unbind(1), strict=True))
         columns = [self._probability(source, classes, known) for source in sources()]
         found: Floats = torch.stack(columns, 1).numpy()
+        check_numbers(found)
         return found
 
     def _probability(self, source: SoundSource, classes: Tensor, known: dict[str, Tensor]) -> Tensor:

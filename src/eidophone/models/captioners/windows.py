@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from eidophone.core.errors import BadInput
 from eidophone.core.values import Caption, Floats, Word
 from eidophone.models.captioners.sentence import silence
 
@@ -65,6 +67,7 @@ def captioned(
         start_s = i * frames / rate_hz
         end_s = start_s + len(window) / rate_hz
         said = tuple(listen(window)) if loudness(window) >= SILENCE else ()
+        check_numbers([sure for _, sure in said])
         if open_part and said and open_part.words == tuple(word for word, _ in said):
             open_part = Part(max(open_part.said, said, key=_surety), open_part.start_s, end_s)
         elif said:
@@ -72,6 +75,16 @@ def captioned(
             open_part = Part(said, start_s, end_s)
     parts = _best([*kept, *([open_part] if open_part else [])])
     return _joined(parts) if parts else silence(end_s)
+
+
+def check_numbers(given: ArrayLike) -> None:
+    """Refuses the probabilities of a network with damaged weights.
+
+    Raises:
+        BadInput: one of them is no number.
+    """
+    if not np.isfinite(given).all():
+        raise BadInput("The captioner gives NaN or infinity instead of probabilities; fetch its model again.")
 
 
 def _surety(said: Sequence[Said]) -> float:
