@@ -40,7 +40,7 @@ def questionnaire(results: Path, out: Path) -> None:
 
 def failures(image: Path, audio: Path, out: Path) -> None:
     """A batch of two rows, of which one fails with a message that names a folder."""
-    damaged = out.parent.parent / "damaged"
+    damaged = out.parents[2] / "damaged"
     shutil.copytree(audio, damaged)
     for path in damaged.rglob("*.safetensors"):
         path.write_bytes(b"x")
@@ -48,7 +48,7 @@ def failures(image: Path, audio: Path, out: Path) -> None:
         "image_prompt": "frog", "audio_prompt": "rain", "steps": 2, "preset": "draft", "offline": True,
         "image_model": str(image), "audio_model": str(audio), "device": "cpu", "dtype": "float32",
     }  # fmt: skip
-    jobs = out.parent.parent / "failing.jsonl"
+    jobs = out.parents[2] / "failing.jsonl"
     jobs.write_text(json.dumps(row) + "\n" + json.dumps(row | {"audio_model": str(damaged)}) + "\n")
     assert eidophone(["batch", str(jobs), "--out", str(out)]) == 1
     (failure,) = json.loads((out / "failures.json").read_text())

@@ -1,7 +1,7 @@
 """`eidophone evaluate`: judges all samples below folders, one line each, then writes tables and a report."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,7 @@ from eidophone.core.events import Progress, silent
 from eidophone.core.values import Floats, Score
 from eidophone.evaluation.consistency import CONSISTENCY_FOLDER, consistency_of, folder_name
 from eidophone.evaluation.found import Found, found_below
-from eidophone.evaluation.frechet import Reference, distances_from, open_references
+from eidophone.evaluation.frechet import Distance, Reference, distances_from, open_references
 from eidophone.evaluation.journal import JOURNAL_FILE, Journal, Row
 from eidophone.evaluation.protocol import make_samples
 from eidophone.evaluation.report import write_report
@@ -22,7 +22,7 @@ from eidophone.evaluation.selection import Selected, select
 from eidophone.evaluation.spread import JudgeWork, RowMaker, Spread, judge_apart
 from eidophone.evaluation.summary import Bars, Prompts, Summary, summarise
 from eidophone.evaluation.summary_file import write_summary
-from eidophone.evaluation.tables import names_of, write_csv, write_parquet
+from eidophone.evaluation.tables import write_csv, write_parquet
 from eidophone.evaluation.wild.judging import embedders_among
 from eidophone.evaluation.wild.paintings import methods_of
 from eidophone.evaluation.wild.protocol import IN_THE_WILD, Wild, open_wild
@@ -124,7 +124,7 @@ def _run_wild(
         wild.painter.make(progress)
         wanted = wild.wanted()
         every = found_below([root], out).items()
-        current = {name: found for name, found in every if found.path.absolute().parent in wanted}
+        current = {name: found for name, found in every if Path(found.folder).absolute().parent in wanted}
         journal = _journal_of(names, "stored", out)
         _judge_here(journal, judges, current, wild.judging.row_of, progress)
         return _Conclusion(journal, options, judges, current, out, references, wild).write(progress)
@@ -184,10 +184,9 @@ class _Conclusion:
 
     def write(self, progress: Progress) -> Summary:
         bars = Bars(self.options.looks_bar, self.options.sounds_bar)
-        whole = [(row.method, self.current[row.folder]) for row in self._rows() if not row.broken]
-        distances = [one for ref in self.references for one in distances_from(ref, whole, progress)]
-        summary = replace(self._summary(bars), references=distances)
-        names = names_of(self._rows())
+        names: dict[str, None] = {}
+        prompts = Prompts.of(_noting(self._rows(), names))
+        summary = replace(self._summary(bars, prompts), references=self._distances(progress))
         write_csv(self.out / CSV_FILE, self._rows(), names)
         parquet = write_parquet(self.out / PARQUET_FILE, self._rows(), names)
         facts = {
@@ -206,9 +205,15 @@ class _Conclusion:
             self._write_consistency(shown)
         return summary
 
-    def _summary(self, bars: Bars) -> Summary:
+    def _distances(self, progress: Progress) -> list[Distance]:
+        if not self.references:
+            return []
+        whole = [(row.method, self.current[row.folder]) for row in self._rows() if not row.broken]
+        return [one for ref in self.references for one in distances_from(ref, whole, progress)]
+
+    def _summary(self, bars: Bars, prompts: Prompts) -> Summary:
         if self.wild is None:
-            return summarise(self._rows(), Prompts.of(self._rows()), bars, self._embedding)
+            return summarise(self._rows(), prompts, bars, self._embedding)
         summary = summarise(self._rows(), Prompts((), ()), bars, self._embedding)
         unreadable = {name: f"{name}: {reason}" for name, reason in self.wild.painter.unreadable.items()}
         return replace(
@@ -241,6 +246,8 @@ class _Conclusion:
 
     def _shown(self) -> list[Row]:
         """One half is the best of all samples; the other half is spread evenly over the rest."""
+        if not self.options.shown:
+            return []
         scores = {row.folder: Score(row.numbers) for row in self._rows() if not row.broken}
         order = rank(scores, scores.__getitem__, self.options.rank_by, self.options.looks_weight)
         best = order[: self.options.shown // 2]
@@ -250,6 +257,13 @@ class _Conclusion:
         wanted = [*best, *rest[::step][:room]]
         rows = {row.folder: row for row in self._rows() if row.folder in set(wanted)}
         return [rows[name] for name in wanted]
+
+
+def _noting(rows: Iterable[Row], names: dict[str, None]) -> Iterator[Row]:
+    """The rows; notes the names of their numbers, in order of appearance. Reading the journal takes long."""
+    for row in rows:
+        names |= dict.fromkeys(row.numbers)
+        yield row
 
 
 def _rule(bars: Bars) -> str:

@@ -26,20 +26,22 @@ _place = functools.lru_cache(maxsize=8)(place_of)
 class Found:
     """A sample.
 
+    A million of them are in memory at once, so they hold texts, not paths.
+
     Attributes:
-        path: Its folder; KEY/INDEX if it belongs to a batch that has a root.
+        folder: Its folder; KEY/INDEX if it belongs to a batch that has a root.
         checksum: Of its record; empty if that cannot be read.
         root: Folder or URL of the batch; empty for a folder that was found without a manifest.
     """
 
-    path: Path
+    folder: str
     checksum: str
     root: str = ""
 
     @property
     def where(self) -> str:
         """How messages name its place."""
-        return f"{self.root}/{self.path.as_posix()}" if self.root else str(self.path)
+        return f"{self.root}/{self.folder}" if self.root else self.folder
 
     @contextlib.contextmanager
     def opened(self, *, whole: bool = False) -> Iterator[Path]:
@@ -52,10 +54,11 @@ class Found:
             BadInput: it cannot be fetched, a link leads to it, or its record is not the one that was listed.
         """
         if not self.root:
-            yield self.path
+            yield Path(self.folder)
             return
         names = None if whole else (RECORD_FILE, *SEEN_AND_HEARD)
-        with _place(self.root).opened(self.path.parent.name, int(self.path.name), names) as folder:
+        key, _, index = self.folder.partition("/")
+        with _place(self.root).opened(key, int(index), names) as folder:
             if self.checksum and sha256(folder / RECORD_FILE) != self.checksum:
                 raise BadInput(
                     f"{self.where}: its record is not the one that was listed; if the manifest is old, write it "
@@ -127,14 +130,15 @@ def _samples(named: str, out: Path) -> Iterator[tuple[str, str, Found]]:
     folder = Path(root_of(named) if "://" in named else named)
     if folder.name in (PARQUET, CSV):
         root = folder.absolute().parent
+        # once for all: what stands before KEY/INDEX
+        before = shareable_name(root / "x", root, out)[:-1]
         entries = ((entry.key, entry.index) for entry in read_manifest(folder, str(folder)))
         for one in _with_records(str(root), entries):
-            whole = root / one.path
-            yield str(whole), shareable_name(whole, root, out), one
+            yield f"{root}{os.sep}{one.folder.replace('/', os.sep)}", before + one.folder, one
         return
     for place in _walked(folder):
         whole = place.absolute()
-        yield str(whole), shareable_name(whole, folder.absolute(), out), Found(place, _checksum(place))
+        yield str(whole), shareable_name(whole, folder.absolute(), out), Found(str(place), _checksum(place))
 
 
 def _at_url(url: str) -> Iterator[tuple[str, str, Found]]:
@@ -143,7 +147,7 @@ def _at_url(url: str) -> Iterator[tuple[str, str, Found]]:
     root = root if listed else url.rstrip("/")
     short = printable(last_parts(root)[-1])
     for one in _listed_at(root, name) if listed else _with_records(root, _place(root).samples()):
-        yield f"{root}/{one.path}", f"{short}/{one.path.as_posix()}", one
+        yield one.where, f"{short}/{one.folder}", one
 
 
 def _listed_at(root: str, name: str) -> Iterator[Found]:
@@ -152,13 +156,13 @@ def _listed_at(root: str, name: str) -> Iterator[Found]:
     assert isinstance(place, RemotePlace)
     with place.file(name) as manifest:
         for entry in read_manifest(manifest, f"{root}/{name}"):
-            yield Found(Path(entry.key, sample_name(entry.index)), entry.checksum, root)
+            yield Found(f"{entry.key}/{sample_name(entry.index)}", entry.checksum, root)
 
 
 def _with_records(root: str, samples: Iterable[Sample]) -> Iterator[Found]:
     for (key, index), content in records_of(_place(root), samples):
         checksum = "" if isinstance(content, Exception) else hashlib.sha256(content).hexdigest()
-        yield Found(Path(key, sample_name(index)), checksum, root)
+        yield Found(f"{key}/{sample_name(index)}", checksum, root)
 
 
 def last_parts(named: str | Path) -> list[str]:

@@ -227,7 +227,7 @@ def reference_files(kind: Kind, folder: Path) -> list[Path]:
     try:
         if not folder.is_dir():
             raise BadInput(f"{flag} {folder}: there is no such folder; name a folder of references.")
-        results = [found.path for found in found_below([folder], folder).values()]
+        results = [Path(found.folder) for found in found_below([folder], folder).values()]
         endings = PICTURES if kind == "FID" else SOUNDS
         files = results or sorted(
             path

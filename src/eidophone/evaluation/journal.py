@@ -60,7 +60,8 @@ class Row:
         """
         checked = _Line.model_validate_json(line)
         features = {name: _vector(text) for name, text in checked.features.items()}
-        return cls(**{**checked.model_dump(), "features": features})
+        # not model_dump(), which copies every value: an evaluation reads its lines several times
+        return cls(**{**vars(checked), "features": features})
 
 
 def _vector(text: str) -> Floats:
@@ -135,10 +136,10 @@ class Journal:
             with draft.open("w", encoding="utf-8") as file:
                 head = {"format": FORMAT, "judges": self.judges, "digest": self.digest}
                 file.write(json.dumps(head) + "\n")
-                for row in self.rows() if self.path.exists() else ():
+                for row, line in self._lines() if self.path.exists() else ():
                     if current.get(row.folder) == row.checksum and not row.broken:
                         done.add(row.folder)
-                        file.write(row.to_line())
+                        file.write(line)
 
         write_atomically(self.path, _write)
         return done
@@ -188,6 +189,9 @@ class Journal:
         Raises:
             BadInput: it is not a journal of these judges.
         """
+        return (row for row, _ in self._lines())
+
+    def _lines(self) -> Iterator[tuple[Row, str]]:
         seen: set[str] = set()
         with self.path.open(encoding="utf-8", errors="replace") as file:
             self._check_head(file.readline())
@@ -195,7 +199,7 @@ class Journal:
                 row = _row(line)
                 if row is not None and row.folder not in seen:
                     seen.add(row.folder)
-                    yield row
+                    yield row, line
 
     def _check_head(self, line: str) -> None:
         try:

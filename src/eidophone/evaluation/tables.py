@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,7 @@ PROBLEMS = ("failed", "broken")
 AT_ONCE = 1000
 
 
-def names_of(rows: Iterable[Row]) -> list[str]:
-    """All numbers, in order of appearance."""
-    return list(dict.fromkeys(name for row in rows for name in row.numbers))
-
-
-def write_csv(path: Path, rows: Iterable[Row], names: list[str]) -> None:
+def write_csv(path: Path, rows: Iterable[Row], names: Collection[str]) -> None:
     """One line for each sample; missing numbers are empty cells.
 
     Text that a spreadsheet would run as a formula gets a quote mark in front.
@@ -39,7 +34,7 @@ def write_csv(path: Path, rows: Iterable[Row], names: list[str]) -> None:
     write_atomically(path, _write)
 
 
-def write_parquet(path: Path, rows: Iterable[Row], names: list[str]) -> bool:
+def write_parquet(path: Path, rows: Iterable[Row], names: Collection[str]) -> bool:
     """The same as Parquet, if pyarrow is installed; returns whether it is installed.
 
     Raises:
@@ -63,7 +58,7 @@ def write_parquet(path: Path, rows: Iterable[Row], names: list[str]) -> bool:
     return True
 
 
-def _flat(row: Row, names: list[str]) -> dict[str, Any]:
+def _flat(row: Row, names: Collection[str]) -> dict[str, Any]:
     facts = {name: _text(getattr(row, name)) for name in FACTS}
     numbers = {name: row.numbers.get(name) for name in names}
     failed = _text(json.dumps(row.failed, ensure_ascii=False)) if row.failed else None

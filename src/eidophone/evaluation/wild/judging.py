@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ class WildJudging:
         row = judged_row(name, found, judges, _captioned)
         if row.broken:
             return row
-        place = Place.of(found.path)
+        place = Place.of(Path(found.folder))
         numbers = {key: value for key, value in row.numbers.items() if not key.endswith(".looks_gray")}
         for judge in judges:
             picture = row.features.get(f"{judge.name}.picture")
