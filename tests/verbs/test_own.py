@@ -16,6 +16,7 @@ from eidophone.media.audio import write_wav
 from eidophone.media.picture import read_picture, write_png
 from eidophone.verbs.compose.blends.relief import relief
 from eidophone.verbs.imprint.options import ImprintOptions
+from eidophone.verbs.shared.own import folded
 from tests.verbs.test_samples import models
 
 STEPS = {"steps": 3, "count": 1}
@@ -197,3 +198,49 @@ def test_an_old_imprint_still_fills_the_canvas_with_plain_tones(photo: Path) -> 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ImprintOptions.make(picture=photo, audio_prompt="rain")
+
+
+def steps_of(gray: np.ndarray) -> np.ndarray:
+    """Mean difference of neighbouring columns, and of the last and the first at the end."""
+    return np.abs(gray - np.roll(gray, -1, 1)).mean(0)
+
+
+def test_what_lies_beyond_a_loop_fades_into_its_beginning() -> None:
+    slope = torch.linspace(0, 1, 80)[None, None].expand(-1, 4, -1)
+    found = folded(slope, 64)[0].numpy()
+    assert found.shape == (4, 64) and np.array_equal(found[:, 16:], slope[0, :, 16:64].numpy())
+    assert steps_of(found)[-1] == pytest.approx(1 / 79, abs=1e-6)
+    assert torch.equal(folded(slope, 80), slope)
+
+
+@pytest.mark.parametrize("fit", ["stretch", "cover"])
+def test_the_end_of_a_picture_meets_its_beginning_in_a_loop(fit: str, photo: Path, settings: dict) -> None:
+    """The slope of the photograph would be a step of half the brightness."""
+    given = {"audio_prompt": "rain", "picture": photo, "strength": 0.0, "fit": fit, "levels": False}
+    (made,) = eidophone.compose(loop=True, **given, **STEPS, **settings)
+    (open_,) = eidophone.compose(**given, **STEPS, **settings)
+    steps = steps_of(made.picture.gray())
+    assert steps[-1] <= steps[:-1].max()
+    assert steps_of(open_.picture.gray())[-1] > 2 * steps[-1]
+
+
+def test_own_material_with_scenes_and_a_length(photo: Path, sound: Path, settings: dict) -> None:
+    free = {name: value for name, value in settings.items() if name != "width"}
+    (made,) = eidophone.compose(
+        picture=photo, scene=["0-1: / rain", "1-2: / a dog"], fade=0.5, **STEPS, **free
+    )
+    assert made.clip.duration_s == pytest.approx(2, abs=0.3) and made.facts["picture_similarity"] > 0
+    (drawn,) = eidophone.compose(
+        sound=sound, scene=["0-0.5: a cat /", "0.5-1: a ship /"], fade=0, **STEPS, **free
+    )
+    assert drawn.clip.duration_s == pytest.approx(1, abs=0.3) and "sound_similarity" in drawn.facts
+
+
+def test_a_sound_that_ends_early_and_a_small_picture_are_said(
+    photo: Path, sound: Path, settings: dict
+) -> None:
+    free = {name: value for name, value in settings.items() if name != "width"}
+    with pytest.warns(UserWarning, match="lasts 1.00 seconds; the rest of the"):
+        eidophone.compose("a cat", sound=sound, seconds=4, **STEPS, **free)
+    with pytest.warns(UserWarning, match=r"photo.png: spans \d+% of the canvas; --fit cover"):
+        eidophone.compose(audio_prompt="rain", picture=photo, seconds=6, **STEPS, **free)

@@ -10,7 +10,7 @@ from eidophone.core.errors import BadInput
 from eidophone.core.values import Caption, Clip, Word
 from eidophone.media.audio import write_wav
 from eidophone.models.captioners.sentence import Heard, sentence
-from eidophone.verbs.paint.layout import Layout, layout_of, usual_width
+from eidophone.verbs.paint.layout import Layout, at_the_loudest, layout_of, usual_width
 from eidophone.verbs.paint.options import PaintOptions
 from eidophone.verbs.paint.prompts import make_prompt, side_by_side
 from eidophone.verbs.paint.sources import SMALLEST, columns_of, sources_of
@@ -77,6 +77,19 @@ def test_a_drawing_is_made_at_full_width_and_shown_at_its_size() -> None:
     assert sum(narrow.shown) == 160 and narrow.drawn == (288, 288)
     with pytest.raises(BadInput, match="too narrow for 2 sources"):
         layout_of(found, 8, 288, 8)
+
+
+def test_a_painting_that_plays_is_drawn_where_the_recording_is_loudest() -> None:
+    import torch
+
+    sound = np.zeros((4, 60), np.float32)
+    sound[:, 40:45] = 1
+    layout = at_the_loudest(sound, 64, 16)
+    assert layout is not None and layout.before <= 40 and layout.before + 16 >= 45
+    picture = layout.together(torch.rand(1, 3, 4, 16))
+    assert picture.shape[-1] == layout.before + 16 + layout.after == 64
+    assert torch.equal(picture[..., 0], picture[..., layout.before])
+    assert at_the_loudest(sound, 60, 60) is None
 
 
 def test_a_small_drawing_keeps_its_proportions_and_its_ground() -> None:

@@ -20,7 +20,7 @@ from eidophone.media.ssim import ssim
 from eidophone.models.latent import LatentModel
 from eidophone.verbs.compose.options import ComposeOptions, ComposeSettings
 from eidophone.verbs.shared.models import LoadedModels
-from eidophone.verbs.shared.own import fitted_file, mel_picture_of, toned_file
+from eidophone.verbs.shared.own import FOLDED, fitted_file, folded, mel_picture_of, toned_file
 
 #: How the canvas is shared where the user brings a picture or a sound and does not say.
 OWN_BLEND = "relief"
@@ -175,25 +175,36 @@ def read_own(
         return None
     picture = free = beside = mel = None
     if settings.picture is not None:
-        size = settings.height, settings.width
-        gray, found = toned_file(settings.picture, settings, *size, report)
-        picture = torch.from_numpy(gray)[None, None]
+        wide = settings.width + _beyond(settings)
+        gray, found = toned_file(settings.picture, settings, settings.height, wide, report)
+        picture = folded(torch.from_numpy(gray)[None, None], settings.width)
         if not found.inside.all():
-            beside = torch.from_numpy(~found.inside).float()[None, None]
+            outside = folded(torch.from_numpy(~found.inside).float()[None, None], settings.width)
+            beside = (outside == 1).float()
         if settings.mask is not None:
             free = _mask(settings.mask, settings, report)
             free = free if beside is None else torch.maximum(free, beside)
     if settings.sound is not None:
         columns = settings.width * view.rows
-        mel = torch.from_numpy(mel_picture_of(settings.sound, loaded.mel_spec, columns, report))[None, None]
+        beyond = _beyond(settings) if view.rows == 1 else 0
+        gray = mel_picture_of(settings.sound, loaded.mel_spec, columns + beyond, report)
+        # where a sound ends within the canvas, there is nothing beyond to fade in: its beginning stays as it is
+        heard = gray if gray[:, columns:].any() else gray[:, :columns]
+        mel = folded(torch.from_numpy(heard)[None, None], columns)
     sound = None if mel is None else view.undo(mel)
     redrawn, replayed = bool(settings.image_prompt.strip()), bool(settings.audio_prompt.strip())
     return Own(image, picture, free, beside, mel, sound, redrawn, replayed, settings.strength)
 
 
+def _beyond(settings: ComposeSettings) -> int:
+    """Columns of the user's material beyond the canvas, which a loop fades into its beginning."""
+    return round(settings.width * FOLDED) if settings.loop else 0
+
+
 def _mask(path: Path, settings: ComposeSettings, report: Reporter) -> Tensor:
-    found = fitted_file(path, settings, settings.height, settings.width, report)
+    found = fitted_file(path, settings, settings.height, settings.width + _beyond(settings), report)
     white = (torch.from_numpy(found.picture.gray()) > 0.5).float()[None, None]
+    white = folded(white, settings.width)
     if not white.any():
         raise BadInput(f"{path}: is black everywhere, so nothing may change; paint white where it may.")
     return F.avg_pool2d(F.pad(white, (FADE,) * 4, mode="replicate"), 2 * FADE + 1, 1)

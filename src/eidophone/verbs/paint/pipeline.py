@@ -21,7 +21,7 @@ from eidophone.models.device import within_memory
 from eidophone.models.preview import preview
 from eidophone.models.weights import ModelFiles
 from eidophone.verbs.paint.colors import Drawing, is_gray
-from eidophone.verbs.paint.layout import Layout, layout_of, usual_width
+from eidophone.verbs.paint.layout import Layout, at_the_loudest, layout_of, usual_width
 from eidophone.verbs.paint.models import PaintModels, load_paint_models, trained_size
 from eidophone.verbs.paint.optimise import Aim, Plan, Scene, Trial, best_of, optimise
 from eidophone.verbs.paint.options import PaintOptions, PaintSettings
@@ -212,10 +212,10 @@ def _painted(
 
 
 def _layout(easel: PaintModels, heard: Heard, size: str) -> Layout | None:
-    if not heard.sources:
-        return None
-    width = int(size.split("x")[0])
-    return layout_of(heard.sources, width, trained_size(easel.model)[1], easel.model.vae_scale_factor)
+    width, usual = int(size.split("x")[0]), trained_size(easel.model)[1]
+    if heard.sources:
+        return layout_of(heard.sources, width, usual, easel.model.vae_scale_factor)
+    return at_the_loudest(heard.spectrogram, width, usual) if easel.options.plays else None
 
 
 def _colored(
@@ -225,7 +225,7 @@ def _colored(
     if easel.colors is None or not is_gray(painted):
         return painted, easel.sources
     words = [Caption(source.words).text for source in heard.sources] or [heard.caption.text]
-    columns = layout.shown if layout else (painted.pixels.shape[1],)
+    columns = layout.shown if layout and heard.sources else (painted.pixels.shape[1],)
     drawings = [Drawing(text, wide) for text, wide in zip(words, columns, strict=True)]
 
     def _watch(done: int, of: int) -> None:
@@ -259,7 +259,7 @@ def _facts(
     found: dict[str, Any] = {}
     if before.to_recording is not None and after.to_recording is not None:
         found["similarity_to_recording"] = [before.to_recording, after.to_recording]
-    if layout is not None:
+    if layout is not None and heard.sources:
         found["sources"] = [
             {
                 "words": " ".join(word.text for word in one.words),

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from eidophone.core.errors import BadInput
@@ -20,6 +21,12 @@ from eidophone.options.own import PictureOptions
 NEGLIGIBLE = 0.02
 #: A canvas whose lightest pixel is darker than this cannot be heard.
 BLACK = 0.02
+#: A larger share of the canvas that a sound leaves empty is said.
+UNFILLED = 0.1
+#: A picture that fills less of the canvas' width than this is said to be small.
+SMALL = 0.25
+#: The part of a loop over which the end of the user's material fades into its beginning.
+FOLDED = 1 / 16
 #: The narrowest and the widest canvas that a sound asks for by itself.
 MIN_COLUMNS, WIDEST = 8, 65_536
 
@@ -36,6 +43,25 @@ def fitted_file(path: Path, options: PictureOptions, height: int, width: int, re
             f"{path.name}: its middle fills the canvas, and {found.lost:.0%} of the picture is cropped; "
             "use --fit contain to keep all of it."
         )
+    covered = float(found.inside.any(0).mean())
+    if covered < SMALL:
+        report.warn(
+            f"{path.name}: spans {covered:.0%} of the canvas; --fit cover and --fit stretch fill all of it."
+        )
+    return found
+
+
+def folded(gray: Tensor, width: int) -> Tensor:
+    """The first `width` columns, with what lies beyond faded into the beginning, so that the end meets it.
+
+    >>> folded(torch.arange(6.0)[None], 4)[0].tolist()
+    [4.0, 3.0, 2.0, 3.0]
+    """
+    beyond = gray.shape[-1] - width
+    found = gray[..., :width].clone()
+    if beyond > 0:
+        share = torch.linspace(0, 1, beyond + 1, dtype=gray.dtype)[:-1]
+        found[..., :beyond] = share * gray[..., :beyond] + (1 - share) * gray[..., width:]
     return found
 
 
@@ -93,6 +119,11 @@ def mel_picture_of(path: Path, spec: MelSpec, width: int, report: Reporter) -> F
         report.warn(
             f"{path.name}: the canvas holds its first {fits_s:.2f} seconds, and the rest is cut; "
             "raise --width to keep more."
+        )
+    if clip.duration_s < fits_s * (1 - UNFILLED):
+        report.warn(
+            f"{path.name}: lasts {clip.duration_s:.2f} seconds; the rest of the {fits_s:.2f} seconds has no sound "
+            "of its own."
         )
     if (warning := cancelled_channels(clip, path.name)) is not None:
         report.warn(warning)
