@@ -2,6 +2,7 @@
 
 import copy
 import io
+import json
 import math
 import shutil
 import subprocess
@@ -30,6 +31,7 @@ from eidophone.models.captioners.tagged import (
     sources,
 )
 from eidophone.models.captioners.windows import captioned
+from eidophone.models.cards import package_folder
 from eidophone.models.tagger import SPAN, STEP
 from tests.conftest import SHARED
 
@@ -250,6 +252,16 @@ def test_the_tagged_captioner_with_damaged_weights_is_refused(captioner: TaggedC
         broken.tagger.head.weight.fill_(math.nan)
     with pytest.raises(BadInput, match="fetch its model again"):
         broken.caption([np.sin(np.arange(16_000, dtype=np.float32))])
+
+
+@pytest.mark.parametrize("lacking", ["bubbles", "seagull"])
+def test_a_head_that_lacks_a_source_without_classes_is_refused(lacking: str, tmp_path: Path) -> None:
+    folder = shutil.copytree(package_folder("tiny/captioner"), tmp_path / "odd")
+    config = json.loads((folder / "config.json").read_text())
+    config["sources"][config["sources"].index(lacking)] = "unicorn"
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BadInput, match=f"lacks '{lacking}'"):
+        load_tagged(folder)
 
 
 def test_the_last_short_window_is_heard_too() -> None:

@@ -2,8 +2,10 @@
 
 import errno
 import json
+import math
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from eidophone.models.load import Loader
 from eidophone.models.networks.config import sample_size_of
 from eidophone.models.pretrained import checked
 from eidophone.models.source import find
+from eidophone.models.text import TextEncoder
 from tests.models.test_single_file import original
 
 
@@ -61,6 +64,13 @@ def test_settings_that_would_build_for_hours_are_refused_at_once(
     (folder / file).write_text(json.dumps(config | {name: value}))
     with pytest.raises(BadInput, match=said):
         loader().model(str(folder), "image")
+
+
+@pytest.mark.parametrize("most", [math.nan, math.inf, 0, "77", None])
+def test_a_tokenizer_that_says_no_length_is_refused(most: object) -> None:
+    tokenizer = SimpleNamespace(model_max_length=most)
+    with pytest.raises(BadInput, match="model_max_length must be a number"):
+        _ = TextEncoder(tokenizer, SimpleNamespace(config=Settings())).length
 
 
 @pytest.mark.parametrize(("size", "expected"), [(None, (64, 64)), (16, (16, 16)), ([8, 24], (8, 24))])

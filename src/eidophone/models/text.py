@@ -1,5 +1,6 @@
 """Text encoders: from a prompt to the condition of a denoising network."""
 
+import math
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -101,8 +102,17 @@ class TextEncoder:
 
     @property
     def length(self) -> int:
-        """The number of tokens, with the start and end tokens."""
-        limits = [int(self.tokenizer.model_max_length)]
+        """The number of tokens, with the start and end tokens.
+
+        Raises:
+            BadInput: the tokenizer's settings say no number.
+        """
+        most = self.tokenizer.model_max_length
+        if not isinstance(most, int | float) or not 1 <= most < math.inf:  # NaN, too
+            raise BadInput(
+                f"The tokenizer's model_max_length must be a number of tokens; got {most!r}; fetch the model again."
+            )
+        limits = [int(most)]
         if (positions := getattr(self.network.config, "max_position_embeddings", None)) is not None:
             limits.append(int(positions))
         if self.rules.tokens is not None:  # T5 itself reads any length

@@ -16,6 +16,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from eidophone.core.errors import BadInput
 from eidophone.core.values import Caption, Floats
 from eidophone.media.vocoder_files import read_json, settings_of
 from eidophone.models.captioners.sentence import Heard, sentence, silence
@@ -295,6 +296,10 @@ def load_tagged(folder: Path | None = None) -> TaggedCaptioner:
     folder = shipped("The captioner", folder or package_folder(FOLDER), WEIGHTS, "training.train captioner")
     where = folder / CONFIG
     known = tuple(settings_of(_Config, read_json(where), str(where)).sources)
+    if missing := [source.name for source in sources() if not source.heard and source.name not in known]:
+        raise BadInput(
+            f"{where}: sources lacks {missing[0]!r}, which no class stands for; fetch the model again."
+        )
     tagger = load_tagger()
     head = nn.Linear(tagger.head.in_features, len(known))
     load_weights(head, folder / WEIGHTS)
