@@ -9,11 +9,14 @@ from eidophone.core.errors import BadInput
 from eidophone.core.events import CancelToken, Event, Listener, Progress, Reporter, Step
 from eidophone.core.values import Result
 from eidophone.media.files import sha256, slug
+from eidophone.media.loudness import HIGHEST_TRUE_PEAK_DB
 from eidophone.options.kinds import Options
 from eidophone.results.sound_file import SoundFile
 from eidophone.results.store import Store
 
 Pair = tuple[str, str]
+#: Difference of loudness that is not worth a word, in LU.
+LOUDNESS_TOLERANCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -140,3 +143,22 @@ def check_same_run(options: Options, result: Result, folder: Path) -> None:
                 f"--resume: {folder} was made with {name} {before!r}, not {value!r}; use the same settings, or "
                 "choose another --out."
             )
+
+
+def say_loudness(output: Output, result: Result, report: Reporter) -> None:
+    """Says where a sound stayed quieter than was asked for."""
+    wanted = output.sound_file.loudness if output.sound_file else None
+    reached = result.facts.get("loudness_lufs")
+    if wanted is not None and reached is not None and reached < wanted - LOUDNESS_TOLERANCE:
+        report.warn(
+            f"Sample {result.index}: the loudness is {reached:.1f} LUFS, because a true peak above "
+            f"{HIGHEST_TRUE_PEAK_DB:g} dB would clip; a limiter in an audio editor makes it louder."
+        )
+
+
+def batch_size(options: Options, kept: Sequence[Result]) -> int:
+    """How many samples at once a stopped run made: as it was asked for, else as its samples say."""
+    asked = getattr(options, "batch_size", None)
+    return asked or max(
+        (getattr(result.recipe.options, "batch_size", None) or 1 for result in kept), default=1
+    )

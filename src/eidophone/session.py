@@ -34,12 +34,19 @@ from eidophone.core.events import (
     Started,
 )
 from eidophone.core.values import Caption, Result, Score
-from eidophone.media.loudness import HIGHEST_TRUE_PEAK_DB
 from eidophone.models.registry import Registry
 from eidophone.options.kinds import Options
 from eidophone.results.recipe import read_recipe
 from eidophone.results.store import finished_samples, load
-from eidophone.running import Output, Pair, check_same_run, pair_folders, report_events
+from eidophone.running import (
+    Output,
+    Pair,
+    batch_size,
+    check_same_run,
+    pair_folders,
+    report_events,
+    say_loudness,
+)
 from eidophone.verbs import Verb, verb_for, verb_of
 from eidophone.verbs.remake import remake as remake_from
 from eidophone.verbs.shared.context import Context
@@ -47,9 +54,6 @@ from eidophone.verbs.shared.memory_inputs import as_files
 
 if TYPE_CHECKING:
     from eidophone.options.commands import CaptionOptions, ScoreOptions
-
-#: Difference of loudness that is not worth a word, in LU.
-LOUDNESS_TOLERANCE = 0.5
 
 
 class Session:
@@ -260,7 +264,8 @@ class Session:
         report = output.reporter()
         if output.out is None or not getattr(options, "resume", False):
             made = verb.run(options, self._context(verb, report, output))
-            return self._finished(verb.name, made, self._places(options, numbers), output, report)
+            places, resumable = self._places(options, numbers), hasattr(options, "resume")
+            return self._finished(verb.name, made, places, output, report, resumable=resumable)
         return self._resumed(verb, options, numbers, output, report)
 
     def _context(self, verb: Verb, report: Reporter, output: Output) -> Context:
@@ -294,7 +299,7 @@ class Session:
                 store.reserve(())
                 store.overview()  # the run may have stopped before it
             return
-        batch = _batch_size(options, kept)
+        batch = batch_size(options, kept)
         chunks = (numbers[first : first + batch] for first in range(0, len(numbers), batch))
         again = [index for chunk in chunks if not here.keys() >= set(chunk) for index in chunk]
         changes: dict[str, object] = {"samples": tuple(again), "count": len(again)}
@@ -326,11 +331,19 @@ class Session:
         return self._stored(verb.name, made, len(owners), places, output, report)
 
     def _finished(
-        self, verb: str, made: Iterator[Result], places: Sequence[int], output: Output, report: Reporter
+        self,
+        verb: str,
+        made: Iterator[Result],
+        places: Sequence[int],
+        output: Output,
+        report: Reporter,
+        *,
+        resumable: bool = False,
     ) -> Iterator[Result]:
         """Stores results as they come, if they are to be stored, and reports them."""
         folders = [] if output.out is None else [(Path(output.out), places)]
-        return self._stored(verb, ((0, result) for result in made), len(places), folders, output, report)
+        numbered = ((0, result) for result in made)
+        return self._stored(verb, numbered, len(places), folders, output, report, resumable=resumable)
 
     def _stored(
         self,
@@ -340,22 +353,25 @@ class Session:
         folders: Sequence[tuple[Path, Sequence[int]]],
         output: Output,
         report: Reporter,
+        *,
+        resumable: bool = False,
     ) -> Iterator[Result]:
         """Stores the results of one or several runs as they come.
 
         Args:
             made: Results, each with the number of its run; `expected` says how many there will be.
             folders: Of each run, with the indices of its samples; empty stores nothing.
+            resumable: Whether the run has `--resume`, for messages.
         """
         began, count = time.monotonic(), 0
         report_events(report, Started(verb, expected))
         with ExitStack() as stack:
             stores = [stack.enter_context(output.store(folder)) for folder, _ in folders]
             for store, (_, indices) in zip(stores, folders, strict=True):
-                store.reserve(indices)
+                store.reserve(indices, resumable=resumable)
             for run, result in made:
                 saved = stores[run].save(result) if stores else result
-                _say_loudness(output, saved, report)
+                say_loudness(output, saved, report)
                 count += 1
                 report_events(report, SampleFinished(saved))
                 yield saved
@@ -379,22 +395,3 @@ class Session:
             files = as_files(given, Path(folder))
             for result in self.run(self._options(verb, files), output):
                 yield replace(result)
-
-
-def _say_loudness(output: Output, result: Result, report: Reporter) -> None:
-    """Says where a sound stayed quieter than was asked for."""
-    wanted = output.sound_file.loudness if output.sound_file else None
-    reached = result.facts.get("loudness_lufs")
-    if wanted is not None and reached is not None and reached < wanted - LOUDNESS_TOLERANCE:
-        report.warn(
-            f"Sample {result.index}: the loudness is {reached:.1f} LUFS, because a true peak above "
-            f"{HIGHEST_TRUE_PEAK_DB:g} dB would clip; a limiter in an audio editor makes it louder."
-        )
-
-
-def _batch_size(options: Options, kept: Sequence[Result]) -> int:
-    """How many samples at once a stopped run made: as it was asked for, else as its samples say."""
-    asked = getattr(options, "batch_size", None)
-    return asked or max(
-        (getattr(result.recipe.options, "batch_size", None) or 1 for result in kept), default=1
-    )

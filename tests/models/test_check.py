@@ -39,7 +39,7 @@ def test_everything_that_ships_works(name: str, role: str, fact: str) -> None:
     assert any(fact in found for found in check_model(name, role, loader()).facts)
 
 
-def test_a_flipped_bit_in_shipped_weights_is_found(tmp_path: Path) -> None:
+def test_r20_a_flipped_bit_in_shipped_weights_is_found(tmp_path: Path) -> None:
     root = shutil.copytree(package_folder("tiny"), tmp_path / "tiny")
     check_shipped(root / "image", root)
     file = root / "image" / "unet" / WEIGHTS
@@ -55,7 +55,7 @@ def test_a_flipped_bit_in_shipped_weights_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("part", "said"), [("unet", "denoising network"), ("vae", "VAE")])
-def test_weights_that_are_not_numbers_do_not_pass(
+def test_r20_weights_that_are_not_numbers_do_not_pass(
     part: str, said: str, pair: tuple[Path, Path], tmp_path: Path
 ) -> None:
     folder = shutil.copytree(pair[0], tmp_path / "nan")

@@ -230,22 +230,56 @@ def flipped(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"recipe", b"recipf", 1))
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda path: path.write_bytes(b"not a checkpoint"),
-        flipped,
-        lambda path: torch.save({"recipe": "x"}, path),
-        lambda path: torch.save([1, 2], path),
-        lambda path: torch.save(torch.load(path) | {"state": {"canvas": {}, "done": 1}}, path),
-    ],
-    ids=["other file", "flipped", "no state", "list", "half a state"],
-)
-def test_a_damaged_checkpoint_is_named(damage: Any, begun: Path, settings: dict, tmp_path: Path) -> None:
+def with_state(**values: Any) -> Any:
+    """Damage: these parts of the state are something else."""
+
+    def _change(path: Path) -> None:
+        found = torch.load(path)
+        torch.save({**found, "state": {**found["state"], **values}}, path)
+
+    return _change
+
+
+def with_optimiser(change: Any) -> Any:
+    def _change(path: Path) -> None:
+        found = torch.load(path)
+        change(found["state"]["optimiser"])
+        torch.save(found, path)
+
+    return _change
+
+
+#: R59 and its kin: by name, what is done to a checkpoint.
+DAMAGE: dict[str, Any] = {
+    "other file": lambda path: path.write_bytes(b"not a checkpoint"),
+    "flipped": flipped,
+    **{
+        str(value): lambda path, value=value: torch.save(value, path)
+        for value in ({}, [], [1, 2], None, "x", torch.zeros(2), {"recipe": "x"})
+    },
+    "no state": lambda path: torch.save(torch.load(path) | {"state": []}, path),
+    "half a state": lambda path: torch.save(torch.load(path) | {"state": {"canvas": {}, "done": 1}}, path),
+    "done: text": with_state(done="x"),
+    "done: below 0": with_state(done=-5),
+    "done: beyond the end": with_state(done=10**9),
+    "frames: numbers": with_state(frames=[1, 2]),
+    "frames: another shape": with_state(frames=[(1, torch.zeros(2, dtype=torch.uint8))]),
+    "costs: text": with_state(costs=("a", "b")),
+    "costs: endless": with_state(costs=(1, float("inf"))),
+    "generator: short": with_state(generator=torch.zeros(3, dtype=torch.uint8)),
+    "optimiser: nothing kept": with_optimiser(lambda x: x["state"].clear()),
+    "optimiser: another shape": with_optimiser(lambda x: x["state"][0].update(exp_avg=torch.zeros(1, 1))),
+    "optimiser: another rate": with_optimiser(lambda x: x["param_groups"][0].update(lr=9.0)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_r59_a_damaged_checkpoint_is_named(damage: Any, begun: Path, settings: dict, tmp_path: Path) -> None:
     shutil.copytree(begun, tmp_path / "o")
     damage(tmp_path / "o/0000-unfinished/checkpoint.pt")
     with pytest.raises(BadInput, match=r"checkpoint\.pt: is damaged; delete the folder 0000-unfinished"):
         eidophone.distill("castle", "bell", out=tmp_path / "o", resume=True, **settings, **BRIEF)
+    assert not (tmp_path / "o/0000").exists()
 
 
 @pytest.fixture(scope="module")

@@ -105,7 +105,7 @@ def check(arguments: argparse.Namespace) -> int:
             found = _found(name, role, offline=True)
         except EidophoneError as error:
             failed += 1
-            print(f"{printable(name)}: {error}")
+            print(_line(name, error))
             continue
         if isinstance(found, DiffusionFiles):
             parts.append((name, found.role))
@@ -164,6 +164,13 @@ def _network_in(folder: str) -> NetworkFiles:
     return replace(found, role="captioner") if found.kind in KINDS else found
 
 
+def _line(model: str, error: EidophoneError) -> str:
+    """What is wrong with a model; the model is named once."""
+    said, _, _ = str(error).partition(": ")
+    named = said.strip("'\"") in (model, model.partition(" (")[0])
+    return printable(str(error) if named else f"{model}: {error}")
+
+
 def _check_group(group: list[Part]) -> int:
     """Says whether these models work and fit together; returns how often something did not."""
     import torch
@@ -180,7 +187,7 @@ def _check_group(group: list[Part]) -> int:
             checked = check_model(name, role, loader)
         except EidophoneError as error:
             failed += 1
-            print(printable(f"{name} ({role}): {error}"))
+            print(_line(f"{name} ({role})", error))
             continue
         print(printable(f"{name} ({role}): works, {', '.join(checked.facts)}"))
         if role in DIFFUSION:

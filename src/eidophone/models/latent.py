@@ -95,7 +95,7 @@ class LatentModel(Predicting):
             - Output: (batch, 3, height, width)
 
         Raises:
-            EidophoneError: the picture is not finite; the message says whether number format or weights are to blame.
+            EidophoneError: the picture is not finite; the message says whether the number format is to blame.
         """
         raw = latents.to(self.vae.device, self.vae.dtype) / self.vae.config.scaling_factor
         with running(f"{quoted(self.source.name)}: its VAE"):
@@ -107,11 +107,8 @@ class LatentModel(Predicting):
         return clamped
 
     def _not_finite(self, latents: Tensor) -> str:
-        """Why a picture is not finite: damaged weights, or a number format that is too narrow."""
+        """Why a picture is not finite, although all weights are: mostly a number format that is too narrow."""
         name = quoted(self.source.name)
-        for part, network in (("denoising network", self.network), ("VAE", self.vae)):
-            if not all(torch.isfinite(weight).all() for weight in network.parameters()):
-                return f"{name}: the weights of its {part} are damaged (not numbers); fetch the model again."
         kind = str(self.vae.dtype).removeprefix("torch.")
         if self.vae.dtype != torch.float32:
             return f"{name}: the picture has values that are not numbers in {kind}; use --dtype float32."

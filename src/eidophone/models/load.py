@@ -19,6 +19,7 @@ from eidophone.models.fit import check_fit, same_network, same_text_encoder, sam
 from eidophone.models.identity import file_ids
 from eidophone.models.latent import LatentModel
 from eidophone.models.networks.lora import Lora, fuse
+from eidophone.models.numbers import check_weights
 from eidophone.models.parts import PartKey, PartStore
 from eidophone.models.pixel import PixelModel
 from eidophone.models.predictor import check_condition
@@ -159,7 +160,11 @@ class Loader:
             return griffin_lim_of(source)
         paths = source.files_of("vocoder")
         name = f"{source.name}.{source.role}"
-        return self._copy("vocoder", name, paths, lambda: load_hifi_gan(folder, self.device))
+
+        def _load() -> Vocoder:
+            return check_weights(source.name, "vocoder", load_hifi_gan(folder, self.device))
+
+        return self._copy("vocoder", name, paths, _load)
 
     def embedder(self, name: str) -> "Embedder":
         """An embedder, in float32; see `models.embedders.load.load_embedder`."""
@@ -225,6 +230,8 @@ class Loader:
             text = kind.load_text(source, self.dtype, self.device)
             network = kind.load_network(source, self.dtype, self.device)
             fuse(lora, network, text.network)
+            check_weights(source.name, "text_encoder", text)
+            check_weights(source.name, kind.folder, network)
             return text, network
 
         parts = (kind.folder, "text_encoder", "tokenizer")
@@ -267,7 +274,11 @@ class Loader:
         paths = [path for part in parts for path in source.files_of(part)]
         key = self._key(parts[0], paths, source.family)
         name = f"{source.name}.{source.role}"
-        return self.parts.get(key, name, file_ids(paths), load, [self] if kept else [], same)
+
+        def _load() -> Part:
+            return check_weights(source.name, parts[0], load())
+
+        return self.parts.get(key, name, file_ids(paths), _load, [self] if kept else [], same)
 
     def _copy(self, part: str, name: str, paths: list[Path], load: Callable[[], Part]) -> Part:
         return self.parts.copy_of(self._key(part, paths, name), name, file_ids(paths), load)

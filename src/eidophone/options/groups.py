@@ -92,7 +92,8 @@ class DrawOptions(PlaceOptions):
     @model_validator(mode="after")
     def _samples_are_counted(self) -> Self:
         if self.samples and len(set(self.samples)) != self.count:
-            raise ValueError(f"samples {self.samples}: not {self.count} different ones; leave them out.")
+            named = f"{len(set(self.samples)):,} different samples are named"
+            raise ValueError(f"--samples: {named}, but --count is {self.count:,}; leave one of the two out.")
         return self
 
     def seed_of(self, index: int) -> int:

@@ -66,8 +66,12 @@ class Store:
     _lock: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _holds: bool = False
 
-    def reserve(self, indices: Iterable[int]) -> None:
+    def reserve(self, indices: Iterable[int], *, resumable: bool = False) -> None:
         """Makes the root, locks it, and checks that it can be written, before any work is done.
+
+        Args:
+            indices: The samples that are going to be made.
+            resumable: Whether the verb could go on in this folder with `--resume`, for the message.
 
         Raises:
             CannotWrite: it cannot be written, another process is writing into it, or a sample is already
@@ -82,7 +86,7 @@ class Store:
                 raise NotADirectoryError(errno.ENOTDIR, "not a folder")
             self._take_lock()
             for index in indices:
-                self._check_free(self.root / sample_name(index))
+                self._check_free(self.root / sample_name(index), resumable)
             self._try_writing()
         except OSError as error:
             raise cannot_write(self.root, error) from error
@@ -93,16 +97,16 @@ class Store:
         self._lock.enter_context(folder_lock(self.root, f"writing into {self.root}"))
         self._holds = True
 
-    def _check_free(self, sample: Path) -> None:
+    def _check_free(self, sample: Path, resumable: bool) -> None:
         if (sample / RECORD_FILE).exists():
+            remedy = "add --resume to keep what is there, or choose another --out or --index"
             raise CannotWrite(
-                f"{self.root} already holds sample {sample.name}; add --resume to keep what is there, or choose "
-                "another --out or --index."
+                f"{self.root} already holds sample {sample.name}; "
+                f"{remedy if resumable else 'choose another --out'}."
             )
         if os.path.lexists(sample):
             raise CannotWrite(
-                f"{sample} is not a finished sample: it has no {RECORD_FILE}; delete it, or choose another --out "
-                "or --index."
+                f"{sample} is not a finished sample: it has no {RECORD_FILE}; delete it, or choose another --out."
             )
 
     def _try_writing(self) -> None:

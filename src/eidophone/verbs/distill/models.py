@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from eidophone.core.errors import BadInput
+from eidophone.core.errors import BadInput, EidophoneError
 from eidophone.diffusion.canvas import random_crops, window_within
 from eidophone.diffusion.distillation import DistillationConfig, LossTerm, Projection
 from eidophone.diffusion.draws import Draws
@@ -85,12 +85,20 @@ class DistillModels:
         return gray_of(pictures, self.options.gray)[:, 0]
 
     def pictures(self, canvas: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
-        """What a canvas shows, (1, 3, height, width) in [0, 1] on the CPU, and its numbers to keep."""
+        """What a canvas shows, (1, 3, height, width) in [0, 1] on the CPU, and its numbers to keep.
+
+        Raises:
+            EidophoneError: it shows values that are not numbers.
+        """
         with torch.no_grad():
             shown = canvas().detach()
             latent = self.options.representation == "latent"
             pictures = _pictured(shown, self.audio if latent else None)
-            return pictures.cpu(), {"latents": shown} if latent else {}
+        if not torch.isfinite(pictures).all():
+            raise EidophoneError(
+                "The picture has NaN or infinite pixels; lower --rate, or use --dtype float32."
+            )
+        return pictures.cpu(), {"latents": shown} if latent else {}
 
 
 def load_distill_models(given: DistillOptions, context: Context) -> DistillModels:

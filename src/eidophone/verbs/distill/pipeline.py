@@ -1,13 +1,10 @@
 """Score distillation (Images that Sound, section 4.1): a picture is optimised for both models at once."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import torch
-from torch import Tensor, nn
 
-from eidophone.core.errors import EidophoneError
 from eidophone.core.values import Picture, Result
 from eidophone.diffusion.distillation import distil
 from eidophone.diffusion.draws import Draws
@@ -17,51 +14,11 @@ from eidophone.models.device import within_memory
 from eidophone.verbs.distill.checkpoints import Checkpoints
 from eidophone.verbs.distill.models import DistillModels, load_distill_models
 from eidophone.verbs.distill.options import DistillOptions
+from eidophone.verbs.distill.sample import Sample
 from eidophone.verbs.shared.context import Context
 from eidophone.verbs.shared.models import warn_of_substitutes
 from eidophone.verbs.shared.recipes import sample_recipe
 from eidophone.verbs.shared.results import Meter, make_results
-
-
-@dataclass
-class Sample:
-    """An unfinished sample; everything that a checkpoint stores.
-
-    Attributes:
-        canvas: Draws without any input.
-        optimiser: Of its parameters.
-        draws: The sample's random numbers.
-        done: Finished iterations.
-        frames: Previews in 8 bits, (height, width, 3), each with the number of its iteration.
-        evaluations, seconds: Cost in earlier processes.
-    """
-
-    canvas: nn.Module
-    optimiser: torch.optim.Optimizer
-    draws: Draws
-    done: int = 0
-    frames: list[tuple[int, Tensor]] = field(default_factory=list)
-    evaluations: int = 0
-    seconds: float = 0.0
-
-    def state(self, costs: tuple[int, float]) -> dict[str, Any]:
-        """For a checkpoint; `costs` are the evaluations and seconds of this process."""
-        return {
-            "canvas": self.canvas.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "generator": self.draws.generator.get_state(),
-            "done": self.done,
-            "frames": self.frames,
-            "costs": (self.evaluations + costs[0], self.seconds + costs[1]),
-        }
-
-    def take_up(self, state: dict[str, Any]) -> None:
-        """Continues from the state of a checkpoint."""
-        self.canvas.load_state_dict(state["canvas"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.draws.generator.set_state(state["generator"])
-        self.done, self.frames = state["done"], state["frames"]
-        self.evaluations, self.seconds = state["costs"]
 
 
 def distill(options: DistillOptions, context: Context) -> Iterator[Result]:
@@ -107,7 +64,7 @@ def _sample(
     sample = _begun(atelier, index)
     meter = Meter(atelier.evaluations)
     if checkpoints:
-        checkpoints.take_up(index, recipe, sample.take_up)
+        checkpoints.take_up(index, recipe, partial(sample.take_up, iterations=options.iterations))
     with within_memory(1):
         steps = distil(
             sample.canvas, sample.optimiser, atelier.terms, atelier.config, sample.draws, sample.done
@@ -120,8 +77,6 @@ def _sample(
             if checkpoints and sample.done % options.checkpoint_every == 0:
                 checkpoints.write(index, recipe, sample.state(meter.each(1)))
         pictures, numbers = atelier.pictures(sample.canvas)
-    if not torch.isfinite(pictures).all():
-        raise EidophoneError("The picture has NaN or infinite pixels; lower --rate, or use --dtype float32.")
     (result,) = make_results(pictures, atelier.gray(pictures), options, studio, [recipe], numbers)
     evaluations, seconds = meter.each(1)
     result.facts.update(
