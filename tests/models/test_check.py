@@ -74,3 +74,14 @@ def test_a_model_that_memory_cannot_hold_is_named(pair: tuple[Path, Path], tmp_p
     config.write_text(json.dumps(wide))
     with pytest.raises(OutOfMemory, match="close other programs"):
         check_model(str(folder), "image", loader())
+
+
+def test_any_failure_of_a_model_is_a_sentence(
+    pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def _fail(*_: object) -> None:
+        raise ZeroDivisionError("heads")
+
+    monkeypatch.setattr("eidophone.models.check._check_latent", _fail)
+    with pytest.raises(BadInput, match=r"does not work \(ZeroDivisionError: heads\); fetch the model again"):
+        check_model(str(pair[0]), "image", loader())

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eidophone.core.errors import BadInput, OutOfMemory
+from eidophone.core.errors import BadInput, EidophoneError, OutOfMemory
 from eidophone.core.values import Floats
 from eidophone.models.captioners.sentence import Heard
 from eidophone.models.cards import DIFFUSION, PIXEL, Role, quoted
@@ -15,7 +15,7 @@ from eidophone.models.device import out_of_memory
 from eidophone.models.digests import check_shipped
 from eidophone.models.load import Loader
 from eidophone.models.pixel import PixelModel
-from eidophone.models.pretrained import running
+from eidophone.models.pretrained import running, worded
 from eidophone.models.small_decoder import decoded
 from eidophone.models.vocoders import mel_spec_of
 
@@ -56,11 +56,15 @@ def check_model(name: str, role: Role, loader: Loader) -> Checked:
     try:
         with torch.inference_mode():
             return kinds.get(role, _check_network)(name, role, loader)
-    except (MemoryError, RuntimeError) as error:
-        if not out_of_memory(error):
-            raise
-        raise OutOfMemory(
-            "Out of memory; close other programs, or fetch the model again in case its settings are damaged."
+    except EidophoneError:
+        raise
+    except Exception as error:  # settings and weights can be wrong in more ways than anybody lists
+        if out_of_memory(error):
+            raise OutOfMemory(
+                "Out of memory; close other programs, or fetch the model again in case its settings are damaged."
+            ) from error
+        raise BadInput(
+            f"does not work ({worded(error)}); fetch the model again, and report it if that does not help."
         ) from error
 
 

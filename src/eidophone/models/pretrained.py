@@ -88,7 +88,7 @@ def running(what: str) -> Iterator[None]:
         if out_of_memory(error) or _is_ours(error) or type(error).__module__ == _CHECKPOINT:
             raise
         raise BadInput(
-            f"{what} cannot run, because its settings or weights are damaged ({_words(error)}); fetch the model again."
+            f"{what} cannot run, because its settings or weights are damaged ({worded(error)}); fetch the model again."
         ) from error
 
 
@@ -129,12 +129,13 @@ def _why_not_loaded(place: Path, error: Exception) -> str:
     if any("meta tensor" in words for words in said):
         return f"{place}: some of its weights are missing; fetch the model again."
     return (
-        f"{place}: cannot be loaded, because it is damaged or has another layout ({_words(error)}); "
+        f"{place}: cannot be loaded, because it is damaged or has another layout ({worded(error)}); "
         "fetch the model again."
     )
 
 
-def _words(error: BaseException) -> str:
+def worded(error: BaseException) -> str:
+    """The kind of a failure and its first line."""
     lines = str(error).strip().splitlines()
     first = lines[0].rstrip(".") if lines else ""
     return f"{type(error).__name__}: {first[:_LONGEST]}".rstrip(": ")
