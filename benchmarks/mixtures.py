@@ -160,7 +160,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     judge, embedder = load_judge(args.work), load_embedder("tiny", torch.device("cpu"))
-    given = {"preset": args.preset, "sources": not args.one_drawing}
+    given = {"preset": args.preset, "sources": not args.one_drawing, "colors": False}
     for pool in args.pools.split(","):
         labels = CLASSES if pool == "esc10" else [label for label in THINGS if THINGS[label][1]]
         eyes = Eyes(judge, embedder, list(labels))

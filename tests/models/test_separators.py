@@ -1,13 +1,17 @@
 """Sources taken apart by what the tagger hears and when."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from eidophone.core.errors import BadInput, WeightsAbsent
 from eidophone.models.captioners.sentence import Heard
 from eidophone.models.captioners.tagged import sources
 from eidophone.models.load import Loader
 from eidophone.models.separators.contract import Separator
+from eidophone.models.separators.conv_tasnet import ConvTasNet, TasNetConfig, load_conv_tasnet
 from eidophone.models.separators.masks import load_masks, masks_of
 
 RATE = 16_000
@@ -81,3 +85,63 @@ def test_a_phrase_of_the_table_is_heard_by_its_class(separator: Separator) -> No
 def test_the_loader_finds_it_by_its_card() -> None:
     loader = Loader(torch.device("cpu"), torch.float32, offline=True)
     assert loader.separator("tiny").rate_hz == RATE
+
+
+#: A small network, as Asteroid writes its `model_args`.
+ARGS = {
+    "n_src": 2, "out_chan": None, "n_blocks": 2, "n_repeats": 2, "bn_chan": 8, "hid_chan": 12, "skip_chan": 8,
+    "conv_kernel_size": 3, "norm_type": "gLN", "mask_act": "relu", "in_chan": 10, "causal": False,
+    "fb_name": "free", "kernel_size": 16, "n_filters": 10, "stride": 8, "encoder_activation": None,
+    "sample_rate": 16_000,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Asteroid's layout, with weights that a formula gives."""
+    weights = ConvTasNet(TasNetConfig(**ARGS)).state_dict()
+    for number, (_, weight) in enumerate(sorted(weights.items())):
+        course = torch.sin(torch.arange(weight.numel(), dtype=torch.float64) * 0.37 + number)
+        weight.copy_(0.3 * course.reshape(weight.shape))
+    path = tmp_path_factory.mktemp("tasnet") / "pytorch_model.bin"
+    torch.save({"model_name": "ConvTasNet", "state_dict": weights, "model_args": ARGS}, path)
+    return path
+
+
+def test_conv_tasnet_gives_the_numbers_of_asteroid(checkpoint: Path) -> None:
+    """Asteroid 0.7.0 gave these for the same weights and the same sound."""
+    sound = torch.sin(torch.arange(200, dtype=torch.float64) * 0.05).float()[None, None] * 0.5
+    with torch.no_grad():
+        found = load_conv_tasnet("t", checkpoint, torch.device("cpu")).network(sound)
+    assert found.shape == (1, 2, 200)
+    expected = [[0.04623, 0.11747, 0.01556, 0.14665], [0.04288, 0.07355, -0.02527, 0.07092]]
+    assert found[0][:, [20, 50, 90, 150]].numpy() == pytest.approx(np.array(expected), abs=2e-5)
+
+
+@pytest.mark.parametrize("sources", [1, 2, 3])
+def test_every_source_gets_a_part_of_the_network(checkpoint: Path, sources: int) -> None:
+    loader = Loader(torch.device("cpu"), torch.float32, offline=True)
+    separator = loader.separator(str(checkpoint))
+    low, high = tones()
+    stems = separator.separate(low + high, [LOW, HIGH, Heard("rain falling", 0.5, 0.0, 3.0)][:sources])
+    assert separator.rate_hz == RATE and stems.shape == (sources, 3 * RATE) and np.isfinite(stems).all()
+    assert all(np.abs(stem).max() > 0 for stem in stems)
+
+
+def test_another_network_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    given = torch.load(checkpoint, weights_only=True)
+    for change in (
+        {"model_name": "DPRNNTasNet"},
+        {"model_args": {**ARGS, "norm_type": "cLN"}},
+        {"model_args": {**ARGS, "n_filters": 11}},
+        {"state_dict": {}},
+    ):
+        torch.save(given | change, tmp_path / "other.bin")
+        with pytest.raises(BadInput, match=r"other\.bin"):
+            load_conv_tasnet("t", tmp_path / "other.bin", torch.device("cpu"))
+
+
+def test_an_absent_checkpoint_is_said_to_be_absent() -> None:
+    loader = Loader(torch.device("cpu"), torch.float32, offline=True)
+    with pytest.raises(WeightsAbsent, match="conv-tasnet"):
+        loader.separator("conv-tasnet")

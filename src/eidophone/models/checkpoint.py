@@ -24,7 +24,12 @@ from eidophone.models.kinds import registered_code
 from eidophone.models.weights import NETWORK, ModelFiles, wanted_beside
 
 #: The kind that a bare file of weights has in a role: no other kind is published as one.
-_KIND_OF_FILE: dict[Role, str] = {"embedder": "audioclip", "captioner": "act", "preview": "taesd"}
+_KIND_OF_FILE: dict[Role, str] = {
+    "embedder": "audioclip",
+    "captioner": "act",
+    "separator": "conv_tasnet",
+    "preview": "taesd",
+}
 
 
 @dataclass(frozen=True)
