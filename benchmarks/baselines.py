@@ -77,6 +77,8 @@ def pipeline_seconds(folder: Path, prompt: str, steps: int, device: torch.device
     """A call of diffusers' own pipeline on a model's folder, guided, DDIM."""
     from diffusers import DDIMScheduler, StableDiffusionPipeline
 
+    import eidophone.models.patches  # noqa: F401  # diffusers must know the codec
+
     pipe = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True)
     pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, clip_sample=False)
     pipe = pipe.to(device)

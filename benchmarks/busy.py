@@ -61,12 +61,14 @@ def run_once(variables: dict[str, str]) -> dict[str, float]:
     return {"wall_s": wall, "cpu_s": cpu, "sampling_s": sum(r["facts"]["seconds"] for r in records)}
 
 
-def measure(busy: int, rounds: int) -> dict[str, dict[str, float]]:
+def measure(
+    busy: int, rounds: int, policies: dict[str, dict[str, str]] = POLICIES
+) -> dict[str, dict[str, float]]:
     """Medians of each policy beside that many busy programs."""
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in POLICIES}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in policies}
     with busy_programs(busy):
         for _ in range(rounds):
-            for name, variables in POLICIES.items():
+            for name, variables in policies.items():
                 found[name].append(run_once(variables) | {"load": os.getloadavg()[0]})
     return {
         name: {key: statistics.median(run[key] for run in runs) for key in runs[0]}

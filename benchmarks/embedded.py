@@ -114,7 +114,8 @@ def made(session: Session, part: str, item: Item, seeds: Sequence[int]) -> Itera
         return session.imprint(*item.prompts, **given)
     if part.endswith(VARIED):
         given["audio_weight"] = WEIGHTS[seeds[0] % len(WEIGHTS)]
-    return session.compose(*item.prompts, **given, steps=STEPS)
+    # all steps computed and guided, whatever `fast` saves
+    return session.compose(*item.prompts, **given, steps=STEPS, guidance_stop_step=STEPS, reuse_steps=1)
 
 
 def right(row: dict[str, Any]) -> bool:

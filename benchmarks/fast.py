@@ -1,9 +1,10 @@
 """Which settings are faster at equal scores: `python -m benchmarks.fast collect OUT`, then `... report OUT`.
 
 `collect` makes the same samples (pairs of prompts and seeds) with every setting of SETTINGS and has them judged
-by the judges that ship. The baseline is the publication's loop: 100 DDIM steps, both models guided at every step,
-nothing reused. What is judged is kept in OUT/fast.jsonl, a line a sample, so that a run goes on from there.
-`report` compares each setting with the baseline, sample by sample, with 95 % bootstrap intervals.
+by the judges that ship; with --work also by those that took no part in training (see `benchmarks.judging`), which
+say whether the thing is seen and the sound is heard. The baseline is the publication's loop: 100 DDIM steps, both
+models guided at every step, nothing reused. What is judged is kept in OUT/fast.jsonl, a line a sample, so that a run
+goes on from there. `report` compares each setting with the baseline, sample by sample, with 95 % bootstrap intervals.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.judging import Ledger
+from benchmarks.judging import Judges, Ledger
 from benchmarks.pairs import PAIRS, picture_prompt, sound_prompt
 from eidophone.core.values import Result
 from eidophone.evaluation.statistics import mean_of
@@ -26,13 +27,15 @@ from eidophone.verbs.compose.pipeline import compose
 from eidophone.verbs.shared.context import Context
 
 FILE, BASELINE = "fast.jsonl", "loop"
-LOOP: dict[str, Any] = {"sampler": "ddim", "steps": 100, "reuse_steps": 1}
+LOOP: dict[str, Any] = {"sampler": "ddim", "steps": 100, "reuse_steps": 1, "guidance_stop_step": None}
 
 
-def solver(steps: int, guided: int | None = None, reuse: int = 1, first: int = 0) -> dict[str, Any]:
-    """DPM-Solver++ in so many steps, guided from `first` to before `guided`."""
+def solver(
+    steps: int, guided: int | None = None, reuse: int = 1, first: int = 0, sampler: str = "dpm++2m"
+) -> dict[str, Any]:
+    """A sampler in so many steps, guided from `first` to before `guided`."""
     return {
-        "sampler": "dpm++2m", "steps": steps, "guidance_start_step": first, "guidance_stop_step": guided,
+        "sampler": sampler, "steps": steps, "guidance_start_step": first, "guidance_stop_step": guided,
         "reuse_steps": reuse,
     }  # fmt: skip
 
@@ -52,6 +55,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "12 guided 0-8 reuse 2": solver(12, 8, 2),
     "12 guided 0-6": solver(12, 6),
     "10 guided 0-7": solver(10, 7),
+    "12 unipc": solver(12, sampler="unipc"),
+    "8 guided 0-5 reuse 2": solver(8, 5, 2),
+    "8 guided 0-5 reuse 2 unipc": solver(8, 5, 2, sampler="unipc"),
 }
 
 
@@ -60,7 +66,8 @@ def collect(ledger: Ledger, given: argparse.Namespace) -> None:
     import torch
 
     judges, context = open_judges("tiny,tagger", torch.device("cpu"), offline=True), Context()
-    for index in range(given.seeds):
+    others = Judges.load(given.work) if given.work else None
+    for index in range(given.first, given.first + given.seeds):
         for seen, heard in PAIRS[: given.pairs]:
             for name in given.only or SETTINGS:
                 key = f"{name}/{seen}+{heard}/{index}"
@@ -68,10 +75,13 @@ def collect(ledger: Ledger, given: argparse.Namespace) -> None:
                     continue
                 options = ComposeOptions.make(
                     image_prompt=picture_prompt(seen), audio_prompt=sound_prompt(heard), index=index, count=1,
-                    threads=1, device="cpu", offline=True, **SETTINGS[name],
+                    threads=1, device="cpu", offline=True, engine=given.engine, **SETTINGS[name],
                 )  # fmt: skip
                 began, (result,) = time.process_time(), compose(options, context)
-                ledger.add(key, row_of(result, time.process_time() - began, judges))
+                row = row_of(result, time.process_time() - began, judges)
+                if others is not None:
+                    row |= {what: float(found) for what, found in others.both(result, seen, heard).items()}
+                ledger.add(key, row)
 
 
 def row_of(result: Result, cpu_s: float, judges: Any) -> dict[str, Any]:
@@ -120,7 +130,12 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--pairs", type=int, default=len(PAIRS), help="the first so many")
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--first", type=int, default=0, help="index of the first seed")
+    parser.add_argument(
+        "--engine", default="torch", help="openvino gives nearly the same numbers in half the time"
+    )
     parser.add_argument("--only", nargs="*", help="these settings")
+    parser.add_argument("--work", type=Path, help="folder with judge.pt, for the judges that took no part")
     parser.add_argument("--files", type=Path, nargs="*", default=[], help="further ledgers to report")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)

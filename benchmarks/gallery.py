@@ -10,6 +10,7 @@ import argparse
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -46,6 +47,8 @@ COLOURED = (
 )
 CANDIDATES, SEED = 16, 1234
 WEIGHTS = "0.3,0.4,0.5,0.6,0.7"
+#: All steps computed and guided, whatever `fast` saves.
+WHOLE: dict[str, Any] = {"steps": 25, "guidance_stop_step": 25, "reuse_steps": 1}
 
 
 def coloured() -> Picture:
@@ -53,7 +56,9 @@ def coloured() -> Picture:
     pictures = []
     for looks, sounds, colours in COLOURED:
         with tempfile.TemporaryDirectory() as folder:
-            (made,) = eidophone.compose(ADVISED.format(looks), sounds, count=1, seed=SEED, out=folder)
+            (made,) = eidophone.compose(
+                ADVISED.format(looks), sounds, count=1, seed=SEED, out=folder, **WHOLE
+            )
             assert made.folder is not None
             (found,) = eidophone.colorize(made.folder, f"a colorful photo of {colours}", count=1, seed=SEED)
         pictures.append(found.picture)
@@ -77,6 +82,7 @@ def main() -> None:
                 audio_weights=WEIGHTS,
                 seed=SEED,
                 out=folder,
+                **WHOLE,
             )
             assert best.folder is not None
             shutil.copy(best.folder / "video.mp4", given.docs / "gallery" / f"{slug(looks)}.mp4")

@@ -18,7 +18,7 @@ LAYERS = [
     {"results"},
     {"scoring"},
     {"verbs"},
-    {"arguments", "running"},
+    {"arguments", "running", "saving"},
     {"session"},
     {"api"},
     {"batch", "notebook"},

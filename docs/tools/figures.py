@@ -54,7 +54,9 @@ def steps() -> Image.Image:
     """The same noise, denoised in 2, 4, 8 and 25 steps."""
     tiles = []
     for number in (2, 4, 8, 25):
-        (made,) = eidophone.compose(*FROGS, count=1, seed=2, steps=number)
+        (made,) = eidophone.compose(
+            *FROGS, count=1, seed=2, steps=number, guidance_stop_step=number, reuse_steps=1
+        )
         tiles.append((image_of(made), f"{number} steps"))
     return sheet(tiles, columns=2)
 

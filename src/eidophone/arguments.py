@@ -74,9 +74,11 @@ class ComposeArguments(RunArguments, total=False):
     guidance_start_step: int
     guidance_stop_step: int | None
     lora: Path | None
+    audio_lora: Path | None
     lora_scale: float
     engine: Literal["auto", "torch", "openvino"]
     low_memory: bool
+    quantize: Literal["none", "int8"]
     reuse_steps: int
     audio_weight: float | None
     blend: str | None

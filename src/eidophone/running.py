@@ -35,6 +35,8 @@ class Output:
         events: Called with every event of the run.
         cancel: Stops the run within one step.
         progress: Called with every step, as (stage, done, total).
+        ahead: Make the next sample while one is stored; for callers that take all samples, because each of them comes
+            only when the next one is made.
     """
 
     out: str | Path | None = None
@@ -48,6 +50,7 @@ class Output:
     loudness: float | str | None = None
     stereo: str | Path | None = None
     extend_band: bool | None = None
+    ahead: bool = False
 
     def __post_init__(self) -> None:
         if self.sound_file is not None and self.out is None:

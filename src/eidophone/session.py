@@ -47,6 +47,7 @@ from eidophone.running import (
     report_events,
     say_loudness,
 )
+from eidophone.saving import saved_beside
 from eidophone.verbs import Verb, verb_for, verb_of
 from eidophone.verbs.remake import remake as remake_from
 from eidophone.verbs.shared.context import Context
@@ -369,12 +370,20 @@ class Session:
             stores = [stack.enter_context(output.store(folder)) for folder, _ in folders]
             for store, (_, indices) in zip(stores, folders, strict=True):
                 store.reserve(indices, resumable=resumable)
-            for run, result in made:
-                saved = stores[run].save(result) if stores else result
-                say_loudness(output, saved, report)
+
+            def _tell(saved: Result) -> None:
+                nonlocal count
                 count += 1
+                say_loudness(output, saved, report)
                 report_events(report, SampleFinished(saved))
-                yield saved
+
+            if stores and output.ahead:
+                yield from saved_beside(((stores[run].save, result) for run, result in made), report, _tell)
+            else:
+                for run, result in made:
+                    saved = stores[run].save(result) if stores else result
+                    _tell(saved)
+                    yield saved
             for store in stores:
                 store.overview()
         report_events(report, Finished(verb, count, time.monotonic() - began))

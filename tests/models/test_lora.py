@@ -131,3 +131,26 @@ def test_a_run_with_a_lora_is_made_again(settings: dict, pair: tuple[Path, Path]
     models = {name: settings[name] for name in ("image_model", "audio_model")}
     again = eidophone.remake(tmp_path / "out" / "0000", lora=file, **models)
     assert (again.spectrogram == styled.spectrogram).all()
+
+
+def test_the_audio_model_takes_a_lora_too(settings: dict, tmp_path: Path) -> None:
+    file = tmp_path / "few-steps.safetensors"
+    save_file(dict(zip(kohya("unet", Q), matrices((16, 16), 0), strict=True)), file)
+    told = {"count": 1, "steps": 2, "sampler": "lcm", **settings}
+    (plain,) = eidophone.compose("a castle", "a bell", **told)
+    (image,) = eidophone.compose("a castle", "a bell", lora=file, **told)
+    (audio,) = eidophone.compose("a castle", "a bell", audio_lora=file, out=tmp_path / "out", **told)
+    (both,) = eidophone.compose("a castle", "a bell", lora=file, audio_lora=file, **told)
+    found = [each.spectrogram for each in (plain, image, audio, both)]
+    assert all(abs(a - b).max() > 1e-4 for n, a in enumerate(found) for b in found[:n])
+    assert audio.recipe.options.audio_lora == "few-steps.safetensors" and audio.recipe.inputs["audio_lora"]
+    models = {name: settings[name] for name in ("image_model", "audio_model")}
+    again = eidophone.remake(tmp_path / "out" / "0000", audio_lora=file, **models)
+    assert (again.spectrogram == audio.spectrogram).all()
+
+
+def test_noise_between_steps_is_of_each_sample_alone(settings: dict) -> None:
+    told = {"steps": 3, "sampler": "lcm", **settings}
+    together = eidophone.compose("a castle", "a bell", count=2, batch_size=2, **told)
+    (alone,) = eidophone.compose("a castle", "a bell", count=1, index=1, **told)
+    assert abs(list(together)[1].spectrogram - alone.spectrogram).max() < 1e-4

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import eidophone
+from eidophone.core.errors import BadInput
 from eidophone.models.load import Loader
 from eidophone.models.parked import Parked, park
 
@@ -46,3 +47,26 @@ def test_a_run_with_little_memory_makes_the_same_sample(settings: dict) -> None:
     parked = eidophone.compose("a castle", "a bell", low_memory=True, **told)
     for ours, theirs in zip(parked, plain, strict=True):
         assert (ours.spectrogram == theirs.spectrogram).all()
+
+
+def test_text_encoders_are_given_back_once_prompts_are_encoded(settings: dict) -> None:
+    told = {"count": 1, "steps": 1, **settings}
+    with eidophone.Session() as plain, eidophone.Session() as small:
+        (theirs,) = plain.compose("a castle", "a bell", **told)
+        (ours,) = small.compose("a castle", "a bell", low_memory=True, **told)
+        assert (ours.spectrogram == theirs.spectrogram).all()
+        assert 0 < small.registry.used_bytes < plain.registry.used_bytes
+        read = {part: count for (part, _), count in small.registry.loads.items()}
+        (again,) = small.compose("a castle", "a bell", low_memory=True, **told)
+        assert (again.spectrogram == ours.spectrogram).all()
+        after = {part: count for (part, _), count in small.registry.loads.items()}
+    assert after["text_encoder"] > read["text_encoder"] and after["unet"] == read["unet"]
+
+
+def test_a_released_text_encoder_still_counts_and_knows_words(pair: tuple[Path, Path]) -> None:
+    text = Loader(CPU, torch.float32, offline=True).model(str(pair[0]), "image").text
+    released = text.released()
+    assert (released.length, released.width) == (text.length, text.width)
+    assert released.padded("a castle") == text.padded("a castle")
+    with pytest.raises(BadInput, match="would be cut"):
+        released.check_length("castle " * 200)

@@ -54,7 +54,7 @@ def test_without_early_rejection_it_is_the_best_of_all(judged, settings) -> None
 
 
 def test_a_survivor_is_remade_byte_for_byte(judged, settings, tmp_path: Path) -> None:
-    given = {"steps": 12, "batch_size": 4, "judges": "light", **settings}
+    given = {"steps": 12, "reuse_steps": 1, "batch_size": 4, "judges": "light", **settings}
     chosen = eidophone.compose(*PROMPTS, count=2, from_=9, index=5, out=tmp_path / "a", **given)
     assert [r.recipe.options.plain()["samples"] for r in chosen] == [sorted(r.index for r in chosen)] * 2
     for result, name in zip(chosen, ("picture.png", "sound.wav"), strict=True):
@@ -64,7 +64,7 @@ def test_a_survivor_is_remade_byte_for_byte(judged, settings, tmp_path: Path) ->
 
 
 def test_evaluations_are_counted_for_survivors_and_for_all(judged, settings) -> None:
-    given = {"steps": 12, "judges": "light", **settings}
+    given = {"steps": 12, "reuse_steps": 1, "judges": "light", **settings}
     chosen = eidophone.compose(*PROMPTS, count=2, from_=8, **given)
     assert all(r.facts["unet_evaluations"] == 4 * 12 for r in chosen)
     assert {r.facts["unet_evaluations_of_all"] for r in chosen} == {4 * (8 * 4 + 2 * 12)}
@@ -73,7 +73,8 @@ def test_evaluations_are_counted_for_survivors_and_for_all(judged, settings) -> 
 @pytest.mark.parametrize(("count", "many"), [(1, 1), (1, 2), (4, 5), (4, 32), (30, 32), (1, 64)])
 @pytest.mark.parametrize("steps", [1, 2, 3, 12, 25, 100])
 def test_scouting_shrinks_and_costs_less_than_it_saves(count: int, many: int, steps: int) -> None:
-    options = ComposeOptions.make(count=count, from_=many, steps=steps, judges="tagger")
+    plain = {"guidance_stop_step": None, "reuse_steps": 1, "judges": "tagger"}
+    options = ComposeOptions.make(count=count, from_=many, steps=steps, **plain)
     plan = rejection_plan(options)
     if plan:
         assert count <= plan.keep < many
@@ -81,6 +82,17 @@ def test_scouting_shrinks_and_costs_less_than_it_saves(count: int, many: int, st
     else:
         assert steps < 12 or many - count < 2
     assert rejection_plan(options.model_copy(update={"early_rejection": False})) is None
+
+
+def test_cheap_samples_are_not_made_roughly_first() -> None:
+    """Where inner features are reused, a rough sample costs nearly as much as a whole one."""
+    given = {"count": 1, "from_": 32, "steps": 12, "judges": "tagger"}
+    plain = ComposeOptions.make(**given, guidance_stop_step=None, reuse_steps=1)
+    reused = ComposeOptions.make(**given, guidance_stop_step=8, reuse_steps=2)
+    # two answers a step, of which the unguided ones are saved; every second one costs a tenth
+    assert (plain.cost_per_sample, reused.cost_per_sample) == (24, pytest.approx(6 + 4 + 0.1 * 10))
+    assert rejection_plan(plain) is not None and rejection_plan(reused) is None
+    assert reused.coarse(6).reuse_steps == 1
 
 
 def test_a_rough_sample_is_nearly_what_it_is_going_to_be() -> None:
@@ -184,10 +196,14 @@ def test_who_judges_unless_somebody_is_named() -> None:
     assert ComposeOptions.make(judges="tagger").judge_names == "tagger"
 
 
-def test_the_default_is_scouted_within_the_aimed_cost() -> None:
-    """At most 40 % of the U-Net evaluations, for one or four of 32."""
+def test_choosing_stays_within_the_aimed_cost() -> None:
+    """At most 40 % of 25 steps for each of 32, all computed and guided: scouted, or by default as cheap as that."""
+    plain = {"steps": 25, "guidance_stop_step": None, "reuse_steps": 1}
     for count in (1, 4):
-        options = ComposeOptions.make(from_=32, count=count, judges="tagger")
-        plan = rejection_plan(options)
+        scouted = ComposeOptions.make(from_=32, count=count, judges="tagger", **plain)
+        aim = 0.4 * 32 * scouted.cost_per_sample
+        plan = rejection_plan(scouted)
         assert plan is not None
-        assert 32 * plan.steps + plan.keep * options.steps <= 0.4 * 32 * options.steps
+        assert 32 * scouted.coarse(plan.steps).cost_per_sample + plan.keep * scouted.cost_per_sample <= aim
+        default = ComposeOptions.make(from_=32, count=count, judges="tagger")
+        assert rejection_plan(default) is None and 32 * default.cost_per_sample <= aim

@@ -171,7 +171,7 @@ def test_the_canvas_is_as_wide_as_the_audio_model_is_used_to(more: dict, width: 
 
 
 def test_before_its_first_step_a_canvas_of_its_own_is_the_other_models(settings: dict) -> None:
-    late = {"image_start_step": 3, "count": 1, "steps": 3, **settings}
+    late = {"image_start_step": 3, "count": 1, "steps": 3, "reuse_steps": 1, **settings}
     (both,) = eidophone.compose(*PROMPTS, blend="lighten", audio_weight=0.5, **late)
     (sound,) = eidophone.compose(*PROMPTS, audio_weight=1.0, **late)
     for name in ("latents", "audio_latents"):

@@ -195,7 +195,7 @@ class Worker:
         """Makes the missing samples and stores each in a local folder."""
         options = task.only(missing)
         if not task.chosen:
-            yield from self.session.run(options, Output(folder, self.work.keep_arrays))
+            yield from self.session.run(options, Output(folder, self.work.keep_arrays, ahead=True))
             return
         # which candidates are the best is known at the end only, so all are made again
         with Store(folder, self.work.keep_arrays) as store:

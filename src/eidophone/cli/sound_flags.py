@@ -70,4 +70,4 @@ def output_of(out: Path, arguments: argparse.Namespace, watch: Monitor) -> "Outp
     """Where the results go, and who listens."""
     from eidophone.running import Output
 
-    return Output(out, arguments.keep_arrays, watch, **sound_settings(arguments))
+    return Output(out, arguments.keep_arrays, watch, **sound_settings(arguments), ahead=True)

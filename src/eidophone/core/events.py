@@ -145,11 +145,13 @@ class Reporter:
         listener: Receives the events; None: nobody listens, and warnings become Python warnings.
         cancel: Checked at every step.
         previews: Whether to make previews, which cost a decoding each.
+        between: Called at every step, for what another thread has finished.
     """
 
     listener: Listener | None = None
     cancel: CancelToken | None = None
     previews: bool = True
+    between: Callable[[], None] | None = field(default=None, repr=False)
     _stage: str = field(default="", repr=False)
     _began: tuple[float, int] = field(default=(0.0, 0), repr=False)
     _previewed: float = field(default=-PREVIEW_EVERY_S, repr=False)
@@ -162,6 +164,8 @@ class Reporter:
             Cancelled: the caller asked to stop.
         """
         self.check()
+        if self.between is not None:
+            self.between()
         if self.listener is None:
             return
         now = time.monotonic()

@@ -17,7 +17,7 @@ T = TypeVar("T", bound=BaseModel)
 ModelRole = Literal[
     "image", "audio", "pixel", "upscaler", "captioner", "embedder", "text_embedder", "separator"
 ]
-InputName = Literal["picture", "sound", "mask", "lora"]
+InputName = Literal["picture", "sound", "mask", "lora", "audio_lora"]
 
 _Index = Annotated[int, Field(ge=0, le=2**62)]
 _Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -52,6 +52,7 @@ class RecordedOptions(BaseModel):
     picture: str | None = None
     sound: str | None = None
     lora: str | None = None
+    audio_lora: str | None = None
     mask: str | None = None
 
     def plain(self) -> dict[str, Any]:

@@ -13,12 +13,21 @@ from torch import Tensor
 
 from eidophone.core.errors import BadInput
 from eidophone.diffusion.guidance import Denoiser, Window
-from eidophone.diffusion.solvers import SOLVERS, cumulative_alphas_of
+from eidophone.diffusion.lcm import Lcm
+from eidophone.diffusion.solvers import Ddim, DpmSolver, Solver, UniPc, cumulative_alphas_of
 from eidophone.options.samplers import sampler_spec
 
 # The facts of a training schedule; anything else in a scheduler's config belongs to its sampler.
 _SCHEDULE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
 
+
+#: The samplers that are written out, by the names of diffusers' schedulers.
+SOLVERS: dict[str, type[Solver]] = {
+    "DDIMScheduler": Ddim,
+    "DPMSolverMultistepScheduler": DpmSolver,
+    "UniPCMultistepScheduler": UniPc,
+    "LCMScheduler": Lcm,
+}
 
 #: Changes what a step begins with: (latents, timestep) -> latents.
 Constraint = Callable[[Tensor, Tensor], Tensor]
@@ -90,7 +99,7 @@ def make_scheduler(
     times = scheduler.timesteps
     trained = scheduler.config.num_train_timesteps
     if len(times.unique()) < steps or times.max() >= trained or (sampler == "plms" and 2 * steps > trained):
-        most = trained // 2
+        most = getattr(scheduler, "most_steps", trained // 2)
         raise BadInput(f"--steps {steps}: too many for this model's schedule; give at most {most}.")
     return scheduler
 

@@ -1,13 +1,14 @@
 """The samplers that most runs use, written out, so that a run need not import diffusers.
 
 They take the steps of DDIMScheduler, DPMSolverMultistepScheduler and UniPCMultistepScheduler in diffusers, bit by
-bit, and have those of their attributes that the sampling loop reads (tests/diffusion/test_solvers.py).
+bit (`diffusion.lcm` those of LCMScheduler), and have those of their attributes that the sampling loop reads
+(tests/diffusion/test_solvers.py).
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -69,7 +70,7 @@ def spaced(facts: Settings, steps: int, spacing: str, *, ends: bool) -> Tensor:
 
 
 @dataclass
-class _Solver:
+class Solver:
     """What all have in common: the noise schedule.
 
     Attributes:
@@ -77,8 +78,14 @@ class _Solver:
         config: The same, completed.
         alphas_cumprod: (timesteps,).
         timesteps: Of the steps, from high to low.
+
+    Class attributes:
+        DEFAULTS: What the schedule says where it says nothing, over those of all samplers.
+        ADDS_NOISE: A step adds noise of its own, from `generator`.
     """
 
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {}
+    ADDS_NOISE: ClassVar[bool] = False
     given: dict[str, Any]
     config: Settings = field(init=False)
     alphas_cumprod: Tensor = field(init=False)
@@ -86,15 +93,24 @@ class _Solver:
     init_noise_sigma: float = 1.0
 
     def __post_init__(self) -> None:
-        self.config = Settings(DEFAULTS | self.given)
-        self.alphas_cumprod = cumulative_alphas_of(self.given)
+        self.config = Settings(DEFAULTS | dict(self.DEFAULTS) | self.given)
+        self.alphas_cumprod = cumulative_alphas_of(self.config)
+
+    def set_timesteps(self, steps: int) -> None:
+        """Chooses the timesteps."""
+        raise NotImplementedError
+
+    @property
+    def most_steps(self) -> int:
+        """As many steps as a schedule bears."""
+        return int(self.config.num_train_timesteps) // 2
 
     def scale_model_input(self, latents: Tensor, _: Tensor | None = None) -> Tensor:
         """Networks see the latents as they are."""
         return latents
 
 
-class Ddim(_Solver):
+class Ddim(Solver):
     """DDIM (Song, Meng and Ermon, 2021, arXiv:2010.02502)."""
 
     def set_timesteps(self, steps: int) -> None:
@@ -127,7 +143,7 @@ class Ddim(_Solver):
         return (found,)
 
 
-class _Multistep(_Solver):
+class _Multistep(Solver):
     """A solver that remembers earlier estimates of the clean latents, over levels of noise that end in none."""
 
     def set_timesteps(self, steps: int) -> None:
@@ -227,11 +243,3 @@ class UniPc(_Multistep):
         sides = torch.stack([first * 1 / grown, second * 2 / grown])
         powers = torch.stack([torch.pow(shares, 0), torch.pow(shares, 1)])
         return torch.linalg.solve(powers, sides), shares
-
-
-#: By the names of diffusers' schedulers.
-SOLVERS: dict[str, type[Ddim] | type[DpmSolver] | type[UniPc]] = {
-    "DDIMScheduler": Ddim,
-    "DPMSolverMultistepScheduler": DpmSolver,
-    "UniPCMultistepScheduler": UniPc,
-}

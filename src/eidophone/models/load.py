@@ -19,6 +19,7 @@ from eidophone.models.fit import check_fit, same_network, same_text_encoder, sam
 from eidophone.models.identity import file_ids
 from eidophone.models.latent import LatentModel
 from eidophone.models.networks.lora import Lora, fuse
+from eidophone.models.networks.packed import pack
 from eidophone.models.numbers import check_weights
 from eidophone.models.parts import PartKey, PartStore
 from eidophone.models.pixel import PixelModel
@@ -53,6 +54,7 @@ class Loader:
         offline: Never connect to a hub.
         parts: The networks in memory. All that this loader took from it stay there while it lives.
         found: Models that a hub answered for, so that it is asked only once.
+        quantize: Denoising networks and text encoders keep their weights in int8; see `networks.packed`.
     """
 
     device: torch.device
@@ -60,6 +62,7 @@ class Loader:
     offline: bool = False
     parts: PartStore = field(default_factory=PartStore)
     found: dict[Hashable, DiffusionFiles | NetworkFiles] = field(default_factory=dict)
+    quantize: bool = False
 
     # --- diffusion models ----------------------------------------------------------------------------
 
@@ -100,13 +103,15 @@ class Loader:
         self.parts.lend(model, network, vae, text, both)
         return model
 
-    def pair(self, image: str, audio: str, lora: Lora | None = None) -> tuple[LatentModel, LatentModel]:
-        """Two models that can share one latent; the LoRA is for the first.
+    def pair(
+        self, image: str, audio: str, loras: tuple[Lora | None, Lora | None] = (None, None)
+    ) -> tuple[LatentModel, LatentModel]:
+        """Two models that can share one latent, each with its LoRA, if it has one.
 
         Raises:
             ModelsDoNotFit: they cannot; the message names both.
         """
-        pair = self.model(image, "image", lora), self.model(audio, "audio")
+        pair = self.model(image, "image", loras[0]), self.model(audio, "audio", loras[1])
         check_fit(*pair)
         pair[1].vae = pair[0].vae
         self.parts.lend(pair[1], pair[0].vae)
@@ -220,7 +225,16 @@ class Loader:
 
     def _denoiser(self, source: DiffusionFiles) -> Any:
         kind = FAMILIES[source.family]
-        return self._part(source, (kind.folder,), lambda: kind.load_network(source, self.dtype, self.device))
+
+        def _load() -> Any:
+            return self._packed(source, kind.folder, kind.load_network(source, self.dtype, self.device))
+
+        return self._part(source, (kind.folder,), _load)
+
+    def _packed(self, source: DiffusionFiles, folder: str, network: Any) -> Any:
+        if self.quantize:
+            pack(check_weights(source.name, folder, network))
+        return network
 
     def _with_lora(self, source: DiffusionFiles, lora: Lora) -> tuple[TextEncoder, Any]:
         """Text encoder and denoising network of their own, changed by a LoRA; the plain ones stay as they are."""
@@ -232,7 +246,8 @@ class Loader:
             fuse(lora, network, text.network)
             check_weights(source.name, "text_encoder", text)
             check_weights(source.name, kind.folder, network)
-            return text, network
+            self._packed(source, "text_encoder", text.network)
+            return text, self._packed(source, kind.folder, network)
 
         parts = (kind.folder, "text_encoder", "tokenizer")
         paths = [*(path for part in parts for path in source.files_of(part)), lora.path]
@@ -242,7 +257,9 @@ class Loader:
 
     def _text(self, source: DiffusionFiles, *, kept: bool = True) -> TextEncoder:
         def load() -> TextEncoder:
-            return FAMILIES[source.family].load_text(source, self.dtype, self.device)
+            text = FAMILIES[source.family].load_text(source, self.dtype, self.device)
+            self._packed(source, "text_encoder", text.network)
+            return text
 
         return self._part(source, ("text_encoder", "tokenizer"), load, same_text_encoder, kept=kept)
 
@@ -284,7 +301,7 @@ class Loader:
         return self.parts.copy_of(self._key(part, paths, name), name, file_ids(paths), load)
 
     def _key(self, part: str, paths: list[Path], more: Hashable) -> PartKey:
-        return PartKey(part, tuple(map(str, paths)), self.device, self.dtype, more)
+        return PartKey(part, tuple(map(str, paths)), self.device, self.dtype, (more, self.quantize))
 
 
 def _paths(found: NetworkFiles) -> list[Path]:

@@ -126,6 +126,12 @@ class PartStore:
                 if any(kept.value is value for value in values):
                     kept.users.append(weakref.ref(user))
 
+    def forget(self, network: object) -> None:
+        """Gives back the parts that hold a network. What else holds it keeps it in memory."""
+        with self._lock:
+            for key in [k for k, v in self._kept.items() if any(n is network for n in networks_in(v.value))]:
+                del self._kept[key]
+
     def clear(self) -> None:
         """Gives all parts back. Those in use stay in memory until their users are gone."""
         with self._lock:

@@ -23,14 +23,21 @@ class Registry:
         self._parts = PartStore(memory_limit)
         self._found: dict[bool, dict[Hashable, DiffusionFiles | NetworkFiles]] = {True: {}, False: {}}
 
-    def loader(self, device: torch.device, dtype: torch.dtype, offline: bool = False) -> Loader:
+    def loader(
+        self, device: torch.device, dtype: torch.dtype, offline: bool = False, quantize: bool = False
+    ) -> Loader:
         """A loader for one call; the networks that it takes stay in memory while it or its models live.
 
         Args:
             device, dtype: Of the networks.
             offline: Never connect to a hub.
+            quantize: Keep the weights of large networks in int8.
         """
-        return Loader(device, dtype, offline, self._parts, self._found[offline])
+        return Loader(device, dtype, offline, self._parts, self._found[offline], quantize)
+
+    def forget(self, network: object) -> None:
+        """Gives back whatever holds a network; it is read again when it is needed again."""
+        self._parts.forget(network)
 
     @property
     def loads(self) -> "Counter[tuple[str, str]]":

@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -62,6 +63,10 @@ class TextEncoder:
         padded = torch.tensor([self.padded(prompt)], device=self.network.device)
         with torch.no_grad():
             return self._states(padded)
+
+    def released(self) -> "TextEncoder":
+        """The same encoder without its network: it still reads words and counts tokens, but encodes nothing."""
+        return replace(self, network=SimpleNamespace(config=self.network.config))
 
     def without_mask(self) -> "TextEncoder":
         """The same encoder, with attention to the padding."""

@@ -1,6 +1,6 @@
 """Options that several verbs share: the machine, the models, the samples, the judges."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -194,6 +194,11 @@ class ChoiceOptions(SampleOptions, JudgeOptions):
         """Denoising steps of a sample."""
         raise NotImplementedError
 
+    @property
+    def cost_per_sample(self) -> float:
+        """What a sample costs; the unit is the verb's own."""
+        return self.steps_per_sample
+
     def coarse(self, steps: int) -> Self:
         """The same samples, roughly, in this many steps instead of `steps_per_sample`."""
         raise NotImplementedError
@@ -235,9 +240,9 @@ class LongOptions(ChoiceOptions):
         return super().make(**given)
 
     @classmethod
-    def from_recorded(cls, recorded: dict[str, Any], changes: dict[str, Any]) -> Self:
-        """See `Options.from_recorded`. Earlier versions denoised every canvas as a whole."""
-        return super().from_recorded({"window_width": recorded.get("width")} | recorded, changes)
+    def upgraded(cls, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Options.upgraded`. Earlier versions denoised every canvas as a whole."""
+        return {"window_width": recorded.get("width")} | super().upgraded(recorded)
 
     @model_validator(mode="after")
     def _a_loop_is_whole(self) -> Self:

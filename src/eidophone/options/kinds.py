@@ -3,6 +3,7 @@
 import difflib
 import typing
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
@@ -22,6 +23,8 @@ Attention = Literal["both", "audio", "sentence", "none"]
 Band = Literal["all", "low-pass", "high-pass"]
 #: What computes the U-Nets.
 Engine = Literal["auto", "torch", "openvino"]
+#: How the weights of large networks are kept.
+Quantize = Literal["none", "int8"]
 VocoderChoice = Literal["auto", "hifi-gan", "griffin-lim"]
 
 Steps = Annotated[int, Field(ge=1, le=1000)]
@@ -111,12 +114,17 @@ class Options(BaseModel):
             BadInput: an unknown name, a value out of its range, or settings that contradict each other.
         """
         given = cls._renamed(given)
-        preset = given.get("preset", "fast")
-        known = cls.PRESETS.get(preset, {}) if isinstance(preset, str) else {}
+        known = cls.preset_for(given)
         try:
             return cls(**{**known, **scaled_steps(known, given, cls.SCALED), **given})
         except ValidationError as error:
             raise BadInput(_sentence(cls, error)) from None
+
+    @classmethod
+    def preset_for(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What the preset sets that these values name, or the default preset."""
+        preset = given.get("preset", "fast")
+        return cls.PRESETS.get(preset, {}) if isinstance(preset, str) else {}
 
     @classmethod
     def from_recorded(cls, recorded: dict[str, Any], changes: dict[str, Any]) -> Self:
@@ -125,8 +133,13 @@ class Options(BaseModel):
         Raises:
             BadInput: as `make`.
         """
+        return cls.make(**cls.upgraded(recorded) | changes)
+
+    @classmethod
+    def upgraded(cls, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """The options of a recipe under today's names, with what earlier versions did where they recorded nothing."""
         former = {name: new for name, new in cls.FORMER.items() if new in cls.model_fields}
-        return cls.make(**{former.get(name, name): value for name, value in recorded.items()} | changes)
+        return {former.get(name, name): value for name, value in recorded.items()}
 
     @classmethod
     def _renamed(cls, given: dict[str, Any]) -> dict[str, Any]:
@@ -184,7 +197,7 @@ def scaled_steps(known: dict[str, Any], given: dict[str, Any], scaled: dict[str,
     found = {}
     for name, steps in scaled.items():
         wanted, usual = str(given.get(steps)), known.get(steps)
-        if name in known and name not in given and wanted.isdecimal() and usual:
+        if known.get(name) is not None and name not in given and wanted.isdecimal() and usual:
             found[name] = round(known[name] * int(wanted) / usual)
     return found
 

@@ -39,6 +39,10 @@ SAMPLERS.register(
     ),
 )
 SAMPLERS.register("unipc", SamplerSpec("UniPCMultistepScheduler", {"solver_order": 2}))
+# for models or adapters that were distilled to few steps; adds noise of its own between them
+SAMPLERS.register(
+    "lcm", SamplerSpec("LCMScheduler", keys=("original_inference_steps", "timestep_scaling", *_CLEAN))
+)
 
 #: For pixels.
 PIXEL_SAMPLERS: Catalog[SamplerSpec] = Catalog("pixel-sampler")

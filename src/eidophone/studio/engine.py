@@ -109,7 +109,7 @@ class SessionEngine:
             else:
                 say(message)
 
-        output = Output(order.place, events=_listen, cancel=cancel)
+        output = Output(order.place, events=_listen, cancel=cancel, ahead=True)
         for _ in self._opened().run(order.options, output):
             pass
         say(finished)

@@ -76,9 +76,9 @@ def commands_of(recipe: Recipe) -> dict[str, str]:
 def _differing(recipe: Recipe) -> dict[str, Any]:
     """Options of a recipe that are not what its preset would set."""
     verb = verb_of(recipe.verb)
-    recorded = {verb.options.FORMER.get(k, k): v for k, v in recipe.options.plain().items()}
+    recorded = verb.options.upgraded(recipe.options.plain())
     fields = verb.options.model_fields
-    preset = verb.options.PRESETS.get(recorded.get("preset", "fast"), {})
+    preset = verb.options.preset_for(recorded)
     usual = {name: preset.get(name, field.get_default()) for name, field in fields.items()}
     usual["preset"] = "fast"
     arguments = {a.field for a in verb.arguments}

@@ -15,7 +15,7 @@ from eidophone.verbs import Argument, Verb
 
 #: Options that make no sense here: the Studio chooses folders and samples itself, takes no files of weights, and
 #: records in the browser instead of with the server's microphone.
-LEFT_OUT = frozenset({"resume", "samples", "lora", "lora_scale", "record"})
+LEFT_OUT = frozenset({"resume", "samples", "lora", "audio_lora", "lora_scale", "record"})
 #: What kind of file an option takes.
 ACCEPTS = {"picture": "picture", "mask": "picture", "sound": "sound"}
 _BOUNDS = {"ge": "minimum", "le": "maximum", "gt": "above", "lt": "below"}

@@ -136,9 +136,9 @@ def _from_result(path: Path, verb: Verb, given: Mapping[str, Any]) -> dict[str, 
                 f"{path}: uses the model {value!r}, which is not one of the cards; say with {flag_of(name)} "
                 "where it is."
             )
-    former = {old: new for old, new in verb.options.FORMER.items() if new in verb.options.model_fields}
-    kept = {former.get(name, name): value for name, value in recorded.items() if name not in _WHERE}
-    for name in verb.options.PRESETS.get(str(given.get("preset")), {}):
+    kept = {name: value for name, value in verb.options.upgraded(recorded).items() if name not in _WHERE}
+    models = {name: kept[name] for name in verb.models if name in kept}
+    for name in verb.options.preset_for(models | dict(given)) if "preset" in given else ():
         kept.pop(name, None)  # a preset on the command line wins over what is recorded
     kept |= scaled_steps(kept, dict(given), verb.options.SCALED)
     here: dict[str, Any] = {"index": recipe.index, "count": 1} if "index" in verb.options.model_fields else {}

@@ -2,6 +2,7 @@
 
 import torch
 
+from eidophone.core.errors import BadInput
 from eidophone.models.networks.unet import UNet
 from eidophone.models.openvino import available, compiled
 from eidophone.options.kinds import Engine
@@ -18,12 +19,16 @@ def chosen_engine(options: ComposeOptions, loaded: LoadedModels) -> Engine:
     """The engine of a run; models that it computes are compiled at their first call.
 
     Raises:
-        BadInput: OpenVINO is asked for, but is not installed or cannot compute these models.
+        BadInput: OpenVINO is asked for, but is not installed, or cannot compute these models as asked.
     """
     engine = options.engine
     if engine == "auto":
         engine = "openvino" if available() and _pays(options, loaded) else "torch"
     if engine == "openvino":
+        if options.quantize != "none":
+            raise BadInput(
+                f"--quantize {options.quantize} does not go with --engine openvino; leave one of them out."
+            )
         for model in loaded.models:
             model.predictor.network = compiled(model.network)
     return engine
@@ -33,6 +38,7 @@ def _pays(options: ComposeOptions, loaded: LoadedModels) -> bool:
     steps = options.steps * (options.from_ or options.count)
     return (
         not options.low_memory
+        and options.quantize == "none"
         and steps >= WORTH
         and all(
             isinstance(model.network, UNet)

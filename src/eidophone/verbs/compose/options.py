@@ -1,6 +1,7 @@
 """Options of compose."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -9,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from eidophone.core.errors import BadInput
 from eidophone.diffusion.views import ViewName
 from eidophone.options.groups import LongOptions
-from eidophone.options.kinds import Band, Engine, Scale, Share, Steps, flag_of, setting, texts_of
+from eidophone.options.kinds import Band, Engine, Quantize, Scale, Share, Steps, flag_of, setting, texts_of
 from eidophone.options.own import OwnOptions
 from eidophone.options.samplers import Sampler
 from eidophone.verbs.compose.blends import BlendName
@@ -22,6 +23,10 @@ DRAWING_SIZE = 0.85
 FADE_S = 1.0
 #: The best sampler at few steps.
 COARSE_SAMPLER = "dpm++2m"
+#: What an evaluation costs that reuses inner features, as a share of a whole one.
+REUSED_COST = 0.1
+#: Steps of `fast` and `draft` where they do not run what they were searched for: the embedded models, their sampler.
+UNSEARCHED = {"fast": 25, "draft": 12}
 
 
 class ComposeOptions(LongOptions, OwnOptions):
@@ -29,15 +34,21 @@ class ComposeOptions(LongOptions, OwnOptions):
 
     EXAMPLES_OF: ClassVar[str] = "compose"
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"image_prompt", "audio_prompt", "samples"})
-    SCALED: ClassVar[dict[str, str]] = {"image_start_step": "steps", "audio_start_step": "steps"}
+    SCALED: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("image_start_step", "audio_start_step", "guidance_stop_step"), "steps"
+    )
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {
             "sampler": "ddim", "steps": 100, "image_guidance": 10.0, "audio_guidance": 10.0,
             "image_start_step": 10, "audio_start_step": 0, "audio_weight": 0.5, "blend": "average",
             "crop": True, "engine": "torch",
         },
-        "fast": {"sampler": "dpm++2m", "steps": 25},
-        "draft": {"sampler": "unipc", "steps": 12},
+        "fast": {
+            "sampler": "dpm++2m", "steps": 12, "guidance_stop_step": 8, "reuse_steps": 2,
+        },
+        "draft": {
+            "sampler": "dpm++2m", "steps": 8, "guidance_stop_step": 5, "reuse_steps": 2,
+        },
     }  # fmt: skip
 
     image_prompt: str = setting("what it looks like", default="", group="prompts")
@@ -71,8 +82,13 @@ class ComposeOptions(LongOptions, OwnOptions):
         "LoRA file of the image model, in the layout of kohya or diffusers, fused into its weights",
         default=None, group="models",
     )  # fmt: skip
+    audio_lora: Path | None = setting(
+        "the same for the audio model, if that is a Stable Diffusion 1.x fine-tune",
+        default=None,
+        group="models",
+    )
     lora_scale: float = setting(
-        "how strongly the LoRA counts: 0 not at all, 1 as it was trained",
+        "how strongly LoRAs count: 0 not at all, 1 as they were trained",
         default=1.0, ge=-4, le=4, allow_inf_nan=False, group="models",
     )  # fmt: skip
     engine: Engine = setting(
@@ -81,8 +97,13 @@ class ComposeOptions(LongOptions, OwnOptions):
         default="auto", group="machine",
     )  # fmt: skip
     low_memory: bool = setting(
-        "keep the networks in main memory and put one at a time on the GPU, one sample at once; slower",
+        "keep the networks in main memory and put one at a time on the GPU, one sample at once; free the text encoders "
+        "once prompts are encoded; decode in narrow tiles; slower",
         default=False, group="machine",
+    )  # fmt: skip
+    quantize: Quantize = setting(
+        "keep the weights of U-Nets and text encoders in int8: half the memory of bfloat16, slightly other pictures",
+        default="none", group="machine",
     )  # fmt: skip
     reuse_steps: int = setting(
         "compute the inner features of U-Nets at every so many-th step only and reuse them in between (DeepCache); 1 "
@@ -151,6 +172,28 @@ class ComposeOptions(LongOptions, OwnOptions):
         if own and not given.get("image_prompt") and not given.get("audio_prompt"):
             given = {"count": 1, **given}  # nothing is drawn at random
         return super().make(**_with_scenes(given))
+
+    @classmethod
+    def preset_for(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Options.preset_for`. Other models and other samplers are guided to the end of more steps."""
+        known = dict(super().preset_for(given))
+        usual = {name: cls.model_fields[name].default for name in ("image_model", "audio_model")}
+        usual["sampler"] = known.get("sampler")
+        changed = {name for name, value in usual.items() if given.get(name, value) != value}
+        if changed and (preset := given.get("preset", "fast")) in UNSEARCHED:
+            known["steps"] = UNSEARCHED[preset]
+            known.pop("guidance_stop_step", None)
+        if "sampler" in changed:
+            known.pop("reuse_steps", None)
+        return known
+
+    @classmethod
+    def upgraded(cls, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Options.upgraded`. Earlier versions reused nothing, and guided to the end where nothing is recorded."""
+        found = {"reuse_steps": 1, "guidance_stop_step": None} | super().upgraded(recorded)
+        if found["guidance_stop_step"] is None and cls.preset_for(found).get("guidance_stop_step"):
+            found["guidance_stop_step"] = found.get("steps")  # in numbers, as the preset says something else
+        return found
 
     @property
     def scenes(self) -> tuple[Scene, ...]:
@@ -286,6 +329,14 @@ class ComposeOptions(LongOptions, OwnOptions):
         """Denoising steps of a sample."""
         return self.steps
 
+    @property
+    def cost_per_sample(self) -> float:
+        """In evaluations of one model's U-Net; one that reuses inner features counts a tenth."""
+        stop = self.steps if self.guidance_stop_step is None else min(self.steps, self.guidance_stop_step)
+        asks = (self.steps, max(0, stop - self.guidance_start_step))  # for the prompt, and for its negative
+        whole = sum(math.ceil(count / self.reuse_steps) for count in asks)
+        return whole + REUSED_COST * (sum(asks) - whole)
+
     def coarse(self, steps: int) -> Self:
         """The same samples, roughly, in this many steps; start steps keep their share."""
         share = steps / self.steps
@@ -293,13 +344,14 @@ class ComposeOptions(LongOptions, OwnOptions):
         changed: dict[str, Any] = {name: round(getattr(self, name) * share) for name in starts}
         if self.guidance_stop_step is not None:
             changed["guidance_stop_step"] = max(1, round(self.guidance_stop_step * share))
-        return self.model_copy(update=changed | {"steps": steps, "sampler": COARSE_SAMPLER})
+        return self.model_copy(update=changed | {"steps": steps, "sampler": COARSE_SAMPLER, "reuse_steps": 1})
 
 
 class ComposeSettings(ComposeOptions):
     """Options of compose with everything decided."""
 
     threads: int
+    guidance_stop_step: int
     height: int
     width: int
     window_width: int

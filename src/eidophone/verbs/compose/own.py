@@ -1,5 +1,6 @@
 """The user's own picture and sound on the canvas of compose."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from eidophone.diffusion.views import View
 from eidophone.media.ssim import ssim
 from eidophone.models.latent import LatentModel
 from eidophone.verbs.compose.options import ComposeOptions, ComposeSettings
+from eidophone.verbs.shared.canvas import encode_wide
 from eidophone.verbs.shared.models import LoadedModels
 from eidophone.verbs.shared.own import FOLDED, fitted_file, folded, mel_picture_of, toned_file
 
@@ -68,7 +70,8 @@ class Own:
     """What a run was given in the place of prompts, as grey canvases in [0, 1].
 
     Attributes:
-        image: Encodes canvases.
+        image: The image model.
+        encode: Pictures in [0, 1], (batch, 3, height, width), to its latents.
         picture: (1, 1, height, width), or None.
         free: Where the picture may change, (1, 1, height, width): 0 to 1; None: everywhere.
         beside: Where the picture does not reach, likewise; None: it fills the canvas.
@@ -79,6 +82,7 @@ class Own:
     """
 
     image: LatentModel
+    encode: Callable[[Tensor], Tensor]
     picture: Tensor | None
     free: Tensor | None
     beside: Tensor | None
@@ -113,7 +117,7 @@ class Own:
         if gray is None:
             return denoiser
         with torch.inference_mode():
-            given = self.image.encode(gray.expand(-1, 3, -1, -1)).to(self.image.device)
+            given = self.encode(gray.expand(-1, 3, -1, -1)).to(self.image.device)
         rows, columns = given.shape[-2:]
         places = [
             None if place is None else F.adaptive_avg_pool2d(place, (rows, columns)).to(given)
@@ -193,7 +197,11 @@ def read_own(
         mel = folded(torch.from_numpy(heard)[None, None], columns)
     sound = None if mel is None else view.undo(mel)
     redrawn, replayed = bool(settings.image_prompt.strip()), bool(settings.audio_prompt.strip())
-    return Own(image, picture, free, beside, mel, sound, redrawn, replayed, settings.strength)
+
+    def _encode(pictures: Tensor) -> Tensor:
+        return encode_wide(image, pictures, settings.window_width, settings.loop)
+
+    return Own(image, _encode, picture, free, beside, mel, sound, redrawn, replayed, settings.strength)
 
 
 def _beyond(settings: ComposeSettings) -> int:

@@ -28,7 +28,7 @@ from eidophone.verbs.shared.canvas import at_once, check_canvas, denoise, previe
 from eidophone.verbs.shared.context import Context
 from eidophone.verbs.shared.inputs import checksums, with_inputs
 from eidophone.verbs.shared.likeness import Likeness
-from eidophone.verbs.shared.models import LoadedModels, load_models, warn_of_substitutes
+from eidophone.verbs.shared.models import LoadedModels, load_models, release_text, warn_of_substitutes
 from eidophone.verbs.shared.own import width_for
 from eidophone.verbs.shared.recipes import sample_recipe
 from eidophone.verbs.shared.results import Meter, make_results
@@ -90,6 +90,8 @@ def open_run(pairs: Sequence[ComposeOptions], context: Context) -> ComposeRun:
     image, audio = loaded.image, loaded.audio
     defaults = audio.source.defaults.over(image.source.defaults)
     decided["engine"] = chosen_engine(options, loaded)
+    if options.guidance_stop_step is None:
+        decided["guidance_stop_step"] = options.steps
     decided |= _shares(options, defaults)
     if options.sound is not None and options.width is None and options.seconds is None:
         columns = CROP_PIXELS if options.crop else CUTOFF_COLUMNS * image.vae_scale_factor * options.cutoff
@@ -105,6 +107,8 @@ def open_run(pairs: Sequence[ComposeOptions], context: Context) -> ComposeRun:
     check_view(settings, view)
     make_scheduler(settings.sampler, image.schedule, settings.steps)  # refuses too many steps
     conditions = tuple(encode_prompts(one, image, audio) for one in completed)
+    if settings.low_memory:
+        release_text(loaded, context)
     own = read_own(settings, loaded, image, view, context.report)
     return ComposeRun(completed, loaded, image, audio, conditions, own, checksums(settings))
 
@@ -220,7 +224,7 @@ def _batch(
         return preview(run.image, run.split(latents)[0], run.decode)
 
     look = previewer(context.report, _decode, indices)
-    latents = denoise(run.denoiser(scheduler, batch), noise, scheduler, watch, look)
+    latents = denoise(run.denoiser(scheduler, batch), noise, scheduler, watch, look, run.generators(batch))
     with torch.inference_mode():
         finished = run.blend.read(run, run.split(latents))
     recipes = [_recipe(run, batch, job) for job in batch]

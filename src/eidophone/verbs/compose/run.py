@@ -19,9 +19,12 @@ from eidophone.verbs.compose.blends import BLENDS
 from eidophone.verbs.compose.options import ComposeSettings
 from eidophone.verbs.compose.own import Own
 from eidophone.verbs.compose.scenes import scene_shares
-from eidophone.verbs.shared.canvas import decode_wide
+from eidophone.verbs.shared.canvas import NARROW_TILE, decode_wide
 from eidophone.verbs.shared.models import LoadedModels
 from eidophone.verbs.shared.sizes import CUTOFF_COLUMNS
+
+#: Turns the seed of a sample's start noise into that of the noise between its steps.
+BETWEEN_STEPS = 1 << 63
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,11 @@ class ComposeRun:
         noise = torch.cat([batch_noise(shape, seeds) for shape in self.shapes], -1)
         return noise.to(self.image.device)
 
+    def generators(self, batch: Sequence[Job]) -> list[torch.Generator]:
+        """Of the noise that some samplers add between steps; never that of the start noise."""
+        seeds = [self.pairs[job.pair].seed_of(job.index) for job in batch]
+        return [torch.Generator().manual_seed(seed ^ BETWEEN_STEPS) for seed in seeds]
+
     def denoiser(self, scheduler: Any, batch: Sequence[Job]) -> Denoiser:
         """The denoiser of a batch: both models guided, each from its first step on."""
         return self.blend.denoiser(self, self._guides(scheduler, batch))
@@ -151,7 +159,9 @@ class ComposeRun:
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents to pictures, window by window where the canvas is wider; see `decode_wide`."""
-        return decode_wide(self.image, latents, self.settings.window_width, self.settings.loop)
+        settings = self.settings
+        width = min(settings.window_width, NARROW_TILE) if settings.low_memory else settings.window_width
+        return decode_wide(self.image, latents, width, settings.loop)
 
     def both(self, drawn: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
         """Two finished canvases, of the drawing and of the sound, decoded as the audio model sees them.

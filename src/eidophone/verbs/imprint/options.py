@@ -1,5 +1,6 @@
 """Options of imprint."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -65,10 +66,10 @@ class ImprintOptions(LongOptions, PictureOptions):
         return super().make(**given)
 
     @classmethod
-    def from_recorded(cls, recorded: dict[str, Any], changes: dict[str, Any]) -> Self:
-        """See `Options.from_recorded`. Earlier versions filled the canvas with a picture's plain tones."""
+    def upgraded(cls, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Options.upgraded`. Earlier versions filled the canvas with a picture's plain tones."""
         former = {} if "fit" in recorded else {"fit": "cover", "levels": False}
-        return super().from_recorded(former | recorded, changes)
+        return former | super().upgraded(recorded)
 
     @property
     def steps_per_sample(self) -> int:

@@ -166,7 +166,7 @@ def _generated(
         scheduler: Any = make_scheduler(settings.sampler, used.schedule, steps)
         noise = torch.cat([torch.randn(shape, generator=g) for g in generators]).to(used.device)
         look = previewer(counter.report, lambda latents: preview(used, latents), indices)
-        latents = denoise(denoiser, noise, scheduler, counter.watch(len(generators)), look)
+        latents = denoise(denoiser, noise, scheduler, counter.watch(len(generators)), look, generators)
         with torch.inference_mode():
             return decode_wide(used, latents, window, loop).mean(1)
 

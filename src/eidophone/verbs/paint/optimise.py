@@ -81,13 +81,14 @@ class Scene:
     draws: Draws | None = None
     layout: Layout | None = None
 
-    def added_noise(self) -> dict[str, Any]:
-        """Arguments of the scheduler's steps; a fresh generator, in the same state each time."""
-        if self.eta == 0 or self.sampler != "ddim" or self.draws is None:
+    def added_noise(self, scheduler: Any) -> dict[str, Any]:
+        """Arguments of the scheduler's steps, where they add noise; a fresh generator, in the same state each time."""
+        some = self.eta > 0 and self.sampler == "ddim"
+        if self.draws is None or not (some or getattr(scheduler, "ADDS_NOISE", False)):
             return {}
         generator = torch.Generator()
         generator.set_state(self.draws.generator.get_state())
-        return {"eta": self.eta, "generator": generator}
+        return {"generator": generator} | ({"eta": self.eta} if some else {})
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,7 @@ def sample(
     if plan.checkpointed:
         denoiser = _Checkpointed(denoiser)
     scheduler = make_scheduler(scene.sampler, model.schedule, scene.steps)
-    states = sampling_steps(denoiser, scene.noise, scheduler, **scene.added_noise())
+    states = sampling_steps(denoiser, scene.noise, scheduler, **scene.added_noise(scheduler))
     count = len(scheduler.timesteps)
     first = 0 if plan.gradient_steps is None else count - plan.gradient_steps
     latents = scene.noise

@@ -28,7 +28,7 @@ Judge = Callable[[Result], Score]
 Maker = Callable[[AnyChoice, Context], Iterator[Result]]
 #: Steps of rough samples: the more the better; fewer than the first say too little.
 ROUGH_STEPS = (4, 5, 6, 7, 8)
-#: Share of the steps of the run that rough samples should take, and may take where fewer are left.
+#: Share of a sample's cost that a rough one should take, and may take where that leaves no choice.
 CHEAP, DEAREST = 0.24, 1 / 3
 #: Share of the candidates that are rendered with the requested settings.
 KEPT = 5 / 32
@@ -57,7 +57,7 @@ def rejection_plan(options: ChoiceOptions) -> RejectionPlan | None:
     """How to reject candidates early, where it pays.
 
     >>> from eidophone.verbs.compose.options import ComposeOptions
-    >>> rejection_plan(ComposeOptions.make(count=1, from_=32, steps=25, judges="tagger"))
+    >>> rejection_plan(ComposeOptions.make(count=1, from_=32, sampler="ddim", steps=25, judges="tagger"))
     RejectionPlan(steps=6, keep=5)
     """
     assert options.from_ is not None
@@ -65,7 +65,7 @@ def rejection_plan(options: ChoiceOptions) -> RejectionPlan | None:
     if not options.early_rejection or keep >= options.from_:
         return None
     costs = {
-        steps: options.coarse(steps).steps_per_sample / max(1, options.steps_per_sample)
+        steps: options.coarse(steps).cost_per_sample / max(1, options.cost_per_sample)
         for steps in ROUGH_STEPS
     }
     fair = [steps for steps, cost in costs.items() if 0 < cost <= CHEAP]

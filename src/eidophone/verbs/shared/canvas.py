@@ -19,6 +19,8 @@ from eidophone.models.latent import LatentModel
 from eidophone.verbs.shared.models import LoadedModels
 from eidophone.verbs.shared.sizes import CROP_PIXELS, SampleSettings, check_size
 
+#: Width in pixels of what a VAE decodes at once under `--low-memory`.
+NARROW_TILE = 512
 #: Mel pictures that a vocoder plays at once, so that memory does not grow with the batch.
 PLAYED_AT_ONCE = 4
 
@@ -77,6 +79,7 @@ def denoise(
     scheduler: Any,
     watch: Callable[[int], None],
     look: Callable[[State], None] | None = None,
+    generators: Sequence[torch.Generator] = (),
 ) -> Tensor:
     """Samples to the end without gradients.
 
@@ -86,11 +89,13 @@ def denoise(
         scheduler: Of diffusers.
         watch: Called with the number of finished steps after each step; may raise to cancel.
         look: Called with each state but the last, for previews.
+        generators: One for each sample, for samplers that add noise.
     """
     latents = noise
     total = len(scheduler.timesteps)
+    more: dict[str, Any] = {"generator": generators} if getattr(scheduler, "ADDS_NOISE", False) else {}
     with torch.inference_mode():
-        for number, state in enumerate(sampling_steps(denoiser, noise, scheduler), 1):
+        for number, state in enumerate(sampling_steps(denoiser, noise, scheduler, **more), 1):
             latents = state.latents
             if look is not None and number < total:
                 look(state)
@@ -113,6 +118,24 @@ def decode_wide(model: LatentModel, latents: Tensor, window_width: int, loop: bo
         return model.decode(window)
 
     return in_windows(_decode, latents, max(1, window_width // factor), loop, factor).clamp_(0, 1)
+
+
+def encode_wide(model: LatentModel, pictures: Tensor, window_width: int, loop: bool) -> Tensor:
+    """Pictures in [0, 1], (batch, 3, height, width), to latents; a canvas wider than a window in windows.
+
+    Args:
+        model, window_width, loop: As in `decode_wide`.
+        pictures: As wide as a whole number of latent columns.
+    """
+    factor = model.vae_scale_factor
+    inside = torch.arange(factor)
+
+    def _encode(_: Tensor, places: Tensor) -> Tensor:
+        columns = (factor * places[:, None] + inside).flatten()
+        return model.encode(pictures[..., columns.to(pictures.device)])
+
+    columns = pictures.new_zeros(1, pictures.shape[-1] // factor)
+    return in_windows(_encode, columns, max(1, window_width // factor), loop)
 
 
 def previewer(

@@ -10,7 +10,7 @@ from eidophone.media.files import sha256
 from eidophone.options.kinds import Options, flag_of
 
 #: Options that name a file of the user.
-NAMES = ("picture", "sound", "mask", "lora")
+NAMES = ("picture", "sound", "mask", "lora", "audio_lora")
 
 
 def checksums(options: Options) -> dict[str, str]:

@@ -92,13 +92,14 @@ def load_models(
         decided["dtype"] = "bfloat16"
         loader = context.registry.loader(loader.device, torch.bfloat16, options.offline)
     device, parked = loader.device, bool(getattr(options, "low_memory", False))
-    if parked:
-        loader = context.registry.loader(torch.device("cpu"), loader.dtype, options.offline)
+    where = torch.device("cpu") if parked else device
+    quantize = getattr(options, "quantize", "none") == "int8"
+    loader = context.registry.loader(where, loader.dtype, options.offline, quantize)
     _check_size_first(options, loader, roles, rows)
     with within_memory(1):
         models: dict[str, LatentModel]
         if shared:
-            image, audio = loader.pair(options.image_model, options.audio_model, lora_of(options))
+            image, audio = loader.pair(options.image_model, options.audio_model, loras_of(options))
             models = {"image": image, "audio": audio}
         else:
             names = {"image": options.image_model, "audio": options.audio_model}
@@ -126,10 +127,19 @@ def _faster_in_bfloat16(options: SampleOptions, loader: Loader, roles: tuple[str
     return any(sum(id_.size for id_ in file_ids(path for _, path in one.files())) > LARGE for one in found)
 
 
-def lora_of(options: SampleOptions) -> Lora | None:
-    """The LoRA of the image model, if the options name one."""
-    path = getattr(options, "lora", None)
-    return None if path is None else Lora(path, options.lora_scale)  # type: ignore[attr-defined]
+def loras_of(options: SampleOptions) -> tuple[Lora | None, Lora | None]:
+    """The LoRAs of the image and the audio model, where the options name them."""
+    paths = [getattr(options, name, None) for name in ("lora", "audio_lora")]
+    scale = getattr(options, "lora_scale", 1.0)
+    image, audio = (None if path is None else Lora(path, scale) for path in paths)
+    return image, audio
+
+
+def release_text(loaded: LoadedModels, context: Context) -> None:
+    """Frees the text encoders of a run, whose prompts are encoded by now."""
+    for model in loaded.models:
+        context.registry.forget(model.text.network)
+        model.text = model.text.released()
 
 
 def _check_size_first(options: SampleOptions, loader: Loader, roles: tuple[str, ...], rows: int) -> None:

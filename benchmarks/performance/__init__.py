@@ -1,0 +1,1 @@
+"""What everything costs, in one table of Markdown; see `__main__`."""
