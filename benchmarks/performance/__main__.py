@@ -54,8 +54,8 @@ def head(clock: Clock, loads: tuple[float, float]) -> list[str]:
     kind = "wall time" if cuda else "processor time of one thread, except where wall time is named"
     return [
         "# Performance", "",
-        f"`python -m benchmarks.performance --full-size --out docs/performance.md` makes this page. Measured on {date.today()}, "
-        f"on {place}, {psutil.cpu_count()} cores, with torch "
+        f"`python -m benchmarks.performance --full-size --out docs/performance.md` makes this page. "
+        f"Measured on {date.today()} on {place}, {psutil.cpu_count()} cores, with torch "
         f"{torch.__version__.split('+')[0]}. Seconds are {kind}. Ways that are compared took turns, so ratios hold on "
         f"a busy machine; its load was {loads[0]:.0f} to {loads[1]:.0f}.",
     ]  # fmt: skip
