@@ -22,7 +22,10 @@ from eidophone.verbs.shared.context import Context
 PROMPTS = ("castle towers, grayscale", "bell ringing")
 #: A cell of the codec in pixels, a window, and a canvas of four and a half windows.
 CELL, WINDOW, WIDTH = 8, 288, 1296
-HOW = {"count": 1, "steps": 5, "threads": 1, "window_width": WINDOW, "offline": True}
+HOW = {
+    "count": 1, "steps": 5, "guidance_stop_step": 5, "reuse_steps": 1, "threads": 1, "window_width": WINDOW,
+    "offline": True,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -118,6 +118,8 @@ CHANGES = {
     "picture": "where the input picture is now",
     "sound": "where the input sound is now",
     "mask": "where the mask is now",
+    "lora": "where the LoRA of the image model is now",
+    "audio_lora": "where the LoRA of the audio model is now",
 }
 
 
