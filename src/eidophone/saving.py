@@ -61,6 +61,30 @@ class Saver:
         return found
 
 
+def saved(
+    made: Iterator[tuple[Save | None, Result]], report: Reporter, tell: Tell, *, ahead: bool
+) -> Iterator[Result]:
+    """Stores samples, tells of them, and yields them in order.
+
+    Args:
+        made: Samples, each with what stores it, if it is to be stored.
+        report: Of the run.
+        tell: Called with each sample.
+        ahead: Store beside the making of the next one; see `saved_beside`.
+    """
+    if ahead:
+        yield from saved_beside(((save or _as_it_is, result) for save, result in made), report, tell)
+        return
+    for save, result in made:
+        stored = save(result) if save else result
+        tell(stored)
+        yield stored
+
+
+def _as_it_is(result: Result) -> Result:
+    return result
+
+
 def saved_beside(made: Iterator[tuple[Save, Result]], report: Reporter, tell: Tell) -> Iterator[Result]:
     """Stores samples beside the making of the next ones; yields them in order.
 

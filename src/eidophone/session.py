@@ -47,7 +47,7 @@ from eidophone.running import (
     report_events,
     say_loudness,
 )
-from eidophone.saving import saved_beside
+from eidophone.saving import saved
 from eidophone.verbs import Verb, verb_for, verb_of
 from eidophone.verbs.remake import remake as remake_from
 from eidophone.verbs.shared.context import Context
@@ -371,19 +371,14 @@ class Session:
             for store, (_, indices) in zip(stores, folders, strict=True):
                 store.reserve(indices, resumable=resumable)
 
-            def _tell(saved: Result) -> None:
+            def _tell(stored: Result) -> None:
                 nonlocal count
                 count += 1
-                say_loudness(output, saved, report)
-                report_events(report, SampleFinished(saved))
+                say_loudness(output, stored, report)
+                report_events(report, SampleFinished(stored))
 
-            if stores and output.ahead:
-                yield from saved_beside(((stores[run].save, result) for run, result in made), report, _tell)
-            else:
-                for run, result in made:
-                    saved = stores[run].save(result) if stores else result
-                    _tell(saved)
-                    yield saved
+            each = ((stores[run].save if stores else None, result) for run, result in made)
+            yield from saved(each, report, _tell, ahead=output.ahead)
             for store in stores:
                 store.overview()
         report_events(report, Finished(verb, count, time.monotonic() - began))

@@ -1,9 +1,11 @@
 """Weights in int8: how far off they are, what they save, and that a run with them is made again."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 import eidophone
@@ -100,3 +102,13 @@ def test_openvino_does_not_take_packed_networks(settings: dict) -> None:
                 "a castle", "a bell", quantize="int8", engine="openvino", count=1, steps=1, **settings
             )
         )
+
+
+def test_damaged_weights_are_refused_before_they_are_packed(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(pair[0], tmp_path / "image"))
+    file = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    weights["down_blocks.0.resnets.0.conv1.weight"][0, 0, 0, 0] = float("nan")
+    save_file(weights, file)
+    with pytest.raises(BadInput, match=r"denoising network are damaged"):
+        Loader(CPU, torch.float32, offline=True, quantize=True).model(str(folder), "image")
