@@ -46,6 +46,15 @@ AMBIENT = {
 #: Length of the parts of ambient recordings, that of ESC-10's, and how many of each, in seconds.
 PART_S, PARTS = 5.0, 4
 THINGS = CLASSES | AMBIENT
+#: How the captioner names each class.
+PHRASES = {
+    "baby_cry": "a baby crying", "chainsaw": "a chainsaw running", "clock_tick": "a clock ticking",
+    "dog_bark": "a dog barking", "fire_crackling": "a fire crackling", "helicopter": "a helicopter flying",
+    "person_sneeze": "a person sneezing", "rain": "the rain falling", "rooster": "a rooster crowing",
+    "sea_waves": "the sea waves", "airplane": "an airplane flying", "beehive": "a bee buzzing",
+    "birds": "a bird singing", "cat-purring": "a cat purring", "cows": "a cow mooing", "frog": "a frog croaking",
+    "horse-gallop": "a horse galloping", "owl": "an owl hooting", "train": "a train passing",
+}  # fmt: skip
 
 
 def pool_of(name: str, data: Path) -> list[Recording]:
@@ -110,14 +119,19 @@ def judged(result: Result, labels: Sequence[str], eyes: Eyes) -> dict[str, objec
     }
 
 
-def run(pool: str, data: Path, eyes: Eyes, count: int, out: Path, given: dict[str, object]) -> list[dict]:
-    """Paints and judges a pool's mixtures."""
+def run(
+    pool: str, data: Path, eyes: Eyes, count: int, out: Path, given: dict[str, object], captions: bool
+) -> list[dict]:
+    """Paints and judges a pool's mixtures; with `captions`, the names of both are given."""
     rows = []
     with eidophone.Session(threads=1, offline=True) as session:
         for number, mixture in enumerate(draw(pool_of(pool, data), count, SEED, LEVEL_DB)):
             kept = out / f"{pool}-{number:02d}.json"
             if not kept.exists():
-                (result,) = session.paint(mix(mixture), seed=number, **given)
+                told = (
+                    {"caption": " and ".join(PHRASES[label] for label in mixture.labels)} if captions else {}
+                )
+                (result,) = session.paint(mix(mixture), seed=number, **told, **given)
                 write_png(kept.with_suffix(".png"), result.picture)
                 kept.write_text(json.dumps(judged(result, mixture.labels, eyes)))
             rows.append(json.loads(kept.read_text()))
@@ -156,6 +170,7 @@ def main() -> None:
     parser.add_argument("--pools", default="esc10,taught", help="which pools")
     parser.add_argument("--preset", default="draft", help="preset of paint")
     parser.add_argument("--one-drawing", action="store_true", help="paint with --no-sources, for comparison")
+    parser.add_argument("--captions", action="store_true", help="give paint the names of both")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
@@ -164,7 +179,7 @@ def main() -> None:
     for pool in args.pools.split(","):
         labels = CLASSES if pool == "esc10" else [label for label in THINGS if THINGS[label][1]]
         eyes = Eyes(judge, embedder, list(labels))
-        table(pool, run(pool, args.data, eyes, args.count, args.out, given))
+        table(pool, run(pool, args.data, eyes, args.count, args.out, given, args.captions))
 
 
 if __name__ == "__main__":

@@ -45,6 +45,15 @@ def test_one_source_is_none_to_lay_out() -> None:
     assert sources_of(same, clip(0.1, 0.1)) == ()
 
 
+def test_a_caption_of_your_own_names_sources_by_their_articles() -> None:
+    def _named(text: str) -> list[str]:
+        return phrases(Caption.from_text(text), clip(0.1, 0.1))
+
+    assert _named("a dog barking and a clock ticking") == ["a dog barking", "a clock ticking"]
+    assert _named("a dog, an owl and the sea") == ["a dog", "an owl", "the sea"]
+    assert _named("a dog barking and howling") == _named("salt and pepper") == []
+
+
 @pytest.mark.parametrize(("softer_db", "size"), [(0, 1.0), (10, 0.75), (20, SMALLEST), (40, SMALLEST)])
 def test_loud_is_large_and_far_is_small(softer_db: float, size: float) -> None:
     caption = words(("a dog barking", 0.9, 0.0, 1.0), ("rain", 0.8, 1.0, 2.0))

@@ -60,6 +60,8 @@ class TaggedSeparator:
             known = next((i for i, source in enumerate(table) if source.phrase == one.phrase), None)
             if known is not None:
                 course[:] = np.maximum(np.interp(times, middle, probable[:, known]), _LEAST)
+            elif one.end_s <= one.start_s:  # nobody says when
+                course[:] = 1
             else:  # the caption's own times
                 course[int(one.start_s * RATE_HZ / HOP) : int(one.end_s * RATE_HZ / HOP) + 1] = 1
             course /= course.max()

@@ -15,6 +15,8 @@ from eidophone.models.separators.contract import Separator
 
 #: Words that join two sources.
 JOINTS = ("and", "then")
+#: Words that begin the name of another source, where nothing is known of confidence and time.
+ARTICLES = ("a", "an", "the", "two", "three", "some")
 #: A source this much softer than the loudest, in dB, is drawn at half its size.
 FAR_DB = 20.0
 SMALLEST = 0.5
@@ -46,7 +48,8 @@ def sources_of(caption: Caption, clip: Clip) -> tuple[Source, ...]:
     """The sources that a caption names, from left to right in the order in which they begin; () if only one.
 
     Two phrases are two sources if a joint or a comma stands between them and they were heard at other times or with
-    another confidence: "a dog barking and howling" is one. Each window's energy is shared out among the sources
+    another confidence: "a dog barking and howling" is one. In a caption that the user wrote, an article must follow
+    instead: "a dog barking and a clock ticking". Each window's energy is shared out among the sources
     that sound in it, by confidence, which tells loud from soft.
     """
     groups = _phrases(caption.words)
@@ -67,14 +70,21 @@ def _phrases(words: Sequence[Word]) -> list[list[int]]:
         if (
             word.text in JOINTS
             and 0 < place < len(words) - 1
-            and _heard(words[place + 1]) != _heard(words[groups[-1][-1]] if groups[-1] else words[place + 1])
+            and groups[-1]
+            and _apart(words[groups[-1][-1]], words[place + 1])
         ):
             groups.append([])
             continue
-        if before is not None and before.text.endswith(",") and groups[-1] and _heard(before) != _heard(word):
+        if before is not None and before.text.endswith(",") and groups[-1] and _apart(before, word):
             groups.append([])
         groups[-1].append(place)
     return [group for group in groups if group]
+
+
+def _apart(before: Word, after: Word) -> bool:
+    if _heard(before) != _heard(after):
+        return True
+    return after.end_s <= after.start_s and after.text.lower() in ARTICLES
 
 
 def _heard(word: Word) -> tuple[float, float, float]:
