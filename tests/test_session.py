@@ -126,7 +126,7 @@ def test_on_a_processor_a_sample_does_not_depend_on_the_others(session) -> None:
 
 
 @pytest.mark.parametrize("verb", ["compose", "imprint"])
-def test_resuming_gives_the_bytes_of_an_uninterrupted_run(verb: str, session, tmp_path: Path) -> None:
+def test_r33_resuming_gives_the_bytes_of_an_uninterrupted_run(verb: str, session, tmp_path: Path) -> None:
     more = {"steps": 2} if verb == "compose" else {"image_steps": 1, "audio_steps": 2}
     make = getattr(session, verb)
     whole = list(make(*PROMPTS, count=4, out=tmp_path / "whole", **more))
@@ -141,7 +141,7 @@ def test_resuming_gives_the_bytes_of_an_uninterrupted_run(verb: str, session, tm
         list(make(*PROMPTS, count=4, seed=5, out=tmp_path / "part", resume=True, **more))
 
 
-def test_a_batch_that_lost_a_sample_is_made_again_as_it_was(session, tmp_path: Path) -> None:
+def test_r33_a_batch_that_lost_a_sample_is_made_again_as_it_was(session, tmp_path: Path) -> None:
     more = {"count": 5, "batch_size": 2, "steps": 3}
     whole = list(session.compose(*PROMPTS, out=tmp_path / "whole", **more))
     shutil.copytree(tmp_path / "whole", tmp_path / "part")
@@ -154,7 +154,7 @@ def test_a_batch_that_lost_a_sample_is_made_again_as_it_was(session, tmp_path: P
             assert ours.read_bytes() == theirs.read_bytes(), (result.index, name)
 
 
-def test_a_folder_is_written_by_one_process_at_a_time(session, tmp_path: Path) -> None:
+def test_r35_a_folder_is_written_by_one_process_at_a_time(session, tmp_path: Path) -> None:
     with Store(tmp_path / "o") as store:
         store.reserve([0])
         with pytest.raises(CannotWrite, match="Another process is writing into"):
@@ -179,7 +179,7 @@ def test_a_run_that_stopped_before_its_overview_gets_one(session, tmp_path: Path
     assert (tmp_path / "o" / "contact-sheet.png").read_bytes() == sheet
 
 
-def test_leftovers_of_a_killed_process_are_swept(session, tmp_path: Path) -> None:
+def test_r32_leftovers_of_a_killed_process_are_swept(session, tmp_path: Path) -> None:
     leftover = tmp_path / "o" / ".part-0123456789ab"
     leftover.mkdir(parents=True)
     (leftover / "sound.wav").touch()

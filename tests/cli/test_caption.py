@@ -32,7 +32,8 @@ def test_a_folder_is_captioned_file_by_file(sounds: Path, capsys) -> None:
         assert all(0 <= w["confidence"] <= 1 and 0 <= w["start_s"] <= w["end_s"] <= 3 for w in row["words"])
 
 
-def test_a_broken_file_is_named_and_the_others_are_captioned(sounds: Path, capsys) -> None:
+def test_r72_a_broken_file_is_named_and_the_others_are_captioned(sounds: Path, capsys) -> None:
+    """Exit code 1, as docs/reference/exit-codes.md says."""
     (sounds / "broken.wav").write_bytes(b"RIFF not a sound")
     assert main(["caption", str(sounds)]) == 1
     said = capsys.readouterr()

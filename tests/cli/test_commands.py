@@ -101,6 +101,19 @@ def test_models_list_names_source_and_licence(capsys) -> None:
         assert word in said
 
 
+def test_r81_models_check_takes_offline(capsys, monkeypatch, tmp_path: Path) -> None:
+    """The flag of all verbs; `check` asks no hub without it either."""
+
+    def _asked(*_: object, **__: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", _asked)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    for flags in ([], ["--offline"]):
+        assert main(["models", "check", "sd15", *flags]) == 2
+        assert "run `eidophone models pull sd15`" in capsys.readouterr().out
+
+
 def test_models_check_loads_a_folder(pair, capsys) -> None:
     assert main(["models", "check", *map(str, pair)]) == 0
     said = capsys.readouterr().out

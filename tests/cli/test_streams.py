@@ -22,6 +22,19 @@ def test_r53_a_full_output_is_one_sentence() -> None:
     assert ran.stderr.count("\n") == 1 and "no space left on device" in ran.stderr
 
 
+def test_r56_ctrl_c_while_modules_load_is_one_line(monkeypatch, capsys) -> None:
+    """A press of the keys during the first half second reaches an import, not the program."""
+
+    def _pressed(name: str, *_: object) -> object:
+        raise KeyboardInterrupt
+
+    for name in [name for name in sys.modules if name.startswith("eidophone.cli.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [type("Finder", (), {"find_spec": staticmethod(_pressed)})])
+    assert main(["models", "list"]) == 130
+    assert capsys.readouterr().err == "eidophone: stopped.\n"
+
+
 @pytest.mark.parametrize("closing", [">&-", "2>&-"])
 def test_r54_a_closed_stream_does_not_stop_the_work(closing: str, tmp_path: Path, pair) -> None:
     import numpy as np

@@ -18,6 +18,7 @@ from eidophone.data.mixtures import draw, read_mixtures, write_mixtures
 from eidophone.data.recordings import read_esc
 from eidophone.media.lock import folder_lock
 from tests.ending import exit_code
+from tests.media.conftest import limit
 
 
 @pytest.fixture
@@ -40,6 +41,14 @@ def table(folder: Path, mode: str, *rows: str, encoding: str = "utf-8") -> None:
 
 def mix(esc: Path, out: Path, *more: str) -> list[str]:
     return ["data", "mix", str(esc), "--out", str(out), *more]
+
+
+def test_r34_a_full_disk_names_the_folder_and_leaves_nothing(esc: Path, tmp_path: Path, capsys) -> None:
+    with limit(1000):
+        assert main(mix(esc, tmp_path / "m", "--count", "2")) == 2
+    said = capsys.readouterr().err
+    assert f"Cannot write {tmp_path / 'm'}: the file would be larger" in said and ".part-" not in said
+    assert not list(tmp_path.glob("*m*"))
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """`check_model` runs a model for one step and compares shipped files with their checksums."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -52,6 +53,29 @@ def test_r20_a_flipped_bit_in_shipped_weights_is_found(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(BadInput, match="is missing; reinstall"):
         check_shipped(root / "image", root)
+
+
+def test_r20_a_flipped_bit_in_downloaded_weights_is_found(
+    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a hub's cache a large file is a link to one that has its SHA-256 as name."""
+    repo = tmp_path / "models--stable-diffusion-v1-5--stable-diffusion-v1-5"
+    snapshot = repo / "snapshots" / "abc123"
+    shutil.copytree(pair[0], snapshot)
+    weights = snapshot / "unet" / WEIGHTS
+    blob = repo / "blobs" / hashlib.sha256(weights.read_bytes()).hexdigest()
+    blob.parent.mkdir()
+    weights.rename(blob)
+    weights.symlink_to(blob)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    check_model("sd15", "image", loader())
+    data = bytearray(blob.read_bytes())
+    data[-1000] ^= 1
+    blob.write_bytes(data)
+    with pytest.raises(
+        BadInput, match=rf"{WEIGHTS}: differs from the file that the hub has; delete .*{blob.name}"
+    ):
+        check_model("sd15", "image", loader())
 
 
 @pytest.mark.parametrize(("part", "said"), [("unet", "denoising network"), ("vae", "VAE")])

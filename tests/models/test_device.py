@@ -159,7 +159,7 @@ def test_usable_cores(
     assert usable_cores() == cores
 
 
-def test_more_threads_than_cores_are_cut_with_a_warning(machine: Machine, threads: None) -> None:
+def test_r17_more_threads_than_cores_are_cut_with_a_warning(machine: Machine, threads: None) -> None:
     machine.cores(physical=2, allowed=4)
     said: list[str] = []
     assert use_threads(1024, said.append) == torch.get_num_threads() == 2

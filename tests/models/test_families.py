@@ -147,6 +147,7 @@ def test_a_transformer_that_predicts_noise_keeps_its_own_schedule(
     ("pipeline", "said"),
     [
         ("StableDiffusionXLPipeline", "Stable Diffusion XL has two text encoders"),
+        ("StableDiffusionXLPipeline", "Stable Diffusion XL has two text encoders"),
         ("StableDiffusion3Pipeline", "latents of 16 channels"),
         ("FluxPipeline", "Flux has latents of 16 channels"),
         ("StableAudioPipeline", "without a pitch axis"),
@@ -155,7 +156,9 @@ def test_a_transformer_that_predicts_noise_keeps_its_own_schedule(
         ("HunyuanDiTPipeline", "is a HunyuanDiTPipeline, which is not supported; supported families are"),
     ],
 )
-def test_what_cannot_work_is_named_before_weights_are_read(pipeline: str, said: str, tmp_path: Path) -> None:
+def test_r76_r77_what_cannot_work_is_named_before_weights_are_read(
+    pipeline: str, said: str, tmp_path: Path
+) -> None:
     for part in ("transformer", "vae", "scheduler"):
         (tmp_path / "model" / part).mkdir(parents=True)
     (tmp_path / "model" / "model_index.json").write_text(json.dumps({"_class_name": pipeline}))
@@ -174,9 +177,10 @@ def test_what_cannot_work_is_named_before_weights_are_read(pipeline: str, said: 
         ({"num_class_embeds": 10}, "class labels"),
     ],
 )
-def test_a_unet_that_needs_more_than_text_is_refused(
+def test_r60_r76_a_unet_that_needs_more_than_text_is_refused(
     change: dict, said: str, pair: tuple[Path, Path], tmp_path: Path
 ) -> None:
+    """Where files are found, so by every verb and by `models check`, before weights are read."""
     folder = shutil.copytree(pair[0], tmp_path / "odd")
     config = folder / "unet" / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | change))

@@ -28,10 +28,16 @@ def loader() -> Loader:
 
 @pytest.mark.parametrize(
     "file",
-    ["unet/config.json", "scheduler/scheduler_config.json", "eidophone.json", "tokenizer/tokenizer.json"],
+    [
+        "unet/x.json",
+        "unet/config.json",
+        "scheduler/scheduler_config.json",
+        "eidophone.json",
+        "tokenizer/tokenizer.json",
+    ],
 )
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device", "dangling link"])
-def test_a_pipe_in_a_model_folder_blocks_nothing(
+def test_r18_r47_a_pipe_in_a_model_folder_blocks_nothing(
     file: str, kind: str, pair: tuple[Path, Path], tmp_path: Path
 ) -> None:
     import os
@@ -84,7 +90,7 @@ def test_impossible_sizes_are_refused(size: object) -> None:
         sample_size_of(Settings(sample_size=size), "it", 64)
 
 
-def test_a_recipe_never_holds_a_path(pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_r6_a_recipe_never_holds_a_path(pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     facts = find(str(pair[0]), "image").describe()
     assert facts["name"] == pair[0].name
     assert not any("/" in str(value) for value in facts.values())
@@ -114,7 +120,7 @@ def test_running_out_of_memory_is_not_damage(tmp_path: Path) -> None:
         checked(tmp_path, broken)
 
 
-def test_refused_pickles_do_not_advise_to_trust_them(pair: tuple[Path, Path], tmp_path: Path) -> None:
+def test_r19_refused_pickles_do_not_advise_to_trust_them(pair: tuple[Path, Path], tmp_path: Path) -> None:
     class Code:
         def __reduce__(self) -> tuple:
             return (Path.touch, (tmp_path / "ran",))
@@ -149,7 +155,7 @@ CROSS = f"{UNET}input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
         ({"anything": W}, "holds no Stable Diffusion model"),
     ],
 )
-def test_a_single_file_is_known_by_its_keys(state: dict, said: str, tmp_path: Path) -> None:
+def test_r78_a_single_file_is_known_by_its_keys(state: dict, said: str, tmp_path: Path) -> None:
     save_file({key: value.clone() for key, value in state.items()}, tmp_path / "m.safetensors")
     with pytest.raises(BadInput, match=said):
         find(str(tmp_path / "m.safetensors"), "image")
@@ -181,13 +187,29 @@ def test_a_ckpt_is_refused_with_a_command_that_converts_it(
     )
 
 
-def test_a_copied_cache_without_refs_is_used(
+def test_r79_a_copied_cache_without_refs_is_used(
     pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repo = tmp_path / "models--stable-diffusion-v1-5--stable-diffusion-v1-5"
     shutil.copytree(pair[0], repo / "snapshots" / "abc123")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     assert find("sd15", "image", offline=True).revision == "abc123"
+
+
+def test_r80_a_dangling_link_in_a_cache_is_named(
+    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As left by a cache that was copied without its blobs; its permissions are right."""
+    repo = tmp_path / "models--stable-diffusion-v1-5--stable-diffusion-v1-5"
+    shutil.copytree(pair[0], repo / "snapshots" / "abc123")
+    weights = repo / "snapshots/abc123/unet/diffusion_pytorch_model.safetensors"
+    weights.unlink()
+    weights.symlink_to("../../../blobs/gone")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(
+        BadInput, match=r"safetensors: is a link to a file that is missing; fetch the model again"
+    ):
+        find("sd15", "image", offline=True)
 
 
 def test_a_name_that_no_file_can_have_is_refused() -> None:

@@ -24,7 +24,12 @@ MOST_BROKEN = 20
 def add_command(commands: Any) -> None:
     """Adds `evaluate`."""
     about = "judge many results and compare methods: tables with intervals, a report"
-    parser = commands.add_parser("evaluate", help=about, description=about.capitalize() + ".")
+    parser = commands.add_parser(
+        "evaluate",
+        help=about,
+        description=about.capitalize() + ".",
+        usage="eidophone evaluate [FOLDER ...] [flags]",
+    )
     what = "folders of results or runs (also of the published code), manifests of batches, or URLs of either"
     parser.add_argument("folders", nargs="*", metavar="FOLDER", help=what)
     add_flags(parser, EvaluateOptions)

@@ -32,10 +32,10 @@ Part = tuple[str, Role]
 
 def add_commands(commands: Any) -> None:
     """Adds `models` and its three verbs."""
-    about = "what there is, from where, under which licence, and whether it is here"
+    about = "list, check and download models"
     parser = commands.add_parser("models", help=about, description=about.capitalize() + ".")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    listing = verbs.add_parser("list", help="all model cards")
+    listing = verbs.add_parser("list", help="all models: source, licence, and whether they are here")
     listing.add_argument("--json", action="store_true", help="print JSON")
     listing.set_defaults(command=show_list)
     checking = verbs.add_parser("check", help="load models and see whether they work and fit together")

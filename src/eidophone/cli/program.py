@@ -84,7 +84,10 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
 
 def build_parser(full: bool = True) -> argparse.ArgumentParser:
     """All verbs with their flags; all flags in the help if `full`, otherwise the common ones."""
-    parser = Parser(prog="eidophone", description="Pictures that play, and pictures of sounds.")
+    about = "Pictures that play, and pictures of sounds."
+    parser = Parser(
+        prog="eidophone", description=about, epilog="`eidophone VERB --help` explains a verb and its flags."
+    )
     parser.add_argument("--version", action="version", version=f"eidophone {VERSION}")
     parser.add_argument(
         "--print-completion", metavar="SHELL", choices=("bash", "zsh", "tcsh"), action=_Completion,

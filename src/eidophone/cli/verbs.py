@@ -59,7 +59,9 @@ def _parser(commands: Any, name: str, summary: str, examples: tuple[str, ...], f
         epilog="\n".join(lines),
         usage=f"eidophone {name} {_usage(name)}[flags]",
         formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=30, width=100),
+        add_help=False,
     )
+    found.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)  # who reads it knows it
     return found
 
 
@@ -74,9 +76,11 @@ def _usage(name: str) -> str:
 
 def _positionals(parser: argparse.ArgumentParser, verb: Verb) -> None:
     if any(argument.replaced_by for argument in verb.arguments):
-        names = " ".join(argument.metavar for argument in verb.arguments)
-        hints = "; ".join(f"{argument.metavar}: {argument.help}" for argument in verb.arguments)
-        parser.add_argument("values", nargs="*", metavar=names.split()[0], help=hints)
+        parser.add_argument("values", nargs="*", help=argparse.SUPPRESS)
+        for argument in verb.arguments:  # each with its own line in the help; `values` takes what is typed
+            words = f"{argument.help}; not needed with {flag_of(argument.replaced_by)}"
+            shown = argparse.Action([], argument.field, metavar=argument.metavar, help=words)
+            parser._positionals._group_actions.append(shown)
         return
     for argument in verb.arguments:
         nargs = "+" if argument.several else None

@@ -133,9 +133,9 @@ def write_mixtures(mixtures: Sequence[Mixture], folder: Path) -> Iterator[Path]:
             if isinstance(error, UnicodeEncodeError):
                 name = error.object
                 raise BadInput(f"{name}: the name is not valid UTF-8; rename the file or folder.") from error
-            if isinstance(error, OSError):
-                failure: CannotWrite = cannot_write(folder, error)
-                raise failure from error
+            cause = error.__cause__ if isinstance(error, CannotWrite) else error
+            if isinstance(cause, OSError):  # it names a file in the folder beside
+                raise cannot_write(folder, cause) from error
             raise
 
 

@@ -1,4 +1,4 @@
-"""Whether a model works: its files are what was shipped, its networks load and give numbers for one step."""
+"""Whether a model works: its files are those that were made, its networks load and give numbers for one step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +11,10 @@ from eidophone.core.errors import BadInput, EidophoneError, OutOfMemory
 from eidophone.core.values import Floats
 from eidophone.models.captioners.sentence import Heard
 from eidophone.models.cards import DIFFUSION, PIXEL, Role, quoted
+from eidophone.models.checkpoint import NetworkFiles
 from eidophone.models.device import out_of_memory
-from eidophone.models.digests import check_shipped
+from eidophone.models.digests import check_downloaded, check_shipped
+from eidophone.models.files import DiffusionFiles
 from eidophone.models.load import Loader
 from eidophone.models.pixel import PixelModel
 from eidophone.models.pretrained import running, worded
@@ -70,7 +72,7 @@ def check_model(name: str, role: Role, loader: Loader) -> Checked:
 
 def _check_latent(name: str, role: Role, loader: Loader) -> Checked:
     source = loader.source(name, role)
-    _check_files(source.revision, source.path)
+    _check_files(source)
     model = loader.model(name, role)
     latents = _noise((1, model.latent_shape(8, 8)[0], _SIDE_CELLS, _SIDE_CELLS)).to(model.device)
     condition = model.text.encode("a dog")
@@ -86,7 +88,7 @@ def _check_latent(name: str, role: Role, loader: Loader) -> Checked:
 
 def _check_pixel(name: str, role: Role, loader: Loader) -> Checked:
     source = loader.source(name, role)
-    _check_files(source.revision, source.path)
+    _check_files(source)
     beside = None
     if role == "pixel":
         model, conditions = loader.pixel(name, {"prompt": "a dog"})
@@ -107,7 +109,7 @@ def _check_pixel(name: str, role: Role, loader: Loader) -> Checked:
 
 def _check_network(name: str, role: Role, loader: Loader) -> Checked:
     found = loader.network(name, role)
-    _check_files(found.revision, found.path)
+    _check_files(found)
     run: Callable[[], str] = {
         "embedder": lambda: _compares(name, loader),
         "captioner": lambda: _listens(name, loader),
@@ -171,9 +173,11 @@ def _noise(shape: tuple[int, ...]) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(0))
 
 
-def _check_files(revision: str, folder: Any) -> None:
-    if revision == "package":
-        check_shipped(folder)
+def _check_files(found: DiffusionFiles | NetworkFiles) -> None:
+    if found.revision == "package":
+        check_shipped(found.path)
+    else:
+        check_downloaded(path for _, path in found.files())
 
 
 def _check_numbers(name: str, part: str, values: Tensor) -> None:

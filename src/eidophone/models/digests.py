@@ -1,10 +1,12 @@
-"""Checksums of the weights that ship with the package.
+"""Checksums of weights: of those that ship with the package, and of downloaded ones.
 
 `python -m eidophone.models.digests` writes them again after the weights have changed.
 """
 
 import hashlib
 import json
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from eidophone.core.errors import BadInput
@@ -12,6 +14,8 @@ from eidophone.models.cards import package_folder
 
 SHIPPED = "tiny"
 DIGESTS_FILE = "digests.json"
+#: The folder of a hub's cache that holds its files; large ones are named by their SHA-256.
+_BLOBS, _DIGEST = "blobs", re.compile("[0-9a-f]{64}")
 
 
 def digests_of(root: Path) -> dict[str, str]:
@@ -46,6 +50,22 @@ def check_shipped(folder: Path, root: Path | None = None) -> None:
             raise BadInput(f"{file}: is missing; reinstall the package.")
         if _sha256(file) != digest:
             raise BadInput(f"{file}: differs from the file that this version ships; reinstall the package.")
+
+
+def check_downloaded(paths: Iterable[Path]) -> None:
+    """Compares files in a hub's cache with their checksums, which are their names there.
+
+    Small files have names of another kind, and so has every file outside such a cache; they pass.
+
+    Raises:
+        BadInput: a file is not the one that was downloaded; the message names it.
+    """
+    for path in paths:
+        blob = path.resolve()
+        if blob.parent.name == _BLOBS and _DIGEST.fullmatch(blob.name) and _sha256(blob) != blob.name:
+            raise BadInput(
+                f"{path}: differs from the file that the hub has; delete {blob} and fetch the model again."
+            )
 
 
 def _sha256(path: Path) -> str:

@@ -67,11 +67,11 @@ class EvaluateOptions(QuestionnaireOptions, ReferenceOptions, WildOptions, Judge
     """Scores and statistics of many results."""
 
     looks_bar: Bar | None = setting(
-        "a picture with at least this similarity counts as a success (default: if its own prompt is the "
+        "a picture with at least this similarity counts as a success (default: its own prompt must be the "
         "nearest of all prompts)", default=None, group="judges",
     )  # fmt: skip
     sounds_bar: Bar | None = setting(
-        "the same for the sound (default: if its own prompt is the nearest)", default=None, group="judges"
+        "the same for the sound (default: its own prompt must be the nearest)", default=None, group="judges"
     )
     select: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = setting(
         "copy the samples that are in this top share by looks and by sound to selected/ (0.1: the top tenth; "
@@ -92,7 +92,7 @@ class EvaluateOptions(QuestionnaireOptions, ReferenceOptions, WildOptions, Judge
         "as in both-optimised)", default="", group="samples",
     )  # fmt: skip
     prompts: int | None = setting(
-        "only the first prompts of each list of the protocol (default: all)",
+        "use only the first prompts of each list of the protocol (default: all)",
         default=None,
         ge=1,
         group="samples",

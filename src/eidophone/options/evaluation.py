@@ -68,7 +68,7 @@ class ReferenceOptions(Options):
         group="judges",
     )  # fmt: skip
     first: int | None = setting(
-        "judge the first samples only (default: all)", default=None, ge=1, group="samples"
+        "judge only the first samples (default: all)", default=None, ge=1, group="samples"
     )
 
 
@@ -93,7 +93,7 @@ class QuestionnaireOptions(Options):
         group="people",
     )  # fmt: skip
     catches: int = setting(
-        "samples beside noise; who takes the noise too often does not count",
+        "attention checks: a sample beside noise; people who take the noise too often are left out",
         default=2,
         ge=0,
         le=50,

@@ -174,10 +174,8 @@ register(
         options=ImprintOptions,
         pipeline="eidophone.verbs.imprint.pipeline:imprint",
         arguments=(
-            Argument(
-                "image_prompt", "IMAGE_PROMPT", "what it looks like, unless --picture is given", "picture"
-            ),
-            Argument("audio_prompt", "AUDIO_PROMPT", "what it sounds like, unless --sound is given", "sound"),
+            Argument("image_prompt", "IMAGE_PROMPT", "what it looks like", "picture"),
+            Argument("audio_prompt", "AUDIO_PROMPT", "what it sounds like", "sound"),
         ),
         examples=(
             'imprint "a castle, grayscale" "bell ringing"',
@@ -202,7 +200,7 @@ register(
 register(
     Verb(
         name="distill",
-        summary="optimise a picture until both models like it; slow, and it resumes after an interruption",
+        summary="optimise a picture until both models recognise their prompts; slow, but it can be resumed",
         options=DistillOptions,
         pipeline="eidophone.verbs.distill.pipeline:distill",
         arguments=(_IMAGE, _AUDIO),
@@ -250,7 +248,7 @@ register(
         summary="draw a sound as a spectrogram picture",
         options=SeeOptions,
         pipeline="eidophone.verbs.see.pipeline:see",
-        arguments=(Argument("sound", "SOUND", "the sound file, unless --record is given", "record"),),
+        arguments=(Argument("sound", "SOUND", "the sound file", "record"),),
         examples=("see birdsong.mp3 --duration-s 10", "see --record 5"),
         models=("audio_model",),
     )

@@ -54,7 +54,7 @@ class ComposeOptions(LongOptions, OwnOptions):
     image_prompt: str = setting("what it looks like", default="", group="prompts")
     audio_prompt: str = setting("what it sounds like", default="", group="prompts")
     scene: Annotated[tuple[str, ...], BeforeValidator(texts_of)] = setting(
-        "a stretch of time with its own prompts, as '0-8: a castle / bells'",
+        "a stretch of time with its prompts, such as '0-8: a castle / bells'",
         default=(), group="prompts", common=True,
     )  # fmt: skip
     fade: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = setting(
@@ -111,7 +111,7 @@ class ComposeOptions(LongOptions, OwnOptions):
         default=1, ge=1, le=10,
     )  # fmt: skip
     audio_weight: Share | None = setting(
-        "weight of the audio model, 0 to 1: a picture alone to a sound alone",
+        "weight of the audio model: 0 makes a picture alone, 1 a sound alone",
         default=None, common=True,
     )  # fmt: skip
     blend: BlendName | None = setting(

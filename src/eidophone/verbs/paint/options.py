@@ -121,7 +121,7 @@ class PaintOptions(DrawOptions):
         default=False, group="own", common=True,
     )  # fmt: skip
     strength: Share | None = setting(
-        "with --plays: how much of the painting is heard and seen, 0 to 1 (default: as much as the sound bears)",
+        "with --plays: how much of the painting is heard and seen, 0 to 1 (default: as much as the sound can take)",
         default=None, group="own", common=True,
     )  # fmt: skip
     start_s: float = setting(
