@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import psutil
 
@@ -83,12 +84,12 @@ def _title(process: psutil.Process) -> str:
 @contextmanager
 def machines() -> Iterator[Machines]:
     """A cluster that ends with the block."""
-    os.environ |= {"RAY_worker_niceness": "0", "RAY_memory_monitor_refresh_ms": "0"}
-    found = Machines()
-    try:
-        yield found
-    finally:
-        found.close()
+    with patch.dict(os.environ, {"RAY_worker_niceness": "0", "RAY_memory_monitor_refresh_ms": "0"}):
+        found = Machines()
+        try:
+            yield found
+        finally:
+            found.close()
 
 
 def kill_in_turn(

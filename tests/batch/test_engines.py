@@ -92,6 +92,20 @@ def test_ray_makes_the_same_on_two_nodes(jobs: Jobs, tmp_path: Path, monkeypatch
 
 
 @pytest.mark.slow
+def test_ray_loses_a_node_and_a_driver_and_nothing_else(jobs: Jobs, tmp_path: Path) -> None:
+    """`python -m tests.batch.ray_kills` kills more often, at random moments, actors too."""
+    pytest.importorskip("ray.data", exc_type=ImportError)
+    from tests.batch.ray_kills import kill_in_turn, machines
+
+    path, whole = jobs(6), tmp_path / "whole"
+    run_batch(read_tasks(path), str(whole))
+    with machines() as cluster:
+        happened = kill_in_turn(cluster, path, whole, tmp_path / "runs", ("node", "driver"), lambda: 2.0)
+    assert (happened["nodes killed"], happened["drivers killed"]) == (1, 1)
+    assert happened["whole and equal"] >= 1
+
+
+@pytest.mark.slow
 def test_slurm_makes_the_same(jobs: Jobs, tmp_path: Path) -> None:
     """With submitit's executor for one machine, which writes the same files and reads the same results."""
     pytest.importorskip("submitit")
