@@ -223,6 +223,10 @@ def test_noise_in_a_file_gives_a_clip_or_a_clear_word(tmp_path: Path, name: str)
             assert str(tmp_path / name) in str(error)
 
 
+def write_rate(rate_hz: int) -> Callable[[Path], None]:
+    return lambda path: soundfile.write(path, np.full(4000, 0.5, np.float32), rate_hz)
+
+
 def write_zero_length(path: Path) -> None:
     soundfile.write(path, np.zeros((0, 1)), 16_000)
 
@@ -272,6 +276,7 @@ BROKEN: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "zero length flac": ("a.flac", write_zero_length, "is empty"),
     "NaN": ("a.wav", write_not_finite(np.nan), "not numbers"),
     "beyond all scale": ("a.wav", write_not_finite(1e30), "far beyond full scale"),
+    "impossible rate": ("a.wav", write_rate(800_000_000), "more than any sound has"),
     "infinity": ("a.wav", write_not_finite(-np.inf), "not numbers"),
     "header only": ("a.wav", lambda path: path.write_bytes(b"RIFF\x00\x01\x00\x00WAVE"), "not a sound"),
 }

@@ -19,12 +19,11 @@ from eidophone.core.errors import BadInput, CannotWrite, EidophoneError
 from eidophone.core.values import Clip, Floats
 from eidophone.media.decode_sndfile import BLOCK_FRAMES
 from eidophone.media.files import cannot_read, check_readable, write_atomically
-from eidophone.media.stream import LOUDEST, read_blocks
+from eidophone.media.stream import HIGHEST_RATE_HZ, LOUDEST, read_blocks
 
 WAV_HEADER_BYTES = 44
 RIFF_LIMIT_BYTES = 2**32 - 1
 MOST_CHANNELS = 2**15 - 1
-HIGHEST_RATE_HZ = 1_000_000
 CANCELLED = 0.01  # 40 dB below the louder channel: what is left of the sound is nearly inaudible
 MOST_RECIPE_BYTES = 1 << 26  # a recipe has some kilobytes; a stranger's file may claim gigabytes
 

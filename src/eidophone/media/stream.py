@@ -17,6 +17,7 @@ from eidophone.media.files import cannot_read, check_readable
 from eidophone.media.truncation import GET_IT_AGAIN, has_lost_length, missing_bytes, starts_like_mpeg
 
 LONGEST_S = 1e9
+HIGHEST_RATE_HZ = 1_000_000
 #: Of float samples: 32-bit integers that were stored as they are. Squares of larger ones overflow.
 LOUDEST = 2.0**31
 SLACK_BYTES = 128  # some writers count their own header, or end with a tag
@@ -70,6 +71,10 @@ def _checked_blocks(path: Path, start_s: float, duration_s: float | None) -> Ite
         if np.abs(samples).max() > LOUDEST:
             raise BadInput(
                 f"{path} holds samples far beyond full scale (above {LOUDEST:.0e}); export it again."
+            )
+        if rate_hz > HIGHEST_RATE_HZ:
+            raise BadInput(
+                f"{path} claims {rate_hz:,} samples per second, more than any sound has; {GET_IT_AGAIN}."
             )
         empty = False
         yield Clip(samples, rate_hz)
