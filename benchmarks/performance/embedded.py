@@ -99,7 +99,10 @@ def counts(report: Report, clock: Clock) -> None:
     found = {name: value / int(name.split()[1]) for name, value in clock.turns(works).items()}
     small = _first_and_last(clock)
     ratios = [found["`fast`, 8 at once"] / found["`fast`, 1 at once"], small[1] / small[0]]
-    rows = [(name.replace(" at once", " samples"), f"{value:.3f}") for name, value in found.items()]
+    rows = [
+        (name.replace("1 at once", "one sample").replace("at once", "samples"), f"{value:.3f}")
+        for name, value in found.items()
+    ]
     rows += [(f"one step, 64 columns: the first {ENDS} of {LONG}", f"{small[0]:.4f}"),
              (f"one step, 64 columns: the last {ENDS} of {LONG}", f"{small[1]:.4f}")]  # fmt: skip
     report.aim("cost a sample in a run of 8 against 1; end against beginning of 1,000", "within 5 %",
@@ -122,7 +125,7 @@ def scaling(report: Report, clock: Clock) -> None:
     works |= {f"{n} steps": sampled(clock, steps=n) for n in (6, 24, 48)}
     found = clock.turns(works)
     each = {
-        name: value / int(name.split()[2]) if name.startswith("batch") else value
+        name: value / int(name.split()[2].strip(",")) if name.startswith("batch") else value
         for name, value in found.items()
     }
     rows = [(name, f"{value:.2f}", f"{value / each['one sample']:.2f}") for name, value in each.items()]

@@ -94,7 +94,7 @@ def axes() -> Image.Image:
 def green_frogs() -> Image.Image:
     """A result of `compose`, coloured."""
     with tempfile.TemporaryDirectory() as out:
-        eidophone.compose(*FROGS, count=1, seed=1235, preset="draft", out=out)
+        eidophone.compose(*FROGS, count=1, seed=1235, out=out)
         (green,) = eidophone.colorize(Path(out, "0000"), "a colorful photo of green frogs", preset="draft")
     return image_of(green)
 

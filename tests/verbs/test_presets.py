@@ -26,11 +26,11 @@ def facts(options: ComposeOptions) -> tuple[str, int, int | None, int]:
         ({"reuse_steps": 1, "guidance_stop_step": 12}, ("dpm++2m", 12, 12, 1)),
         ({"guidance_stop_step": None}, ("dpm++2m", 12, None, 2)),
         # searched for the embedded models: others are guided to the end of more steps
-        ({"image_model": "sd15", "audio_model": "auffusion"}, ("dpm++2m", 25, None, 2)),
-        ({"audio_model": "auffusion"}, ("dpm++2m", 25, None, 2)),
+        ({"image_model": "sd15", "audio_model": "auffusion"}, ("dpm++2m", 24, None, 2)),
+        ({"audio_model": "auffusion"}, ("dpm++2m", 24, None, 2)),
         ({"image_model": "sd15", "steps": 10}, ("dpm++2m", 10, None, 2)),
         # another sampler takes steps of another kind
-        ({"sampler": "ddim"}, ("ddim", 25, None, 1)),
+        ({"sampler": "ddim"}, ("ddim", 24, None, 1)),
         ({"sampler": "lcm", "steps": 4}, ("lcm", 4, None, 1)),
         ({"preset": "draft"}, ("dpm++2m", 8, 5, 2)),
         ({"preset": "draft", "steps": 16}, ("dpm++2m", 16, 10, 2)),

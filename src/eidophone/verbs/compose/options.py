@@ -26,7 +26,7 @@ COARSE_SAMPLER = "dpm++2m"
 #: What an evaluation costs that reuses inner features, as a share of a whole one.
 REUSED_COST = 0.1
 #: Steps of `fast` and `draft` where they do not run what they were searched for: the embedded models, their sampler.
-UNSEARCHED = {"fast": 25, "draft": 12}
+UNSEARCHED = {"fast": 24, "draft": 12}
 
 
 class ComposeOptions(LongOptions, OwnOptions):
