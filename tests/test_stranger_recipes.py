@@ -95,12 +95,14 @@ def test_r3_nobody_learns_from_a_recipe_which_files_there_are(heard: Path, tmp_p
 
 def test_r4_a_recipe_downloads_nothing(heard: Path, composed: Path, tmp_path: Path, monkeypatch) -> None:
     """Not even cards: only a user who names a model may start a download of gigabytes."""
+    asked: list[str] = []  # an exception would be taken for a hub that does not answer
 
     def _asked(*_: object, **__: object) -> None:
-        raise AssertionError("the network was asked")
+        asked.append("the hub")
+        raise ConnectionError
 
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", _asked)
-    monkeypatch.setattr("huggingface_hub.snapshot_download", _asked_unless_local)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     named = evil(heard, lambda x: x["models"]["audio"].update(name="auffusion"), tmp_path / "a.png")
     with pytest.raises(EidophoneError, match="run `eidophone models pull auffusion`"):
@@ -108,13 +110,47 @@ def test_r4_a_recipe_downloads_nothing(heard: Path, composed: Path, tmp_path: Pa
     both = {"image_model": "sd15", "audio_model": "auffusion"}
     with pytest.raises(EidophoneError, match="run `eidophone models pull "):
         eidophone.remake(evil(composed, lambda x: x["options"].update(both), tmp_path / "b.png"))
+    assert not asked
 
 
-def _asked_unless_local(*_: object, local_files_only: bool = False, **__: object) -> str:
-    from huggingface_hub.errors import LocalEntryNotFoundError
+ESCAPES = "\x1b]0;owned\x07\x1b[31m0\nfake line"
 
-    assert local_files_only, "the network was asked"
-    raise LocalEntryNotFoundError("not here")
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x["versions"].update(torch=ESCAPES),
+        lambda x: x["versions"].update({ESCAPES: "1"}),
+        *(
+            lambda x, fact=fact: x["models"]["audio"].update({fact: ESCAPES})
+            for fact in ("name", "revision", "weights")
+        ),
+        lambda x: x["options"].update(vocoder=ESCAPES),
+        lambda x: x["options"].update(picture=ESCAPES),
+        lambda x: x["options"].update({ESCAPES: 1}),
+        lambda x: x["mel_spec"].update({ESCAPES: 1}),
+    ],
+)
+def test_r8_what_a_recipe_says_cannot_act_on_the_terminal(
+    change: Change, heard: Path, settings: dict, tmp_path: Path, capsys
+) -> None:
+    path = evil(heard, change, tmp_path / "evil.png")
+    more = ["--picture", str(heard.parents[1] / "x.png"), "--audio-model", str(settings["audio_model"])]
+    assert main(["remake", str(path), *more, "--out", str(tmp_path / "o")]) in (0, 2)
+    said = capsys.readouterr()
+    assert not set(said.err + said.out) & {"\x1b", "\x07"} and "\nfake line" not in said.err + said.out
+
+
+@pytest.mark.parametrize("verb", ["see", "hear", "caption", "score", "paint", "evaluate"])
+@pytest.mark.parametrize("there", [True, False])
+def test_r10_a_file_name_cannot_act_on_the_terminal(verb: str, there: bool, tmp_path: Path, capsys) -> None:
+    path = tmp_path / f"{ESCAPES}.wav"
+    if there:
+        path.write_bytes(b"RIFF nothing")
+    assert main([verb, str(path), *(["x.wav"] if verb == "score" else [])]) == 2
+    said = capsys.readouterr()
+    assert "owned" in said.err + said.out
+    assert not set(said.err + said.out) & {"\x1b", "\x07"} and "\nfake line" not in said.err + said.out
 
 
 @pytest.mark.parametrize("beside", [False, True])
