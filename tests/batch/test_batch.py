@@ -249,7 +249,7 @@ def test_workers_judge_what_one_process_judges(jobs: Jobs, tmp_path: Path, capsy
     one, two = tmp_path / "one", tmp_path / "two"
     assert main(["evaluate", *more, "--out", str(one)]) == 1
     assert main(["evaluate", *more, "--out", str(two), "--workers", "2"]) == 1
-    assert "1 samples could not be read" in capsys.readouterr().err
+    assert "1 sample could not be read" in capsys.readouterr().err
     for name in ("samples.csv", "samples.jsonl", "summary.json"):
         assert (one / name).read_text() == (two / name).read_text(), name
     lines = (two / "samples.jsonl").read_text().splitlines(keepends=True)

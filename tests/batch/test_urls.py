@@ -196,7 +196,7 @@ def test_links_in_a_batch_are_not_followed(link: str, sample: Path, tmp_path: Pa
     (theirs / link).symlink_to(private.parent if link == "key" else private)
     assert main(["evaluate", str(path), *MORE, "--out", str(tmp_path / "out")]) == 1
     said = capsys.readouterr().err
-    assert "is a link" in said and "1 samples could not be read" in said
+    assert "is a link" in said and "1 sample could not be read" in said
 
 
 def test_file_urls_are_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

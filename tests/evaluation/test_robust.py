@@ -256,7 +256,7 @@ def test_r37_to_r40_a_damaged_record_is_named_and_the_rest_is_judged(
 ) -> None:
     change(run / "0002" / "record.json", edit)
     code, out, err = evaluated(run, tmp_path / "out", capsys)
-    assert code == 1 and "3 samples;" in out and "0002" in err and "1 samples could not be read" in err
+    assert code == 1 and "3 samples;" in out and "0002" in err and "1 sample could not be read" in err
     assert main(["score", str(run), "--judges", "signal"]) == 1
 
 

@@ -77,7 +77,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
     for reason in list(summary.broken.values())[:MOST_BROKEN]:
         complain(printable(reason))
     if summary.broken:
-        complain(f"{len(summary.broken)} samples could not be read.")
+        number = len(summary.broken)
+        complain(f"{number} {'sample' if number == 1 else 'samples'} could not be read.")
     return int(bool(summary.broken))
 
 
