@@ -72,5 +72,6 @@ def busy(report: Report, rounds: int = 3) -> None:
         "On a busy machine",
         ("programs beside it", "s", "times as long", "a fair share", "against the fair share"), rows,
         f"Four drafts with default threads on {cores} cores, wall time. A fair share is the part of the processor "
-        f"that belongs to the run's threads; it counts the load of {others:.1f} that was there before.",
+        f"that belongs to the run's threads; it counts the load of {others:.1f} that was there before."
+        + (" That load outweighs the programs, so the table says little." if others > cores else ""),
     )  # fmt: skip

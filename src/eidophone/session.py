@@ -377,8 +377,8 @@ class Session:
                 say_loudness(output, stored, report)
                 report_events(report, SampleFinished(stored))
 
-            each = ((stores[run].save if stores else None, result) for run, result in made)
-            yield from saved(each, report, _tell, ahead=output.ahead)
+            saving = ((stores[run].save if stores else None, result) for run, result in made)
+            yield from saved(saving, report, _tell, ahead=output.ahead)
             for store in stores:
                 store.overview()
         report_events(report, Finished(verb, count, time.monotonic() - began))
@@ -386,8 +386,7 @@ class Session:
     # --- options -------------------------------------------------------------------------------------
 
     def _options(self, verb: str, given: dict[str, Any]) -> Options:
-        kind = verb_of(verb).options
-        return kind.make(**{**self._known(kind), **given})
+        return (kind := verb_of(verb).options).make(**{**self._known(kind), **given})
 
     def _known(self, kind: type[Options]) -> dict[str, Any]:
         return {name: value for name, value in self._defaults.items() if name in kind.model_fields}
