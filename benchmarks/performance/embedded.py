@@ -130,5 +130,5 @@ def scaling(report: Report, clock: Clock) -> None:
     }
     rows = [(name, f"{value:.2f}", f"{value / each['one sample']:.2f}") for name, value in each.items()]
     report.table("Scaling, the embedded family, `fast`", ("run", "s", "against one sample"), rows,
-                 "One sample is 448 columns wide; a wider canvas is denoised in windows, which reuse nothing and overlap. "
-                 "Guidance ends at the same share of the steps.")  # fmt: skip
+                 "One sample is 448 columns wide; a wider canvas is denoised in windows, which reuse nothing and "
+                 "overlap. Guidance ends at the same share of the steps.")  # fmt: skip
