@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
@@ -138,6 +138,7 @@ def test_the_first_trial_has_the_given_weights_and_the_loss_falls(scene: Scene) 
     assert off[0] < off[1]  # the first term pulls back to the plain caption
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(st.lists(st.tuples(st.floats(0, 3), st.floats(-1, 1)), min_size=1, max_size=12))
 def test_the_best_trial_never_trades_the_sound_for_the_caption(pairs: list[tuple[float, float]]) -> None:
     nothing = torch.zeros(1)

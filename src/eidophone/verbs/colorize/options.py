@@ -26,7 +26,9 @@ class ColorizeOptions(DrawOptions):
         "draft": {"sampler": "ddim", "steps": 10, "upscale_steps": 5, "start_step": 0},
     }  # fmt: skip
 
-    picture: Path = setting("folder of a result, or its picture; its spectrogram is coloured")
+    picture: Path = setting(
+        "folder of a result, or its picture; its spectrogram is coloured, at most 4096 columns"
+    )
     image_prompt: str = setting("what the colours show, such as 'a colorful photo of dogs'", default="")
     audio_prompt: str = setting(
         "what it sounds like, for the judges (default: from the picture's recipe)", default=""
