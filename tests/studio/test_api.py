@@ -261,9 +261,9 @@ def test_the_form_describes_every_option(client: TestClient) -> None:
     }
     assert options["steps"] | {"help": ""} == {
         "name": "steps", "flag": "--steps", "help": "", "kind": "integer", "accepts": None, "choices": None,
-        "default": 25, "optional": False, "required": False, "common": True, "minimum": 1, "maximum": 1000,
+        "default": 12, "optional": False, "required": False, "common": True, "minimum": 1, "maximum": 1000,
     }  # fmt: skip
-    assert options["sampler"]["choices"] == ["ddim", "plms", "dpm++2m", "unipc"]
+    assert options["sampler"]["choices"] == ["ddim", "plms", "dpm++2m", "unipc", "lcm"]
     assert (options["blend"]["kind"], options["blend"]["optional"]) == ("choice", True)
     assert options["image_model"]["kind"] == "model"
     assert (options["audio_weight"]["minimum"], options["audio_weight"]["maximum"]) == (0, 1)
