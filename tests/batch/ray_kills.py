@@ -119,7 +119,9 @@ def kill_in_turn(
         _kill(victim, cluster, driver, wait())
         happened[f"{victim}s killed"] += 1
         code = driver.wait(LONGEST_S)
-        assert victim == "driver" or code == 0, f"after a killed {victim} the batch ended with {code}"
+        assert victim == "driver" or code == 0, (
+            f"after a killed {victim} the batch ended with {code}: {_said(root)}"
+        )
         cluster.replace_node()
         found = _records(root)
         assert seen.items() <= found.items(), "a finished sample was made again or lost"
@@ -139,7 +141,19 @@ def kill_in_turn(
 def _start(cluster: Machines, jobs: Path, root: Path) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "eidophone", "batch", str(jobs), "--out", str(root), "--engine", "ray"]
     more = ["--workers", "2", "--engine-option", f"address={cluster.address}", "--retry", "2"]
-    return subprocess.Popen([*command, *more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with _log(root).open("wb") as log:
+        return subprocess.Popen([*command, *more], stdout=log, stderr=log)
+
+
+def _log(root: Path) -> Path:
+    return root.with_name("driver.log")
+
+
+def _said(root: Path) -> str:
+    failures = root / "failures.json"
+    return _log(root).read_text(errors="replace")[-6000:] + (
+        failures.read_text() if failures.exists() else ""
+    )
 
 
 def _kill(victim: str, cluster: Machines, driver: "subprocess.Popen[bytes]", after_s: float) -> None:
@@ -177,6 +191,7 @@ def main() -> None:
     parser.add_argument(
         "--longest", type=float, default=8.0, help="seconds from an actor's start to the kill"
     )
+    parser.add_argument("--only", choices=VICTIMS, help="kill nothing else")
     given = parser.parse_args()
     chance = random.Random(given.seed)
     with TemporaryDirectory() as name, machines() as cluster:
@@ -184,7 +199,8 @@ def main() -> None:
         jobs = job_file(folder, models_of(folder), rows=6)
         run_batch(read_tasks(jobs), str(folder / "whole"))
         began = time.monotonic()
-        victims = [VICTIMS[number % len(VICTIMS)] for number in range(given.kills)]
+        chosen = [given.only] if given.only else VICTIMS
+        victims = [chosen[number % len(chosen)] for number in range(given.kills)]
         happened = kill_in_turn(
             cluster,
             jobs,
