@@ -59,7 +59,7 @@ def busy(report: Report, rounds: int = 3) -> None:
     policy = {"sleep": POLICIES["sleep"]}
     found = {count: measure(count, rounds, policy)["sleep"] for count in (0, *MOST)}
     alone, rows = found[0]["wall_s"], []
-    hidden = f" (at a load of {others:.0f}, which hides it)" if others > cores else ""
+    hidden = f" (at a load of {others:.0f}, which hides it)" if others > 2 * cores else ""
     for count, row in found.items():
         took = row["wall_s"] / alone
         fair = max(1.0, (cores + others + count) / cores) / max(1.0, (cores + others) / cores)
@@ -74,5 +74,5 @@ def busy(report: Report, rounds: int = 3) -> None:
         ("programs beside it", "s", "times as long", "a fair share", "against the fair share"), rows,
         f"Four drafts with default threads on {cores} cores, wall time. A fair share is the part of the processor "
         f"that belongs to the run's threads; it counts the load of {others:.1f} that was there before."
-        + (" That load outweighs the programs, so the table says little." if others > cores else ""),
+        + (" That load outweighs the programs, so the table says little." if others > 2 * cores else ""),
     )  # fmt: skip
