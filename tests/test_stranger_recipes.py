@@ -206,7 +206,7 @@ def test_r16_samples_that_contradict_the_count_are_one_short_sentence(
 ) -> None:
     change = {"samples": list(range(10_000)), "count": 3}
     path = evil(composed, lambda x: x["options"].update(change), tmp_path / "evil.png")
-    with pytest.raises(BadInput, match="10,000 different samples are named, but --count is 3") as refused:
+    with pytest.raises(BadInput, match="lists 10,000 different samples, but --count is 3") as refused:
         eidophone.remake(path, **models(settings))
     assert len(str(refused.value)) < 200
 

@@ -181,8 +181,8 @@ def test_the_command_prints_scores_best_first(settings, tmp_path, capsys) -> Non
         ({"from_": 8, "audio_weights": "0.3,1.5"}, "weights from 0 to 1"),
         ({"from_": 8, "audio_weights": "some"}, "weights from 0 to 1"),
         ({"audio_weights": "0.3,0.5"}, "needs --from"),
-        ({"samples": (3, 3), "count": 2}, "not 2 different"),
-        ({"samples": (3, 4, 9), "count": 2}, "not 2 different"),
+        ({"samples": (3, 3), "count": 2}, "lists one sample, but --count is 2"),
+        ({"samples": (3, 4, 9), "count": 2}, "lists 3 different samples, but --count is 2"),
     ],
 )
 def test_what_cannot_be_chosen_is_refused(given, words) -> None:

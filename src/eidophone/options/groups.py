@@ -92,8 +92,11 @@ class DrawOptions(PlaceOptions):
     @model_validator(mode="after")
     def _samples_are_counted(self) -> Self:
         if self.samples and len(set(self.samples)) != self.count:
-            named = f"{len(set(self.samples)):,} different samples are named"
-            raise ValueError(f"--samples: {named}, but --count is {self.count:,}; leave one of the two out.")
+            count = len(set(self.samples))
+            listed = "one sample" if count == 1 else f"{count:,} different samples"
+            raise ValueError(
+                f"--samples lists {listed}, but --count is {self.count:,}; leave one of the two out."
+            )
         return self
 
     def seed_of(self, index: int) -> int:

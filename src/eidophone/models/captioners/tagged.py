@@ -16,7 +16,6 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from eidophone.core.errors import BadInput
 from eidophone.core.values import Caption, Floats
 from eidophone.media.vocoder_files import read_json, settings_of
 from eidophone.models.captioners.sentence import Heard, sentence, silence
@@ -221,6 +220,8 @@ class TaggedCaptioner:
     def _probability(self, source: SoundSource, classes: Tensor, known: dict[str, Tensor]) -> Tensor:
         if source.name in known:
             return known[source.name]
+        if not source.heard:  # only a head could tell it, and this one was not taught to
+            return torch.zeros(len(classes))
         return classes[:, [self.tagger.classes.index(name) for name in source.heard]].amax(1)
 
     def _chosen(self, timeline: Timeline, length_s: float) -> list[Heard]:
@@ -296,10 +297,6 @@ def load_tagged(folder: Path | None = None) -> TaggedCaptioner:
     folder = shipped("The captioner", folder or package_folder(FOLDER), WEIGHTS, "training.train captioner")
     where = folder / CONFIG
     known = tuple(settings_of(_Config, read_json(where), str(where)).sources)
-    if missing := [source.name for source in sources() if not source.heard and source.name not in known]:
-        raise BadInput(
-            f"{where}: sources lacks {missing[0]!r}, which no class stands for; fetch the model again."
-        )
     tagger = load_tagger()
     head = nn.Linear(tagger.head.in_features, len(known))
     load_weights(head, folder / WEIGHTS)
