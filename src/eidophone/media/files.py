@@ -89,13 +89,16 @@ def remove_drafts(folder: Path) -> None:
     """Removes what killed runs left in a folder; only for the one process that may write into it.
 
     Raises:
-        OSError: one of them cannot be removed.
+        CannotWrite: one of them cannot be removed.
     """
-    for leftover in [path for path in folder.iterdir() if _DRAFT.fullmatch(path.name)]:
-        if leftover.is_dir() and not leftover.is_symlink():
-            shutil.rmtree(leftover, ignore_errors=True)  # which would wait for a pipe
-        else:
-            leftover.unlink(missing_ok=True)
+    try:
+        for leftover in [path for path in folder.iterdir() if _DRAFT.fullmatch(path.name)]:
+            if leftover.is_dir() and not leftover.is_symlink():
+                shutil.rmtree(leftover, ignore_errors=True)  # which would wait for a pipe
+            else:
+                leftover.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -37,10 +37,7 @@ def folder_lock(folder: Path, busy: str, wait_s: float = 0) -> Iterator[None]:
     except ValueError as error:
         raise CannotWrite(f"Cannot write {folder}: {error}; choose another --out.") from error
     try:
-        try:
-            remove_drafts(folder)
-        except OSError as error:
-            raise cannot_write(folder, error) from error
+        remove_drafts(folder)
         yield
     finally:
         lock.release()

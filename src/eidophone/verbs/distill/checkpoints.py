@@ -56,7 +56,7 @@ class Checkpoints:
             raise CannotWrite(
                 f"{self.root} holds an unfinished sample {sample_name(index)}; add --resume, or choose another --out."
             )
-        with self._damage(path):
+        with _damage(path):
             found = _loaded(path)
             begun, state = str(found["recipe"]), dict(found["state"])
         if begun != recipe.text():
@@ -74,22 +74,8 @@ class Checkpoints:
         """
         state = self.read(index, recipe)
         if state is not None:
-            with self._damage(self.folder(index) / _FILE):
+            with _damage(self.folder(index) / _FILE):
                 continue_from(state)
-
-    @contextlib.contextmanager
-    def _damage(self, path: Path) -> Iterator[None]:
-        """Turns whatever a damaged checkpoint does to PyTorch into a sentence."""
-        try:
-            yield
-        except MemoryError:
-            raise
-        except Exception as error:
-            if out_of_memory(error):
-                raise
-            raise BadInput(
-                f"{path}: is damaged; delete the folder {path.parent.name} to begin this sample again."
-            ) from error
 
     def write(self, index: int, recipe: Recipe, state: dict[str, Any]) -> None:
         """Stores a state: tensors, numbers and texts in dictionaries and lists.
@@ -111,6 +97,19 @@ class Checkpoints:
     def drop(self, index: int) -> None:
         """Deletes the checkpoint of a sample that is finished and stored."""
         shutil.rmtree(self.folder(index), ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Turns whatever a damaged checkpoint does to PyTorch into a sentence."""
+    try:
+        yield
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        raise BadInput(
+            f"{path}: is damaged; delete the folder {path.parent.name} to begin this sample again."
+        ) from error
 
 
 def _loaded(path: Path) -> Any:
