@@ -16,12 +16,12 @@ Tell = Callable[[Result], None]
 class Saver:
     """Stores one sample at a time, beside the work of the thread that made it.
 
-    A sample is told as soon as it is stored: at the next step of the run, not when the next sample is ready. Used as
-    a context manager, it ends only when nothing is half written.
+    A stored sample is reported at the next step of the run, not when the next sample is ready. Used as a context
+    manager, it ends only when nothing is half written.
 
     Args:
         report: Of the run; its steps are when a finished file is noticed.
-        tell: What is done with a sample that is stored.
+        tell: Called with each sample that is stored.
     """
 
     def __init__(self, report: Reporter, tell: Tell) -> None:
@@ -39,7 +39,7 @@ class Saver:
         self._pool.shutdown()  # waits
 
     def notice(self, *, wait: bool = False) -> None:
-        """Tells of a sample that is stored by now.
+        """Reports a sample that is stored by now.
 
         Raises:
             CannotWrite: it could not be stored.
@@ -64,7 +64,7 @@ class Saver:
 def saved(
     made: Iterator[tuple[Save | None, Result]], report: Reporter, tell: Tell, *, ahead: bool
 ) -> Iterator[Result]:
-    """Stores samples, tells of them, and yields them in order.
+    """Stores samples, reports them, and yields them in order.
 
     Args:
         made: Samples, each with what stores it, if it is to be stored.

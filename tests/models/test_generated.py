@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,34 +63,44 @@ def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def small_tokenizer(folder: Path, marks: list[str]) -> Any:
+    """Of single bytes and marks, the last of which ends a text."""
+    from transformers import Qwen2Tokenizer
+
+    (folder / "vocab.json").write_text(json.dumps(byte_vocabulary()))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    tokenizer = Qwen2Tokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    tokenizer.add_special_tokens({"additional_special_tokens": marks, "eos_token": marks[-1]})
+    return tokenizer
+
+
+def small_text(tokenizer: Any) -> dict[str, object]:
+    """Settings of a language model of one layer."""
+    return {
+        "model_type": "qwen2", "vocab_size": len(tokenizer), "hidden_size": 16, "intermediate_size": 16,
+        "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2,
+        "eos_token_id": tokenizer.eos_token_id, "bos_token_id": None,
+    }  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from transformers import (
         Qwen2AudioConfig,
         Qwen2AudioForConditionalGeneration,
         Qwen2AudioProcessor,
-        Qwen2Tokenizer,
         WhisperFeatureExtractor,
     )
 
     folder = tmp_path_factory.mktemp("qwen")
-    words = byte_vocabulary()
-    (folder / "vocab.json").write_text(json.dumps(words))
-    (folder / "merges.txt").write_text("#version: 0.2\n")
-    tokenizer = Qwen2Tokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
-    marks = ["<|audio_bos|>", "<|AUDIO|>", "<|audio_eos|>", "<|endoftext|>"]
-    tokenizer.add_special_tokens({"additional_special_tokens": marks, "eos_token": "<|endoftext|>"})
+    tokenizer = small_tokenizer(folder, ["<|audio_bos|>", "<|AUDIO|>", "<|audio_eos|>", "<|endoftext|>"])
     Qwen2AudioProcessor(WhisperFeatureExtractor(feature_size=128), tokenizer).save_pretrained(folder)
     torch.manual_seed(0)
     config = Qwen2AudioConfig(
         audio_config={
             "d_model": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 16,
         },
-        text_config={
-            "model_type": "qwen2", "vocab_size": len(tokenizer), "hidden_size": 16, "intermediate_size": 16,
-            "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2,
-            "eos_token_id": tokenizer.eos_token_id, "bos_token_id": None,
-        },
+        text_config=small_text(tokenizer),
         audio_token_index=tokenizer.convert_tokens_to_ids("<|AUDIO|>"),
     )  # fmt: skip
     Qwen2AudioForConditionalGeneration(config).save_pretrained(folder)
@@ -114,16 +125,11 @@ def flamingo(tmp_path_factory: pytest.TempPathFactory) -> Path:
         AudioFlamingo3Config,
         AudioFlamingo3ForConditionalGeneration,
         AudioFlamingo3Processor,
-        Qwen2Tokenizer,
         WhisperFeatureExtractor,
     )
 
     folder = tmp_path_factory.mktemp("flamingo")
-    (folder / "vocab.json").write_text(json.dumps(byte_vocabulary()))
-    (folder / "merges.txt").write_text("#version: 0.2\n")
-    tokenizer = Qwen2Tokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
-    marks = ["<sound>", "<|im_start|>", "<|im_end|>"]
-    tokenizer.add_special_tokens({"additional_special_tokens": marks, "eos_token": "<|im_end|>"})
+    tokenizer = small_tokenizer(folder, ["<sound>", "<|im_start|>", "<|im_end|>"])
     AudioFlamingo3Processor(WhisperFeatureExtractor(feature_size=128), tokenizer).save_pretrained(folder)
     asked(folder, "<sound>")
     torch.manual_seed(0)
@@ -132,11 +138,7 @@ def flamingo(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "model_type": "audioflamingo3_encoder", "hidden_size": 16, "num_hidden_layers": 1,
             "num_attention_heads": 2, "intermediate_size": 16,
         },
-        text_config={
-            "model_type": "qwen2", "vocab_size": len(tokenizer), "hidden_size": 16, "intermediate_size": 16,
-            "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2,
-            "eos_token_id": tokenizer.eos_token_id, "bos_token_id": None,
-        },
+        text_config=small_text(tokenizer),
         audio_token_id=tokenizer.convert_tokens_to_ids("<sound>"),
     )  # fmt: skip
     AudioFlamingo3ForConditionalGeneration(config).save_pretrained(folder)

@@ -1,7 +1,7 @@
-"""Weights kept as whole numbers of 8 bits, for networks that would not fit otherwise (`--quantize int8`).
+"""Weights kept as 8-bit integers, for networks that would not fit otherwise (`--quantize int8`).
 
 Each output channel of a linear layer or a convolution has a scale of its own: its largest weight becomes 127. A layer
-turns its weights back into the run's number format when it is called, so only one layer's weights are whole at a
+turns its weights back into the run's number format when it is called, so only one layer's weights are unpacked at a
 time. It takes half the memory of bfloat16 and a quarter of float32, and computes what it computed before, with weights
 that are off by at most half a step: 1/254 of the largest of their channel.
 """
