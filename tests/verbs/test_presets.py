@@ -80,3 +80,15 @@ def test_it_is_remade_to_the_byte(made: eidophone.Result, tmp_path: Path) -> Non
     again = eidophone.remake(made.folder, out=tmp_path)
     for name in ("picture.png", "sound.wav"):
         assert (again.folder / name).read_bytes() == (made.folder / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("verb", "then"),
+    [("paint", {"sources": False, "colors": False}), ("imprint", {"fit": "cover", "levels": False}),
+     ("compose", {"reuse_steps": 1})],
+)  # fmt: skip
+def test_settings_from_an_old_result_do_what_its_version_did(verb: str, then: dict[str, object]) -> None:
+    """`--config` and `remake` both read old options by `upgraded`."""
+    options = verb_of(verb).options
+    assert then.items() <= options.upgraded({}).items()
+    assert "from_recorded" not in vars(options)

@@ -125,7 +125,7 @@ def recordings_of(choice: Choice, made: Path, progress: Progress) -> dict[str, C
 
 
 def spread(recordings: list[Recording], most: int | None) -> list[Recording]:
-    """At most so many recordings, evenly from the whole list, so that sorted classes get equal shares.
+    """At most this many recordings, evenly from the whole list, so that sorted classes get equal shares.
 
     >>> [r.path.name for r in spread([Recording(Path(c)) for c in "abcdef"], 3)]
     ['a', 'c', 'e']

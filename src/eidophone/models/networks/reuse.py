@@ -18,7 +18,7 @@ class Reuse:
     asks twice, keeps nothing: what it is asked about is not the same from step to step.
 
     Attributes:
-        every: Inner features are computed at every so many-th step.
+        every: Inner features are computed at one step of this many.
         features: What was computed last.
     """
 

@@ -106,8 +106,8 @@ class ComposeOptions(LongOptions, OwnOptions):
         default="none", group="machine",
     )  # fmt: skip
     reuse_steps: int = setting(
-        "compute the inner features of U-Nets at every so many-th step only and reuse them in between (DeepCache); 1 "
-        "computes them at every step",
+        "compute the inner features of U-Nets at one step of this many only, and reuse them at the others (DeepCache); "
+        "1 computes them at every step",
         default=1, ge=1, le=10,
     )  # fmt: skip
     audio_weight: Share | None = setting(

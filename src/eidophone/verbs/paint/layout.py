@@ -79,7 +79,7 @@ def layout_of(sources: Sequence[Source], columns: int, width: int, factor: int) 
         factor: Pixels of a block of the VAE.
 
     Raises:
-        BadInput: the picture is too narrow for so many.
+        BadInput: the picture is too narrow for this many sources.
     """
     blocks, count = columns // factor, len(sources)
     if blocks < count:

@@ -1,5 +1,6 @@
 """Settings of paint."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -132,9 +133,9 @@ class PaintOptions(DrawOptions):
     )
 
     @classmethod
-    def from_recorded(cls, recorded: dict[str, Any], changes: dict[str, Any]) -> Self:
-        """See `Options.from_recorded`. Earlier versions made one grey drawing of the whole caption."""
-        return super().from_recorded({"sources": False, "colors": False} | recorded, changes)
+    def upgraded(cls, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Options.upgraded`. Earlier versions made one grey drawing of the whole caption."""
+        return {"sources": False, "colors": False} | super().upgraded(recorded)
 
     @model_validator(mode="after")
     def _only_ddim_has_an_eta(self) -> Self:

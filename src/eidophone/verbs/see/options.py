@@ -17,7 +17,7 @@ class SeeOptions(Options):
 
     sound: Path | None = setting("the sound to draw", default=None, group="prompts")
     record: float | None = setting(
-        "record so many seconds from the microphone instead of reading a file (needs the extra microphone)",
+        "record this many seconds from the microphone instead of reading a file (needs the extra microphone)",
         default=None, gt=0, le=600, allow_inf_nan=False, group="prompts", common=True,
     )  # fmt: skip
     audio_model: ModelName = setting(
