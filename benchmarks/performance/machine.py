@@ -66,7 +66,7 @@ def busy(report: Report, rounds: int = 3) -> None:
         rows.append((f"{count}", f"{row['wall_s']:.1f}", f"{took:.2f}", f"{fair:.2f}", f"{took / fair:.2f}"))
         if count:
             report.aim(
-                f"four drafts beside {count} busy programs, against the fair share of the time",
+                f"four drafts, other busy programs: {count}; against the fair share of the time",
                 f"at most {MOST[count]}", f"{took / fair:.2f}{hidden}",
             )  # fmt: skip
     report.table(
